@@ -1,0 +1,117 @@
+package posthouse_test
+
+import (
+	"go/build"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/posthouse/posthouse"
+
+// floors is the plan of the house: the floor of each package, by its path in
+// the module. A path that ends in "/*" stands for every package below it.
+// A package imports only packages of lower floors.
+var floors = map[string]int{
+	"smtp":       1,
+	"message":    1,
+	"senderauth": 1,
+
+	"smtp/smtpserver": 3,
+	"smtp/smtpclient": 3,
+
+	"internal/maildrop": 5,
+
+	"internal/cli":   8,
+	"internal/cli/*": 8,
+
+	"cmd/posthouse": 9,
+}
+
+// workshop are the packages that only tests use; the floors do not bind them.
+var workshop = map[string]bool{}
+
+// TestFloorPlan holds the imports of every package against the plan.
+// Tests (_test.go) may import what they like.
+func TestFloorPlan(t *testing.T) {
+	seen := map[string]bool{}
+	for _, dir := range packageDirs(t) {
+		pkg, err := build.ImportDir(dir, 0)
+		if err != nil {
+			continue // only tests, or files for another system
+		}
+		path := filepath.ToSlash(dir)
+		if path == "." || workshop[path] {
+			continue
+		}
+		floor, rule, ok := floorOf(path)
+		if !ok {
+			t.Errorf("package %s has no floor: add it to the plan", path)
+			continue
+		}
+		seen[rule] = true
+		for _, imp := range pkg.Imports {
+			rel, ours := strings.CutPrefix(imp, module+"/")
+			if !ours {
+				continue
+			}
+			below, _, ok := floorOf(rel)
+			if !ok || workshop[rel] {
+				t.Errorf("%s imports %s, which has no floor", path, rel)
+			} else if below >= floor {
+				t.Errorf("%s (floor %d) imports %s (floor %d): only lower floors may be imported", path, floor, rel, below)
+			}
+		}
+	}
+	for rule := range floors {
+		if !seen[rule] && !strings.HasSuffix(rule, "/*") {
+			t.Errorf("the plan names %s, which does not exist", rule)
+		}
+	}
+}
+
+// TestNoVagueNames keeps out the package names that say nothing.
+func TestNoVagueNames(t *testing.T) {
+	for _, dir := range packageDirs(t) {
+		switch filepath.Base(dir) {
+		case "util", "utils", "common", "types", "core", "helper", "helpers", "manager":
+			t.Errorf("%s: the name does not say what the package is", dir)
+		}
+	}
+}
+
+func floorOf(path string) (floor int, rule string, ok bool) {
+	if f, ok := floors[path]; ok {
+		return f, path, true
+	}
+	for dir := path; dir != "."; dir = filepath.Dir(dir) {
+		if f, ok := floors[dir+"/*"]; ok {
+			return f, dir + "/*", true
+		}
+	}
+	return 0, "", false
+}
+
+func packageDirs(t *testing.T) []string {
+	t.Helper()
+	var dirs []string
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !d.IsDir() {
+			return nil
+		}
+		name := d.Name()
+		if path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bench" || name == "docs") {
+			return filepath.SkipDir
+		}
+		dirs = append(dirs, path)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
