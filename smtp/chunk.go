@@ -1,0 +1,150 @@
+package smtp
+
+import (
+	"bytes"
+	"io"
+)
+
+// ChunkReader reads the octets that follow a BDAT command (RFC 3030, 2). It
+// reads exactly as many as the command said.
+type ChunkReader struct {
+	r    *Reader
+	left int64
+	err  error
+}
+
+// Chunk returns a reader of the next size octets, whatever they are.
+func (r *Reader) Chunk(size int64) *ChunkReader {
+	return &ChunkReader{r: r, left: size}
+}
+
+// Left returns the number of octets that are still to come.
+func (c *ChunkReader) Left() int64 { return c.left }
+
+// Read implements [io.Reader]. It returns io.EOF once the whole chunk was
+// read, and [io.ErrUnexpectedEOF] if the connection ends before.
+func (c *ChunkReader) Read(p []byte) (int, error) {
+	run, err := c.next(len(p))
+	return copy(p, run), err
+}
+
+// WriteTo implements [io.WriterTo]; it copies nothing on the way.
+func (c *ChunkReader) WriteTo(w io.Writer) (int64, error) {
+	var sum int64
+	for {
+		run, err := c.next(bufferSize)
+		if err == io.EOF {
+			return sum, nil
+		}
+		if err != nil {
+			return sum, err
+		}
+		n, err := w.Write(run)
+		sum += int64(n)
+		if err != nil {
+			return sum, err
+		}
+	}
+}
+
+// Drain reads the rest of the chunk and throws it away. It returns nil when
+// the chunk has come whole.
+func (c *ChunkReader) Drain() error {
+	for {
+		if _, err := c.next(bufferSize); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// next returns the next run of the chunk, at most limit octets, straight from
+// the buffer; it is valid until the next call.
+func (c *ChunkReader) next(limit int) ([]byte, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	if c.left == 0 {
+		return nil, io.EOF
+	}
+	if c.r.Buffered() == 0 {
+		if err := c.r.fill(true); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			c.err = err
+			return nil, err
+		}
+	}
+	b := c.r.unread()
+	b = b[:min(int64(len(b)), c.left, int64(limit))]
+	c.r.r += len(b)
+	c.left -= int64(len(b))
+	return b, nil
+}
+
+// LineCheck holds text that comes in pieces to the rules that [DotReader] has
+// for DATA. It is for BDAT without BODY=BINARYMIME, whose text must be lines too
+// (RFC 3030, 3). The zero value stands before the first piece.
+type LineCheck struct {
+	Limit int // octets of a line, CRLF included; 0: no limit
+	line  int
+	cr    bool // the last octet was a CR
+}
+
+// Check looks at the next piece. The error is [ErrBareCR], [ErrBareLF] or
+// [ErrLineTooLong].
+func (c *LineCheck) Check(p []byte) error {
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
+		line := p
+		if i >= 0 {
+			line = p[:i+1]
+		}
+		if err := c.part(line); err != nil {
+			return err
+		}
+		p = p[len(line):]
+	}
+	return nil
+}
+
+// part checks a piece that holds an LF at its end only.
+func (c *LineCheck) part(p []byte) error {
+	n := len(p)
+	c.line += n
+	if c.Limit > 0 && c.line > c.Limit {
+		return ErrLineTooLong
+	}
+	lf := p[n-1] == '\n'
+	if lf {
+		n--
+	}
+	if c.cr && n > 0 {
+		return ErrBareCR
+	}
+	if n > 0 {
+		cr := bytes.IndexByte(p[:n], '\r')
+		if cr >= 0 && cr < n-1 {
+			return ErrBareCR
+		}
+		c.cr = cr >= 0
+	}
+	if !lf {
+		return nil
+	}
+	if !c.cr {
+		return ErrBareLF
+	}
+	c.cr, c.line = false, 0
+	return nil
+}
+
+// End says whether the text may end here.
+func (c *LineCheck) End() error {
+	if c.cr {
+		return ErrBareCR
+	}
+	return nil
+}
