@@ -1,0 +1,59 @@
+// Command posthouse receives and sends mail. See "posthouse help".
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/posthouse/posthouse/internal/cli"
+	"github.com/posthouse/posthouse/internal/cli/codes"
+)
+
+func main() { os.Exit(int(run())) }
+
+// run carries out the command line. The first signal asks the command to end,
+// the second one ends it.
+func run() cli.Status {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	started := false
+	root := rootCommand()
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	status, told := cli.StatusOf(err)
+	if !told && !started {
+		status = cli.Usage // cobra refused the command line
+		err = fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())
+	}
+	if err != nil && err.Error() != "" {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.CommandPath(), err)
+	}
+	return status
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "posthouse",
+		Short: "Receive and send mail over SMTP",
+		Long: `Posthouse receives and sends mail over SMTP.
+
+Try it in two terminals; no mail leaves this machine:
+
+  posthouse run
+  posthouse send --to you@example.org --subject hello --text "It works."`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(
+		codes.Command(),
+		versionCommand(),
+	)
+	return root
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"posthouse": main})
+}
+
+// TestScripts runs the program as its users do; each script is a story. Besides
+// the words of testscript there are
+//
+//	status N program args...     the program ends with status N
+//	start NAME program args...   a server runs; $NAME is its address
+//	stop NAME                    it gets SIGTERM and ends with status 0;
+//	                             what it printed is in NAME.out and NAME.err
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Values[servers{}] = map[string]*server{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": expectStatus,
+			"start":  start,
+			"stop":   stop,
+		},
+	})
+}
+
+func expectStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program args...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case err == nil && want != 0:
+		ts.Fatalf("ended with status 0, want %d", want)
+	case errors.As(err, &exit) && exit.ExitCode() != want:
+		ts.Fatalf("ended with status %d, want %d", exit.ExitCode(), want)
+	case err != nil && exit == nil:
+		ts.Fatalf("%v", err)
+	}
+}
+
+// servers is the key under which a script keeps those that it started.
+type servers struct{}
+
+type server struct {
+	cmd    *exec.Cmd
+	copied sync.WaitGroup // of the rest of its output
+}
+
+// address is what a server names in its first line of output.
+var address = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME program args...")
+	}
+	name := args[0]
+	s := &server{cmd: exec.Command(args[1], args[2:]...)}
+	s.cmd.Dir = ts.MkAbs(".")
+	s.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"))
+	errFile, err := os.Create(ts.MkAbs(name + ".err"))
+	ts.Check(err)
+	defer errFile.Close()
+	s.cmd.Stderr = errFile
+	outFile, err := os.Create(ts.MkAbs(name + ".out"))
+	ts.Check(err)
+	stdout, err := s.cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(s.cmd.Start())
+	ts.Defer(func() { _ = s.cmd.Process.Kill() }) // of no effect once stopped
+
+	out := bufio.NewReader(stdout)
+	first, err := out.ReadString('\n')
+	if addr := address.FindString(first); addr != "" {
+		ts.Setenv(name, addr)
+	} else {
+		said, _ := os.ReadFile(errFile.Name())
+		ts.Fatalf("%s named no address: %q, %v; it said %s", name, first, err, said)
+	}
+	s.copied.Go(func() {
+		defer outFile.Close()
+		_, _ = io.WriteString(outFile, first)
+		_, _ = io.Copy(outFile, out)
+	})
+	ts.Value(servers{}).(map[string]*server)[name] = s
+}
+
+func stop(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: stop NAME")
+	}
+	s := ts.Value(servers{}).(map[string]*server)[args[0]]
+	if s == nil {
+		ts.Fatalf("%s was not started", args[0])
+	}
+	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
+	s.copied.Wait()
+	ts.Check(s.cmd.Wait())
+}
