@@ -93,3 +93,25 @@ func TestProgressIsDrawnNowAndThen(t *testing.T) {
 		t.Error("the bar stays")
 	}
 }
+
+func TestHostPort(t *testing.T) {
+	for in, want := range map[string]string{
+		"mail.example:587": "mail.example:587",
+		"mail.example":     "mail.example:25",
+		"[::1]:2525":       "[::1]:2525",
+		"[::1]":            "[::1]:25",
+		"::1":              "[::1]:25",
+		"127.0.0.1:0":      "127.0.0.1:0",
+		"":                 "",
+		":25":              "",
+		"mail.example:":    "",
+		"mail.example:x":   "",
+		"mail.example:-1":  "",
+		"a b:25":           "",
+	} {
+		got, err := HostPort(in, "25")
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("HostPort(%q) is %q, %v; want %q", in, got, err, want)
+		}
+	}
+}

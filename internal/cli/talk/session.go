@@ -1,0 +1,341 @@
+package talk
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/cli"
+)
+
+// session is a dialogue with one peer.
+type session struct {
+	*options
+	peer        *peer
+	config      *tls.Config
+	out         printer
+	interactive bool
+	done        <-chan struct{} // closed when the user wants to end
+	expect      []pattern       // of the replies to come
+
+	last    int  // code of the last reply; 0: none
+	inText  bool // lines are the text of a message
+	secret  bool // the next line answers a challenge of AUTH
+	trusted bool // TLS stands and its certificate is valid
+	closed  bool // by the other side
+	ended   bool // QUIT was said, or we cut the connection
+}
+
+// Reasons why a reply did not come.
+var (
+	errClosed      = errors.New("the other side closed the connection")
+	errSilent      = errors.New("no reply in time")
+	errInterrupted = errors.New("interrupted")
+)
+
+// run plays the session to its end.
+func (s *session) run(in <-chan input) error {
+	err := s.open()
+	for err == nil && !s.ended {
+		line, more := s.next(in)
+		if !more {
+			break
+		}
+		err = s.perform(line)
+	}
+	if err == nil && !s.ended && !s.closed {
+		err = s.quit()
+	}
+	return status(err)
+}
+
+// open reads the greeting, and begins with TLS if that is wanted.
+func (s *session) open() error {
+	if s.tls == "implicit" {
+		if err := s.startTLS(); err != nil {
+			return err
+		}
+	}
+	if err := s.awaitReply(); err != nil {
+		return err
+	}
+	if err := s.passed("connect"); err != nil || s.ended || s.tls != "starttls" {
+		return err
+	}
+	if err := s.say("EHLO localhost"); err != nil || s.ended {
+		return err
+	}
+	return s.sayStartTLS("")
+}
+
+// next returns the next line of the script. Meanwhile it shows what the other
+// side says by itself.
+func (s *session) next(in <-chan input) (input, bool) {
+	heard := s.peer.lines
+	for {
+		select {
+		case line, more := <-in:
+			return line, more
+		case h, open := <-heard:
+			if !open {
+				heard = nil // all was said; the script may go on to find out
+				continue
+			}
+			s.show(h)
+		case <-s.done:
+			return input{err: errInterrupted}, true
+		}
+	}
+}
+
+// perform carries out one line. A person may go on after a fault.
+func (s *session) perform(line input) error {
+	if errors.Is(line.err, errInterrupted) {
+		return line.err
+	}
+	if line.err != nil {
+		return readFault(line.err)
+	}
+	err := s.step(line.text)
+	if err == nil || s.ended {
+		return err
+	}
+	if s.interactive && !s.closed && !errors.Is(err, errInterrupted) {
+		s.out.note("%v", err)
+		return nil
+	}
+	if s.interactive {
+		return err
+	}
+	return &lineError{line, err}
+}
+
+func (s *session) step(line string) error {
+	switch {
+	case strings.HasPrefix(line, "//"):
+		return s.say(line[1:])
+	case strings.HasPrefix(line, "/"):
+		return s.command(line)
+	case !s.inText && (strings.HasPrefix(line, "#") || line == "" && !s.secret):
+		return nil
+	}
+	return s.say(line)
+}
+
+// say sends a line and awaits what must come of it.
+func (s *session) say(line string) error {
+	if s.inText {
+		return s.sayText(line)
+	}
+	s.out.said(s.mask(line))
+	if err := s.send([]byte(line + "\r\n")); err != nil {
+		return err
+	}
+	if err := s.awaitReply(); err != nil {
+		return err
+	}
+	word, _, _ := strings.Cut(line, " ")
+	verb := strings.ToLower(word)
+	s.inText = verb == "data" && s.last == 354
+	if verb == "quit" && s.last/100 == 2 {
+		s.ended = true
+		return nil
+	}
+	return s.passed(verb)
+}
+
+// sayText sends a line of a message's text. Dots are not doubled.
+func (s *session) sayText(line string) error {
+	if line != "." {
+		s.out.said(line)
+		return s.send([]byte(line + "\r\n"))
+	}
+	if err := s.passed("text"); err != nil || s.ended {
+		return err
+	}
+	s.inText = false
+	s.out.said(line)
+	if err := s.send([]byte(".\r\n")); err != nil {
+		return err
+	}
+	if err := s.awaitReply(); err != nil {
+		return err
+	}
+	return s.passed("dot")
+}
+
+func (s *session) send(b []byte) error {
+	err := s.peer.write(b)
+	if isClosed(err) {
+		return s.lose(err)
+	}
+	return err
+}
+
+// passed looks whether the session ends after a step.
+func (s *session) passed(step string) error {
+	switch step {
+	case s.dropAfter:
+		s.drop()
+	case s.quitAfter:
+		if step == "text" {
+			return cli.Fail(cli.Usage, "nothing can be said in the middle of a text (use --drop-after text)")
+		}
+		return s.quit()
+	}
+	return nil
+}
+
+func (s *session) drop() {
+	s.out.note("cut the connection")
+	s.ended = true
+}
+
+// quit says QUIT. That the other side closes without an answer is no matter.
+func (s *session) quit() error {
+	s.ended = true
+	if s.inText {
+		s.out.note("cut the connection in the middle of the text")
+		return nil
+	}
+	s.out.said("QUIT")
+	err := s.send([]byte("QUIT\r\n"))
+	if err == nil {
+		err = s.awaitReply()
+	}
+	if errors.Is(err, errClosed) {
+		return nil
+	}
+	return err
+}
+
+// awaitReply shows what the other side says until a reply is whole.
+func (s *session) awaitReply() error {
+	if s.closed {
+		return errClosed
+	}
+	timer := time.NewTimer(s.timeout)
+	defer timer.Stop()
+	for {
+		select {
+		case h, open := <-s.peer.lines:
+			if !open {
+				return errClosed
+			}
+			if whole := s.show(h); whole {
+				return s.check()
+			}
+			if s.closed {
+				return errClosed
+			}
+		case <-timer.C:
+			return errSilent
+		case <-s.done:
+			return errInterrupted
+		}
+	}
+}
+
+// show prints what was heard, and reports whether it ends a reply.
+func (s *session) show(h heard) (whole bool) {
+	if h.err != nil {
+		_ = s.lose(h.err)
+		return false
+	}
+	s.out.heard(h)
+	code, more, ok := parseReplyLine(h.text)
+	if !ok {
+		s.out.note("that is no line of a reply")
+		return false
+	}
+	if more {
+		return false
+	}
+	s.last, s.secret = code, code == 334
+	return true
+}
+
+// lose notes that the connection is gone.
+func (s *session) lose(err error) error {
+	if !s.closed {
+		s.closed = true
+		s.out.note("%v (%v)", errClosed, err)
+	}
+	return errClosed
+}
+
+// check holds the reply that just came against --expect.
+func (s *session) check() error {
+	if len(s.expect) == 0 {
+		return nil
+	}
+	want := s.expect[0]
+	s.expect = s.expect[1:]
+	return s.matches(want)
+}
+
+func (s *session) matches(want pattern) error {
+	if want.matches(s.last, s.closed) {
+		return nil
+	}
+	return cli.Fail(cli.Protocol, "expected %s, the reply was %d", want, s.last)
+}
+
+// parseReplyLine reads the code of a line of a reply, and whether more lines
+// follow. How the line ends does not matter here: that was shown.
+func parseReplyLine(line string) (code int, more, ok bool) {
+	line = strings.TrimRight(line, "\r\n")
+	if len(line) < 3 {
+		return 0, false, false
+	}
+	for i := range 3 {
+		if line[i] < '0' || line[i] > '9' {
+			return 0, false, false
+		}
+		code = code*10 + int(line[i]-'0')
+	}
+	if len(line) == 3 {
+		return code, false, true
+	}
+	return code, line[3] == '-', line[3] == '-' || line[3] == ' '
+}
+
+// mask hides the secrets of a line that is to be shown.
+func (s *session) mask(line string) string {
+	if s.secret {
+		return "***"
+	}
+	words := strings.Fields(line)
+	if len(words) > 2 && strings.EqualFold(words[0], "AUTH") {
+		return words[0] + " " + words[1] + " ***"
+	}
+	return line
+}
+
+// lineError tells at which line of the script the session failed.
+type lineError struct {
+	line input
+	err  error
+}
+
+func (e *lineError) Error() string {
+	return fmt.Sprintf("line %d: %v", e.line.number, e.err)
+}
+
+func (e *lineError) Unwrap() error { return e.err }
+
+// status gives an error the status to end with.
+func status(err error) error {
+	if _, told := cli.StatusOf(err); told {
+		return err
+	}
+	switch {
+	case errors.Is(err, errSilent), errors.Is(err, errInterrupted):
+		return cli.Fail(cli.TempFail, "%w", err)
+	case errors.Is(err, errClosed):
+		return cli.Fail(cli.Protocol, "%w", err)
+	}
+	return cli.Fail(cli.IOErr, "%w", err)
+}
