@@ -21,6 +21,9 @@ func (r *Reader) Chunk(size int64) *ChunkReader {
 // Left returns the number of octets that are still to come.
 func (c *ChunkReader) Left() int64 { return c.left }
 
+// Err returns what broke the connection, nil for nothing.
+func (c *ChunkReader) Err() error { return c.err }
+
 // Read implements [io.Reader]. It returns io.EOF once the whole chunk was
 // read, and [io.ErrUnexpectedEOF] if the connection ends before.
 func (c *ChunkReader) Read(p []byte) (int, error) {

@@ -69,6 +69,14 @@ func (r *Reader) Reset(src io.Reader) {
 // Buffered returns the number of octets that were read ahead.
 func (r *Reader) Buffered() int { return r.w - r.r }
 
+// Ahead waits until at least one octet is buffered, and takes none.
+func (r *Reader) Ahead() error {
+	if r.Buffered() > 0 {
+		return nil
+	}
+	return r.fill(false)
+}
+
 // Line reads the next line and returns it without its CRLF. Only CRLF ends a
 // line. The slice is valid until the next call.
 //
