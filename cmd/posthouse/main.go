@@ -12,13 +12,15 @@ import (
 
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/cli/codes"
+	"github.com/posthouse/posthouse/internal/cli/run"
+	"github.com/posthouse/posthouse/internal/cli/talk"
 )
 
-func main() { os.Exit(int(run())) }
+func main() { os.Exit(int(execute())) }
 
-// run carries out the command line. The first signal asks the command to end,
+// execute carries out the command line. The first signal asks the command to end,
 // the second one ends it.
-func run() cli.Status {
+func execute() cli.Status {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -52,6 +54,8 @@ Try it in two terminals; no mail leaves this machine:
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
+		run.Command(),
+		talk.Command(),
 		codes.Command(),
 		versionCommand(),
 	)

@@ -180,29 +180,20 @@ func (s *session) data(path string) error {
 		return cli.Fail(cli.NoInput, "%w", err)
 	}
 	defer f.Close()
-	if err := s.say("DATA"); err != nil || !s.inText {
+	if err := s.say("DATA"); err != nil || s.ended || !s.inText {
 		return err
 	}
-	n, err := s.sendText(f)
-	if err != nil {
-		return err
-	}
-	s.out.note("sent %d octets of %s", n, path)
-	return s.sayText(".")
-}
-
-// sendText sends all of a message but the final dot.
-func (s *session) sendText(r io.Reader) (int64, error) {
 	buf := bufio.NewWriterSize(s.peer, 64*1024)
-	dot := smtp.NewDotWriter(buf)
-	n, err := io.Copy(dot, smtp.NewLines(r))
+	text := smtp.NewDotWriter(buf)
+	n, err := io.Copy(text, smtp.NewLines(f))
 	if err == nil {
 		err = buf.Flush()
 	}
-	if isClosed(err) {
-		return n, s.lose(err)
+	if err != nil {
+		return s.broken(err)
 	}
-	return n, err
+	s.out.note("sent %d octets of %s", n, path)
+	return s.endText(func() error { return errors.Join(text.Close(), buf.Flush()) })
 }
 
 func (s *session) raw(args string) error {

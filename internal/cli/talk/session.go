@@ -26,6 +26,7 @@ type session struct {
 	trusted bool // TLS stands and its certificate is valid
 	closed  bool // by the other side
 	ended   bool // QUIT was said, or we cut the connection
+	reached bool // the step of --quit-after or --drop-after
 }
 
 // Reasons why a reply did not come.
@@ -47,6 +48,9 @@ func (s *session) run(in <-chan input) error {
 	}
 	if err == nil && !s.ended && !s.closed {
 		err = s.quit()
+	}
+	if last := s.dropAfter + s.quitAfter; err == nil && last != "" && !s.reached {
+		err = cli.Fail(cli.Protocol, "the session ended before %q", last)
 	}
 	return status(err)
 }
@@ -75,6 +79,9 @@ func (s *session) open() error {
 func (s *session) next(in <-chan input) (input, bool) {
 	heard := s.peer.lines
 	for {
+		if s.closed && s.interactive {
+			return input{}, false
+		}
 		select {
 		case line, more := <-in:
 			return line, more
@@ -148,17 +155,22 @@ func (s *session) say(line string) error {
 
 // sayText sends a line of a message's text. Dots are not doubled.
 func (s *session) sayText(line string) error {
-	if line != "." {
-		s.out.said(line)
-		return s.send([]byte(line + "\r\n"))
+	if line == "." {
+		return s.endText(func() error { return s.peer.write([]byte(".\r\n")) })
 	}
+	s.out.said(line)
+	return s.send([]byte(line + "\r\n"))
+}
+
+// endText ends the text with its final dot, unless the session ends before it.
+func (s *session) endText(dot func() error) error {
 	if err := s.passed("text"); err != nil || s.ended {
 		return err
 	}
 	s.inText = false
-	s.out.said(line)
-	if err := s.send([]byte(".\r\n")); err != nil {
-		return err
+	s.out.said(".")
+	if err := dot(); err != nil {
+		return s.broken(err)
 	}
 	if err := s.awaitReply(); err != nil {
 		return err
@@ -167,7 +179,14 @@ func (s *session) sayText(line string) error {
 }
 
 func (s *session) send(b []byte) error {
-	err := s.peer.write(b)
+	if err := s.peer.write(b); err != nil {
+		return s.broken(err)
+	}
+	return nil
+}
+
+// broken tells a connection that the other side closed from other faults.
+func (s *session) broken(err error) error {
 	if isClosed(err) {
 		return s.lose(err)
 	}
@@ -178,11 +197,10 @@ func (s *session) send(b []byte) error {
 func (s *session) passed(step string) error {
 	switch step {
 	case s.dropAfter:
+		s.reached = true
 		s.drop()
 	case s.quitAfter:
-		if step == "text" {
-			return cli.Fail(cli.Usage, "nothing can be said in the middle of a text (use --drop-after text)")
-		}
+		s.reached = true
 		return s.quit()
 	}
 	return nil

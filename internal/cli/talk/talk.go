@@ -68,6 +68,9 @@ At the end of the lines talk says QUIT. Secrets of AUTH are printed as ***.`,
 				return err
 			}
 			o.server = server
+			if err := o.check(); err != nil {
+				return err
+			}
 			lines, err := o.source(cmd, args[1:])
 			if err != nil {
 				return err
@@ -101,13 +104,21 @@ type lines struct {
 	interactive bool // a person types them
 }
 
+func (o *options) check() error {
+	switch {
+	case o.tls != "" && o.tls != "starttls" && o.tls != "implicit":
+		return cli.Fail(cli.Usage, "--tls %q is neither starttls nor implicit", o.tls)
+	case o.timeout <= 0:
+		return cli.Fail(cli.Usage, "--timeout must be more than nothing")
+	case o.dropAfter != "" && o.quitAfter != "":
+		return cli.Fail(cli.Usage, "the session cannot end twice (give either --quit-after or --drop-after)")
+	case o.quitAfter == "text":
+		return cli.Fail(cli.Usage, "nothing can be said in the middle of a text (use --drop-after text)")
+	}
+	return nil
+}
+
 func (o *options) source(cmd *cobra.Command, args []string) (*lines, error) {
-	if o.tls != "" && o.tls != "starttls" && o.tls != "implicit" {
-		return nil, cli.Fail(cli.Usage, "--tls %q is neither starttls nor implicit", o.tls)
-	}
-	if o.timeout <= 0 {
-		return nil, cli.Fail(cli.Usage, "--timeout must be more than nothing")
-	}
 	stdin := cmd.InOrStdin()
 	switch {
 	case o.script != "" && len(args) > 0:
