@@ -11,8 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/posthouse/posthouse/internal/cli"
+	"github.com/posthouse/posthouse/internal/cli/bench"
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/run"
+	"github.com/posthouse/posthouse/internal/cli/send"
 	"github.com/posthouse/posthouse/internal/cli/talk"
 )
 
@@ -35,7 +37,7 @@ func execute() cli.Status {
 		err = fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())
 	}
 	if err != nil && err.Error() != "" {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.CommandPath(), err)
+		fmt.Fprintf(os.Stderr, "%s: %s\n", cmd.CommandPath(), cli.Printable(err.Error()))
 	}
 	return status
 }
@@ -55,7 +57,9 @@ Try it in two terminals; no mail leaves this machine:
 	}
 	root.AddCommand(
 		run.Command(),
+		send.Command(),
 		talk.Command(),
+		bench.Command(),
 		codes.Command(),
 		versionCommand(),
 	)

@@ -28,14 +28,12 @@ func HostPort(s, port string) (string, error) {
 	return net.JoinHostPort(host, p), nil
 }
 
-// DialStatus is the status for a connection that could not be made.
+// DialStatus is the status for a connection that could not be made: there is
+// no such host, or it cannot be reached now.
 func DialStatus(err error) Status {
 	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		if dns.IsNotFound {
-			return NoHost
-		}
-		return TempFail
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return NoHost
 	}
-	return Unavailable
+	return TempFail
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,10 +18,6 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
-
-// lastWords is how long sessions get to come to their end when the program
-// ends: about as long as a supervisor waits before it kills.
-const lastWords = 8 * time.Second
 
 // options are the flags of the command.
 type options struct {
@@ -75,10 +70,6 @@ func (o *options) logger(w io.Writer) (*slog.Logger, error) {
 }
 
 func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) error {
-	addr, err := cli.HostPort(o.smtp, "2525")
-	if err != nil {
-		return err
-	}
 	data, err := openData(o.data)
 	if err != nil {
 		return err
@@ -91,9 +82,9 @@ func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 	if err := data.writeCertificate(certificate); err != nil {
 		return err
 	}
-	l, err := smtpserver.Listen(ctx, addr)
+	l, err := cli.Listen(ctx, o.smtp)
 	if err != nil {
-		return listenFault(addr, err)
+		return err
 	}
 	server := &smtpserver.Server{
 		Handler:  &keeper{box: data.box, hostname: hostname(), log: log},
@@ -105,7 +96,8 @@ func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 	if err := o.greet(out, l.Addr()); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return serve(ctx, server, l, log)
+	context.AfterFunc(ctx, func() { log.Info("ending", "longest", cli.LastWords) })
+	return cli.Serve(ctx, server, l)
 }
 
 // greet tells a newcomer what to do next. The first line names the address.
@@ -125,36 +117,4 @@ Ctrl-C ends.
 		_, err = fmt.Fprintf(out, "Whoever can reach %s can fill this disk: 127.0.0.1 keeps it to this machine.\n", addr)
 	}
 	return err
-}
-
-// serve answers until the context ends, and then lets the sessions end.
-func serve(ctx context.Context, server *smtpserver.Server, l net.Listener, log *slog.Logger) error {
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	select {
-	case err := <-served:
-		return cli.Fail(cli.OSErr, "%w", err)
-	case <-ctx.Done():
-	}
-	log.Info("ending", "longest", lastWords)
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-	defer cancel()
-	if err := server.Shutdown(patience); err != nil {
-		log.Warn("some sessions did not end in time and are cut; what they had not been told 250 for is not kept", "longest", lastWords)
-		_ = server.Close()
-	}
-	<-served
-	return nil
-}
-
-func listenFault(addr string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return cli.Fail(cli.OSErr, "%s is in use by another program (end that one, or listen elsewhere: --smtp 127.0.0.1:0 takes a free port)", addr)
-	case errors.Is(err, syscall.EACCES):
-		return cli.Fail(cli.NoPerm, "%s may not be listened on by this user (take a port from 1024 upward, such as --smtp %s)", addr, cli.LocalServer)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return cli.Fail(cli.OSErr, "%s is no address of this machine (listen on 127.0.0.1:2525, or 0.0.0.0:2525 for all)", addr)
-	}
-	return cli.Fail(cli.OSErr, "listen on %s: %w", addr, err)
 }

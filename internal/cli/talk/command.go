@@ -52,7 +52,7 @@ func helpText() string {
 
 func (s *session) help() {
 	for line := range strings.Lines(helpText()) {
-		s.out.note("%s", strings.TrimRight(line, "\n"))
+		s.note("%s", strings.TrimRight(line, "\n"))
 	}
 }
 
@@ -87,7 +87,7 @@ func (s *session) sayStartTLS(string) error {
 func (s *session) startTLS() error {
 	state, left, err := s.peer.startTLS(s.config)
 	for _, line := range left {
-		s.out.note("came in the clear before TLS and is ignored: %s", line)
+		s.note("came in the clear before TLS and is ignored: %s", line)
 	}
 	if err != nil {
 		return cli.Fail(cli.Unavailable, "TLS: %w", err)
@@ -99,7 +99,7 @@ func (s *session) startTLS() error {
 // describe tells of the TLS that was agreed on, and whether the certificate is
 // one to trust.
 func (s *session) describe(state tls.ConnectionState) (trusted bool) {
-	s.out.note("%s with %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+	s.note("%s with %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 	cert := state.PeerCertificates[0]
 	pool := x509.NewCertPool()
 	for _, c := range state.PeerCertificates[1:] {
@@ -110,7 +110,7 @@ func (s *session) describe(state tls.ConnectionState) (trusted bool) {
 	if err != nil {
 		verdict = "NOT VALID: " + err.Error()
 	}
-	s.out.note("certificate of %s, by %s, until %s: %s", cert.Subject, cert.Issuer, cert.NotAfter.Format(time.DateOnly), verdict)
+	s.note("certificate of %s, by %s, until %s: %s", cert.Subject, cert.Issuer, cert.NotAfter.Format(time.DateOnly), verdict)
 	return err == nil
 }
 
@@ -164,8 +164,11 @@ func (s *session) exchange(client sasl.Client) error {
 
 // askPassword takes the password from the file or from the person.
 func (s *session) askPassword() (string, error) {
-	if s.passwordFile != "" || !s.interactive {
-		return s.password()
+	if s.passwordFile != "" {
+		return cli.ReadSecret(s.passwordFile)
+	}
+	if !s.interactive {
+		return "", cli.Fail(cli.Usage, "no password (name a file that holds it with --password-file)")
 	}
 	fmt.Fprint(os.Stderr, "password: ")
 	defer fmt.Fprintln(os.Stderr)
@@ -192,7 +195,7 @@ func (s *session) data(path string) error {
 	if err != nil {
 		return s.broken(err)
 	}
-	s.out.note("sent %d octets of %s", n, path)
+	s.note("sent %d octets of %s", n, path)
 	return s.endText(func() error { return errors.Join(text.Close(), buf.Flush()) })
 }
 
@@ -202,7 +205,7 @@ func (s *session) raw(args string) error {
 		return cli.Fail(cli.Usage, "%w", err)
 	}
 	for line := range strings.Lines(string(b)) {
-		s.out.said(s.mask(line))
+		s.said(s.mask(line))
 	}
 	return s.send(b)
 }

@@ -15,7 +15,7 @@ type session struct {
 	*options
 	peer        *peer
 	config      *tls.Config
-	out         printer
+	out         *cli.Dialogue
 	interactive bool
 	done        <-chan struct{} // closed when the user wants to end
 	expect      []pattern       // of the replies to come
@@ -110,7 +110,7 @@ func (s *session) perform(line input) error {
 		return err
 	}
 	if s.interactive && !s.closed && !errors.Is(err, errInterrupted) {
-		s.out.note("%v", err)
+		s.note("%v", err)
 		return nil
 	}
 	if s.interactive {
@@ -136,7 +136,7 @@ func (s *session) say(line string) error {
 	if s.inText {
 		return s.sayText(line)
 	}
-	s.out.said(s.mask(line))
+	s.said(s.mask(line))
 	if err := s.send([]byte(line + "\r\n")); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (s *session) sayText(line string) error {
 	if line == "." {
 		return s.endText(func() error { return s.peer.write([]byte(".\r\n")) })
 	}
-	s.out.said(line)
+	s.said(line)
 	return s.send([]byte(line + "\r\n"))
 }
 
@@ -168,7 +168,7 @@ func (s *session) endText(dot func() error) error {
 		return err
 	}
 	s.inText = false
-	s.out.said(".")
+	s.said(".")
 	if err := dot(); err != nil {
 		return s.broken(err)
 	}
@@ -207,7 +207,7 @@ func (s *session) passed(step string) error {
 }
 
 func (s *session) drop() {
-	s.out.note("cut the connection")
+	s.note("cut the connection")
 	s.ended = true
 }
 
@@ -215,10 +215,10 @@ func (s *session) drop() {
 func (s *session) quit() error {
 	s.ended = true
 	if s.inText {
-		s.out.note("cut the connection in the middle of the text")
+		s.note("cut the connection in the middle of the text")
 		return nil
 	}
-	s.out.said("QUIT")
+	s.said("QUIT")
 	err := s.send([]byte("QUIT\r\n"))
 	if err == nil {
 		err = s.awaitReply()
@@ -262,10 +262,10 @@ func (s *session) show(h heard) (whole bool) {
 		_ = s.lose(h.err)
 		return false
 	}
-	s.out.heard(h)
+	s.heard(h)
 	code, more, ok := parseReplyLine(h.text)
 	if !ok {
-		s.out.note("that is no line of a reply")
+		s.note("that is no line of a reply")
 		return false
 	}
 	if more {
@@ -279,7 +279,7 @@ func (s *session) show(h heard) (whole bool) {
 func (s *session) lose(err error) error {
 	if !s.closed {
 		s.closed = true
-		s.out.note("%v (%v)", errClosed, err)
+		s.note("%v (%v)", errClosed, err)
 	}
 	return errClosed
 }
@@ -318,6 +318,19 @@ func parseReplyLine(line string) (code int, more, ok bool) {
 		return code, false, true
 	}
 	return code, line[3] == '-', line[3] == '-' || line[3] == ' '
+}
+
+func (s *session) said(line string)                { s.out.Said(time.Now(), line) }
+func (s *session) note(format string, args ...any) { s.out.Note(time.Now(), format, args...) }
+
+// heard prints a line without its CRLF. Any other end is shown, and a "\" where
+// the line has none: it goes on, or breaks off.
+func (s *session) heard(h heard) {
+	text, ok := strings.CutSuffix(h.text, "\r\n")
+	if !ok && !strings.HasSuffix(text, "\n") {
+		text += `\`
+	}
+	s.out.Heard(h.at, text)
 }
 
 // mask hides the secrets of a line that is to be shown.

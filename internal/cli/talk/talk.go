@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -152,15 +151,15 @@ func (o *options) talk(cmd *cobra.Command, in *lines) error {
 	}
 	s := &session{
 		options: o, peer: p, config: config, expect: expect,
-		out:         printer{cmd.OutOrStdout(), p.begun, o.json},
+		out:         &cli.Dialogue{Out: cmd.OutOrStdout(), Begun: p.begun, JSON: o.json},
 		interactive: in.interactive,
 		done:        ctx.Done(),
 	}
 	defer s.peer.close()
 	if in.interactive {
-		s.out.note("connected to %s; /help lists what begins with a slash", p.conn.RemoteAddr())
+		s.note("connected to %s; /help lists what begins with a slash", p.conn.RemoteAddr())
 	} else {
-		s.out.note("connected to %s", p.conn.RemoteAddr())
+		s.note("connected to %s", p.conn.RemoteAddr())
 	}
 	return s.run(readLines(ctx, in))
 }
@@ -208,32 +207,16 @@ func (o *options) tlsConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{ServerName: host, InsecureSkipVerify: true, NextProtos: []string{"smtp"}}
-	if o.ca == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(o.ca)
+	roots, err := cli.ReadCertificates(o.ca)
 	if err != nil {
-		return nil, cli.Fail(cli.NoInput, "%w", err)
+		return nil, err
 	}
-	config.RootCAs = x509.NewCertPool()
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, cli.Fail(cli.NoInput, "%s holds no certificate in PEM form", o.ca)
-	}
-	return config, nil
-}
-
-// password reads the first line of --password-file.
-func (o *options) password() (string, error) {
-	if o.passwordFile == "" {
-		return "", cli.Fail(cli.Usage, "no password (name a file that holds it with --password-file)")
-	}
-	text, err := os.ReadFile(o.passwordFile)
-	if err != nil {
-		return "", cli.Fail(cli.NoInput, "%w", err)
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimSuffix(line, "\r"), nil
+	return &tls.Config{
+		ServerName:         host,
+		RootCAs:            roots,
+		NextProtos:         []string{"smtp"},
+		InsecureSkipVerify: true,
+	}, nil
 }
 
 // readFault turns an error of a script or a message file into one for its
