@@ -2,12 +2,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -16,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"posthouse": main})
+	testscript.Main(m, map[string]func(){"posthouse": main, "moody": moody})
 }
 
 // TestScripts runs the program as its users do; each script is a story. Besides
@@ -26,6 +30,11 @@ func TestMain(m *testing.M) {
 //	start NAME program args...   a server runs; $NAME is its address
 //	stop NAME                    it gets SIGTERM and ends with status 0;
 //	                             what it printed is in NAME.out and NAME.err
+//	finished NAME                it ends by itself with status 0
+//	kept DIR                     the messages in DIR/maildir/new are copied to
+//	                             kept.1, kept.2 ... in the order in which they came,
+//	                             without the CR before each LF
+//	isjson FILE                  each line of FILE (or stdout) is a JSON object
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -36,9 +45,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": expectStatus,
-			"start":  start,
-			"stop":   stop,
+			"status":   expectStatus,
+			"start":    start,
+			"stop":     stop,
+			"finished": finished,
+			"kept":     kept,
+			"isjson":   isJSON,
 		},
 	})
 }
@@ -77,7 +89,9 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: start NAME program args...")
 	}
 	name := args[0]
-	s := &server{cmd: exec.Command(args[1], args[2:]...)}
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	s := &server{cmd: exec.Command(path, args[2:]...)}
 	s.cmd.Dir = ts.MkAbs(".")
 	s.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"))
 	errFile, err := os.Create(ts.MkAbs(name + ".err"))
@@ -108,14 +122,62 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func stop(ts *testscript.TestScript, neg bool, args []string) {
+	s := started(ts, neg, args)
+	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
+	s.copied.Wait()
+	ts.Check(s.cmd.Wait())
+}
+
+func finished(ts *testscript.TestScript, neg bool, args []string) {
+	s := started(ts, neg, args)
+	s.copied.Wait()
+	ts.Check(s.cmd.Wait())
+}
+
+func started(ts *testscript.TestScript, neg bool, args []string) *server {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: stop NAME")
+		ts.Fatalf("usage: stop NAME, or finished NAME")
 	}
 	s := ts.Value(servers{}).(map[string]*server)[args[0]]
 	if s == nil {
 		ts.Fatalf("%s was not started", args[0])
 	}
-	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
-	s.copied.Wait()
-	ts.Check(s.cmd.Wait())
+	return s
+}
+
+// arrival finds the count of deliveries in the name of a message.
+var arrival = regexp.MustCompile(`Q(\d+)R`)
+
+func kept(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: kept DIR")
+	}
+	found, err := filepath.Glob(ts.MkAbs(filepath.Join(args[0], "maildir", "new", "*")))
+	ts.Check(err)
+	for _, path := range found {
+		text, err := os.ReadFile(path)
+		ts.Check(err)
+		if strings.Count(string(text), "\n") != strings.Count(string(text), "\r\n") {
+			ts.Fatalf("%s has a line that does not end with CRLF", path)
+		}
+		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+		name := "kept." + arrival.FindStringSubmatch(filepath.Base(path))[1]
+		ts.Check(os.WriteFile(ts.MkAbs(name), text, 0o600))
+	}
+}
+
+func isJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: isjson FILE")
+	}
+	text := ts.ReadFile(args[0])
+	if text == "" {
+		ts.Fatalf("%s is empty", args[0])
+	}
+	for line := range strings.Lines(text) {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			ts.Fatalf("%s: %v: %s", args[0], err, line)
+		}
+	}
 }

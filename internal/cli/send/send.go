@@ -8,12 +8,14 @@ import (
 	"crypto/tls"
 	"net"
 	"os"
+	"os/user"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/posthouse/posthouse/internal/cli"
+	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
@@ -214,15 +216,17 @@ func (o *options) login() (*smtpclient.Auth, error) {
 	return a, nil
 }
 
-// sender is who sends when nobody is named.
+// sender is who sends when nobody is named: the user at this host.
 func sender() string {
-	user := os.Getenv("USER")
-	if user == "" {
-		user = "postmaster"
+	name, host := "postmaster", "localhost"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
 	}
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		host = "localhost"
+	if h, err := os.Hostname(); err == nil {
+		host = h
 	}
-	return user + "@" + host
+	if _, err := smtp.ParseMailbox(name + "@" + host); err != nil {
+		return "postmaster@localhost"
+	}
+	return name + "@" + host
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emersion/go-sasl"
 	"golang.org/x/term"
 
 	"github.com/posthouse/posthouse/internal/cli"
@@ -127,39 +126,29 @@ func (s *session) auth(args string) error {
 	if err != nil {
 		return err
 	}
-	var client sasl.Client
-	switch strings.ToUpper(mech) {
-	case sasl.Plain:
-		client = sasl.NewPlainClient("", user, password)
-	case sasl.Login:
-		client = sasl.NewLoginClient(user, password)
-	default:
-		return cli.Fail(cli.Usage, "%s is neither PLAIN nor LOGIN", cli.Printable(mech))
-	}
-	return s.exchange(client)
-}
-
-// exchange plays the client's side of a SASL exchange, line by line.
-func (s *session) exchange(client sasl.Client) error {
-	name, initial, err := client.Start()
+	lines, err := loginLines(strings.ToUpper(mech), user, password)
 	if err != nil {
 		return err
 	}
-	line := "AUTH " + name
-	if initial != nil {
-		line += " " + base64.StdEncoding.EncodeToString(initial)
-	}
-	for range 3 { // LOGIN asks twice
-		if err := s.say(line); err != nil || s.ended || s.last != 334 {
+	for i, line := range lines {
+		if err := s.say(line); err != nil || s.ended || i+1 < len(lines) && s.last != 334 {
 			return err
 		}
-		response, err := client.Next(nil)
-		if err != nil {
-			return err
-		}
-		line = base64.StdEncoding.EncodeToString(response)
 	}
-	return cli.Fail(cli.Protocol, "the other side asks for more than %s has to tell", name)
+	return nil
+}
+
+// loginLines are what the client says to log in, each but the first after a
+// challenge: PLAIN (RFC 4616) or LOGIN (draft-murchison-sasl-login-00).
+func loginLines(mech, user, password string) ([]string, error) {
+	encode := base64.StdEncoding.EncodeToString
+	switch mech {
+	case "PLAIN":
+		return []string{"AUTH PLAIN " + encode([]byte("\x00"+user+"\x00"+password))}, nil
+	case "LOGIN":
+		return []string{"AUTH LOGIN", encode([]byte(user)), encode([]byte(password))}, nil
+	}
+	return nil, cli.Fail(cli.Usage, "%s is neither PLAIN nor LOGIN", mech)
 }
 
 // askPassword takes the password from the file or from the person.
@@ -247,19 +236,10 @@ func (s *session) pause(args string) error {
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	heard := s.peer.lines
-	for {
-		select {
-		case h, open := <-heard:
-			if !open {
-				heard = nil
-				continue
-			}
-			s.show(h)
-		case <-timer.C:
-			return nil
-		case <-s.done:
-			return errInterrupted
-		}
+	select {
+	case <-timer.C:
+		return nil
+	case <-s.done:
+		return errInterrupted
 	}
 }

@@ -13,6 +13,10 @@ import (
 // maxLine is the longest line of the other side that is shown in one piece.
 const maxLine = 16 * 1024
 
+// ahead is how many lines are read ahead of whoever looks at them, so that
+// their times are those at which they came.
+const ahead = 64
+
 // peer is the other side. What it says comes on a channel as it comes in, so
 // that a person sees it even while typing.
 type peer struct {
@@ -43,7 +47,7 @@ func dial(ctx context.Context, addr string, timeout time.Duration) (*peer, error
 }
 
 func (p *peer) listen() {
-	p.lines, p.stop = make(chan heard), make(chan struct{})
+	p.lines, p.stop = make(chan heard, ahead), make(chan struct{})
 	go read(p.conn, p.lines, p.stop)
 }
 

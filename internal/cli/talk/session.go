@@ -74,10 +74,14 @@ func (s *session) open() error {
 	return s.sayStartTLS("")
 }
 
-// next returns the next line of the script. Meanwhile it shows what the other
-// side says by itself.
+// next returns the next line. A person sees meanwhile what the other side says
+// by itself; a script hears it when it awaits a reply, so that it always goes
+// the same way.
 func (s *session) next(in <-chan input) (input, bool) {
-	heard := s.peer.lines
+	var lines <-chan heard
+	if s.interactive {
+		lines = s.peer.lines
+	}
 	for {
 		if s.closed && s.interactive {
 			return input{}, false
@@ -85,9 +89,9 @@ func (s *session) next(in <-chan input) (input, bool) {
 		select {
 		case line, more := <-in:
 			return line, more
-		case h, open := <-heard:
+		case h, open := <-lines:
 			if !open {
-				heard = nil // all was said; the script may go on to find out
+				lines = nil
 				continue
 			}
 			s.show(h)
