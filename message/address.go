@@ -140,11 +140,20 @@ func (a Address) spec(raw bool) (string, error) {
 	case !isASCII(local):
 		return "", errLocalPart
 	}
-	domain, err = idna.Lookup.ToASCII(domain)
+	domain, err = asciiDomain(domain)
+	return local + "@" + domain, err
+}
+
+// asciiDomain returns domain in A-labels (RFC 5890, 2.3.2.1).
+func asciiDomain(domain string) (string, error) {
+	if isASCII(domain) {
+		return domain, nil
+	}
+	a, err := idna.Lookup.ToASCII(domain)
 	if err != nil {
 		return "", errors.New("the domain cannot be written in ASCII: " + err.Error())
 	}
-	return local + "@" + domain, nil
+	return a, nil
 }
 
 // needsUTF8 says whether the address can be written only in UTF-8.

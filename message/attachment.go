@@ -18,8 +18,9 @@ type Attachment struct {
 	Name string
 	// Type is the media type, with parameters if it has any (RFC 2045, 5.1).
 	// Empty means the one that the extension of Name stands for, or else
-	// application/octet-stream. It is sent in base64 and arrives byte for byte;
-	// a message/rfc822, which may not be in base64, is refused.
+	// application/octet-stream. A message/rfc822 is made 7-bit by
+	// [Encode7Bit], its line ends become CRLF; everything else is sent in
+	// base64 and arrives byte for byte.
 	Type string
 	// ContentID is the msg-id by which the HTML shows an image, as in
 	// <img src="cid:logo@example.org">, with or without angle brackets
@@ -54,6 +55,9 @@ func (a *Attachment) part(index int, raw bool) (*part, error) {
 		return nil, &FieldError{where + ".Type", err}
 	}
 	p := &part{encoding: "base64", body: a.writeBase64}
+	if typ == "message/rfc822" {
+		p.encoding, p.body = "7bit", a.writeMessage
+	}
 	p.contentType(typ, params)
 	p.contentDisposition(a)
 	if a.ContentID == "" {
@@ -86,8 +90,6 @@ func (a *Attachment) mediaType() (typ string, params map[string]string, err erro
 	switch {
 	case !isToken(kind), !isToken(subtype):
 		return "", nil, errors.New("is not a media type")
-	case typ == "message/rfc822":
-		return "", nil, errors.New("a message cannot be in base64 (RFC 2046, 5.2.1)")
 	case kind == "multipart":
 		return "", nil, errors.New("a multipart cannot be attached: attach the message/rfc822 that it is in")
 	}
@@ -139,6 +141,10 @@ func (p *part) contentDisposition(a *Attachment) {
 
 func (a *Attachment) writeBase64(w io.Writer) error {
 	return a.read(func(r io.Reader) error { return encodeBase64(w, r) })
+}
+
+func (a *Attachment) writeMessage(w io.Writer) error {
+	return a.read(func(r io.Reader) error { return Encode7Bit(w, newCRLFReader(r)) })
 }
 
 func (a *Attachment) read(write func(io.Reader) error) error {

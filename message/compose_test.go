@@ -320,6 +320,19 @@ func TestABoundaryIsNeverInTheContent(t *testing.T) {
 	}
 }
 
+func TestAnAttachedMessageIsMadeSevenBit(t *testing.T) {
+	m := letter()
+	m.Attachments = []message.Attachment{{
+		Name: "mail.eml", Type: "message/rfc822",
+		Open: open("From: x@y\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nbär\n"),
+	}}
+	eml := write(t, m)
+	if !isASCII(eml) || !strings.Contains(eml, "\r\n\r\nb=C3=A4r\r\n") {
+		t.Error(eml)
+	}
+	checkLines(t, eml)
+}
+
 func TestAnAttachmentThatCannotBeReadIsNamed(t *testing.T) {
 	broken := errors.New("disk on fire")
 	m := letter()
@@ -355,7 +368,10 @@ func TestALargeAttachmentNeedsNoMoreMemoryThanASmallOne(t *testing.T) {
 
 type zeros struct{}
 
-func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
 
 func open(s string) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(s)), nil }

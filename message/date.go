@@ -13,3 +13,10 @@ func FormatDate(t time.Time) string { return t.Format(dateLayout) }
 // AppendDate appends what [FormatDate] returns to b. It allocates only if b
 // has no room for 31 bytes.
 func AppendDate(b []byte, t time.Time) []byte { return t.AppendFormat(b, dateLayout) }
+
+func orNow(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Now()
+	}
+	return t
+}

@@ -148,11 +148,14 @@ func cutEncodedWord(s string) (w encodedWord, rest string, ok bool) {
 	charset, rest, ok1 := strings.Cut(s[2:], "?")
 	encoding, rest, ok2 := strings.Cut(rest, "?")
 	text, rest, ok3 := strings.Cut(rest, "?")
-	if !ok1 || !ok2 || !ok3 || !strings.HasPrefix(rest, "=") || charset == "" {
+	if !ok1 || !ok2 || !ok3 || !strings.HasPrefix(rest, "=") {
 		return w, "", false
 	}
 	rest = rest[1:]
 	charset, _, _ = strings.Cut(charset, "*") // RFC 2231, 5: a language
+	if !isToken(charset) {
+		return w, "", false
+	}
 	w = encodedWord{charset: strings.ToLower(charset), literal: s[:len(s)-len(rest)]}
 	switch encoding {
 	case "q", "Q":

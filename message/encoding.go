@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"io"
 	"mime/quotedprintable"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -102,30 +103,54 @@ func base64Len(n int64) int64 {
 
 // encodeBase64 copies r to w in base64, every line with its CRLF.
 func encodeBase64(w io.Writer, r io.Reader) error {
-	in := make([]byte, 128*base64In)
-	out := make([]byte, 0, 128*(base64Line+2))
-	for {
-		n, err := io.ReadFull(r, in)
-		out = appendBase64Lines(out[:0], in[:n])
-		if _, err := w.Write(out); err != nil {
-			return err
-		}
-		switch err {
-		case nil:
-		case io.EOF, io.ErrUnexpectedEOF:
-			return nil
-		default:
-			return err
-		}
+	b := base64Writer{w: w}
+	if _, err := io.Copy(&b, r); err != nil {
+		return err
 	}
+	return b.Close()
 }
 
-func appendBase64Lines(out, in []byte) []byte {
-	for len(in) > 0 {
-		n := min(base64In, len(in))
-		out = base64.StdEncoding.AppendEncode(out, in[:n])
-		out = append(out, '\r', '\n')
-		in = in[n:]
+// base64Writer writes in base64, in lines that each have a CRLF. It must be
+// closed.
+type base64Writer struct {
+	w   io.Writer
+	in  []byte // less than a line
+	out []byte
+}
+
+func (b *base64Writer) Write(p []byte) (int, error) {
+	n := len(p)
+	b.out = slices.Grow(b.out[:0], int(base64Len(int64(n+base64In))))
+	if len(b.in) > 0 {
+		fill := min(base64In-len(b.in), len(p))
+		b.in = append(b.in, p[:fill]...)
+		p = p[fill:]
+		if len(b.in) < base64In {
+			return n, nil
+		}
+		b.line(b.in)
+		b.in = b.in[:0]
 	}
-	return out
+	for len(p) >= base64In {
+		b.line(p[:base64In])
+		p = p[base64In:]
+	}
+	b.in = append(b.in, p...)
+	_, err := b.w.Write(b.out)
+	return n, err
+}
+
+func (b *base64Writer) line(p []byte) {
+	b.out = base64.StdEncoding.AppendEncode(b.out, p)
+	b.out = append(b.out, '\r', '\n')
+}
+
+func (b *base64Writer) Close() error {
+	if len(b.in) == 0 {
+		return nil
+	}
+	b.out = b.out[:0]
+	b.line(b.in)
+	_, err := b.w.Write(b.out)
+	return err
 }

@@ -135,7 +135,9 @@ func (m *Message) header() ([]byte, error) {
 	m.checkBcc(&p)
 	p.date(m.Date)
 	p.subject(m.Subject)
-	p.ids("Message-ID", m.messageID())
+	if p.err == nil {
+		p.ids("Message-ID", m.messageID())
+	}
 	p.ids("In-Reply-To", m.InReplyTo)
 	p.ids("References", m.References)
 	for _, f := range m.Fields {
@@ -157,11 +159,11 @@ func (m *Message) messageID() []string {
 	if m.MessageID != "" {
 		return []string{m.MessageID}
 	}
-	author, err := m.From[0].spec(false)
-	if err != nil {
-		author = m.From[0].Addr
+	_, domain, _ := splitAddr(m.From[0].Addr) // From was printed: it is well-formed
+	if a, err := asciiDomain(domain); err == nil {
+		domain = a
 	}
-	return []string{NewMessageID(author[strings.LastIndexByte(author, '@')+1:])}
+	return []string{NewMessageID(domain)}
 }
 
 func entries(list []Address) AddressList {
@@ -199,9 +201,7 @@ func (p *headerPrinter) addresses(name string, l AddressList) {
 }
 
 func (p *headerPrinter) date(t time.Time) {
-	if t.IsZero() {
-		t = time.Now()
-	}
+	t = orNow(t)
 	p.field("Date", func() error {
 		if y := t.Year(); y < 1900 || y > 9999 {
 			return fmt.Errorf("the year %d cannot be written (RFC 5322, 3.3)", y)
