@@ -144,10 +144,16 @@ func (a Address) spec(raw bool) (string, error) {
 	return local + "@" + domain, err
 }
 
+// longestUDomain has room for 253 ASCII characters' worth of U-labels.
+const longestUDomain = 4 * 255
+
 // asciiDomain returns domain in A-labels (RFC 5890, 2.3.2.1).
 func asciiDomain(domain string) (string, error) {
 	if isASCII(domain) {
 		return domain, nil
+	}
+	if len(domain) > longestUDomain { // encoding a label takes quadratic time
+		return "", errors.New("the domain is too long")
 	}
 	a, err := idna.Lookup.ToASCII(domain)
 	if err != nil {

@@ -184,20 +184,29 @@ func (p *listParser) addSpec(name string, words []token) {
 		p.fail(words[0].start, "no @ in an address")
 		return
 	}
-	local, err := p.join(words[:at])
-	if err == nil {
-		var domain string
-		domain, err = p.join(words[at+1:])
-		if err == nil {
-			local += "@" + domain
-			_, _, err = splitAddr(local)
-		}
-	}
+	addr, err := p.joinSpec(words[:at], words[at+1:])
 	if err != nil {
 		p.fail(words[0].start, err.Error())
 		return
 	}
-	p.add(Address{Name: name, Addr: local})
+	p.add(Address{Name: name, Addr: addr})
+}
+
+func (p *listParser) joinSpec(local, domain []token) (string, error) {
+	l, err := p.join(local)
+	if err != nil {
+		return "", err
+	}
+	d, err := p.join(domain)
+	if err != nil {
+		return "", err
+	}
+	addr := l + "@" + d
+	if _, _, err := splitAddr(addr); err != nil {
+		return "", err
+	}
+	_, err = asciiDomain(d)
+	return addr, err
 }
 
 // join puts one side of an addr-spec together. White space may stand only

@@ -127,6 +127,75 @@ func TestAnyFileNameIsReadBackExactlyOrRefusedByName(t *testing.T) {
 	})
 }
 
+// TestAnyOtherFieldKeepsItsWhiteSpaceAndItsWords: what the composer does not
+// know it must not change, since it may be structured.
+func TestAnyOtherFieldKeepsItsWhiteSpaceAndItsWords(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := letter()
+		value := rapid.OneOf(
+			rapid.StringOf(rapid.SampledFrom([]rune("ab \t,;=?"))),
+			rapid.StringOfN(rapid.SampledFrom([]rune("ab \té你")), 0, 300, -1),
+		).Draw(t, "value")
+		m.Fields = []message.Field{{Name: "X-A", Value: value}, {Name: "X-B", Value: "b"}}
+		eml := write(t, m)
+		checkLines(t, eml)
+		header, _, err := message.ReadHeader(strings.NewReader(eml), message.HeaderLimits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, want := header.Get("x-a"), strings.Trim(value, " \t")
+		if isASCII(value) && f.Value() != want || f.Text() != want || header.Get("X-B").Value() != "b" {
+			t.Fatalf("wrote %q, read %q", want, f)
+		}
+	})
+}
+
+func TestAFieldThatCannotBeFoldedIsRefused(t *testing.T) {
+	for field, change := range map[string]func(*message.Message, string){
+		"X-A":        func(m *message.Message, s string) { m.Fields = []message.Field{{Name: "X-A", Value: s}} },
+		"To":         func(m *message.Message, s string) { m.To = message.AddressList{message.Address{Addr: s + "@b"}} },
+		"References": func(m *message.Message, s string) { m.References = []string{s + "@b"} },
+	} {
+		m := letter()
+		change(&m, strings.Repeat("x", 1000))
+		var bad *message.FieldError
+		if n, err := m.WriteTo(io.Discard); n != 0 || !errors.As(err, &bad) || bad.Field != field {
+			t.Error(field, err)
+		}
+		change(&m, strings.Repeat("x", 990))
+		checkLines(t, write(t, m))
+	}
+}
+
+// TestAnyRecipientsAreReadByTheStandardLibrary prints lists with groups.
+func TestAnyRecipientsAreReadByTheStandardLibrary(t *testing.T) {
+	addr := rapid.Custom(func(t *rapid.T) message.Address {
+		return message.Address{
+			Name: anyText().Filter(holdable).Draw(t, "name"),
+			Addr: rapid.SampledFrom([]string{"a@example.org", `"a b,<>"@example.org`, `"\"\\"@example.org`, "a@例子.cn"}).Draw(t, "addr"),
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		m := letter()
+		m.To = message.AddressList{
+			addr.Draw(t, "first"),
+			message.Group{Name: anyText().Filter(holdable).Draw(t, "group"), Members: rapid.SliceOfN(addr, 1, 9).Draw(t, "members")},
+			addr.Draw(t, "last"),
+		}
+		eml := write(t, m)
+		checkLines(t, eml)
+		got, err := read(t, eml).Header.AddressList("To")
+		if err != nil || len(got) != len(m.To.Addresses()) {
+			t.Fatal(err, eml)
+		}
+		for i, a := range m.To.Addresses() {
+			if got[i].Name != a.Name {
+				t.Fatalf("wrote %q, read %q: %s", a.Name, got[i].Name, eml)
+			}
+		}
+	})
+}
+
 func checkRoundTrip(t *rapid.T, m message.Message, field, want string, value func(*mail.Message) (string, error)) {
 	if !holdable(want) {
 		_, err := m.WriteTo(io.Discard)

@@ -21,27 +21,36 @@ const (
 	encodedFrame = len("=?utf-8?q??=")
 )
 
-// encoded prints s as encoded words, each of whole characters.
-func (f *folder) encoded(s string) {
+// encoded prints s as encoded words, each of whole characters, the first after
+// the white space given.
+func (f *folder) encoded(space, s string) {
 	q := qLen(s) <= base64.StdEncoding.EncodedLen(len(s))
 	for s != "" {
-		room := encodedRoom
-		if !f.oneLine {
-			if encodedRoom-f.col() < leastRoom {
-				f.breakLine()
-			}
-			room -= f.col()
-		}
+		room := f.encodedRoom(space) - encodedFrame
 		var chunk string
 		if q {
-			chunk = qPrefix(s, room-encodedFrame)
-			f.word("=?utf-8?q?" + qEncode(chunk) + "?=")
+			chunk = qPrefix(s, room)
+			f.wordAfter(space, "=?utf-8?q?"+qEncode(chunk)+"?=")
 		} else {
-			chunk = bPrefix(s, room-encodedFrame)
-			f.word("=?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(chunk)) + "?=")
+			chunk = bPrefix(s, room)
+			f.wordAfter(space, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(chunk))+"?=")
 		}
 		s = s[len(chunk):]
+		space = " "
 	}
+}
+
+// encodedRoom returns how long the next encoded word may be, on a new line if
+// there is little room on this one.
+func (f *folder) encodedRoom(space string) int {
+	if f.oneLine {
+		return encodedRoom
+	}
+	used := len(space) - len(" ")
+	if encodedRoom-f.col()-used < leastRoom {
+		f.breakLine()
+	}
+	return max(encodedRoom-f.col()-used, leastRoom)
 }
 
 // isQLiteral says whether c stands for itself in the Q encoding wherever an

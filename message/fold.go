@@ -95,7 +95,7 @@ func (f *folder) phrase(s string) {
 	case isPlain(s, f.raw) && len(s) < longestWord-8 && !strings.Contains(s, "=?"):
 		f.word(quote(s))
 	default:
-		f.encoded(s)
+		f.encoded(" ", s)
 	}
 }
 
@@ -125,7 +125,7 @@ func (f *folder) text(s string) {
 		for run < len(words) && f.mustEncode(words, run) {
 			run++
 		}
-		f.encoded(strings.Join(words[i:run], " "))
+		f.encoded(" ", strings.Join(words[i:run], " "))
 		i = run
 	}
 }
@@ -158,7 +158,7 @@ func (f *folder) field(s string) {
 			}
 			rest = after
 		}
-		f.encoded(strings.TrimLeft(s[:len(s)-len(rest)], " \t"))
+		f.encoded(space, strings.TrimLeft(s[:len(s)-len(rest)], " \t"))
 		s = rest
 	}
 }

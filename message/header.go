@@ -3,7 +3,6 @@ package message
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -78,9 +77,9 @@ type HeaderReader struct {
 	line   int // lines read
 	bytes  int
 	fields int
-	next   []byte // the line after the field, read already
 	field  []byte
 	end    []byte
+	rest   []byte // a line that is no field
 	err    error
 }
 
@@ -119,60 +118,57 @@ func (h *HeaderReader) End() []byte { return h.end }
 
 // Body returns the rest of the message, when Next has returned io.EOF.
 func (h *HeaderReader) Body() io.Reader {
-	if h.next == nil {
+	if h.rest == nil {
 		return h.r
 	}
-	return io.MultiReader(bytes.NewReader(h.next), h.r)
+	return io.MultiReader(bytes.NewReader(h.rest), h.r)
 }
 
 func (h *HeaderReader) readField() error {
-	line, err := h.peekLine()
-	switch {
-	case err != nil:
+	h.field = h.field[:0]
+	if err := h.appendLine(); err != nil {
 		return err
-	case isEmptyLine(line):
-		h.end, h.next = line, nil
+	}
+	switch {
+	case isEmptyLine(h.field):
+		h.end = h.field
 		return io.EOF
-	case !beginsField(line) && !(h.line == 1 && isMailboxLine(line)):
-		return io.EOF // h.next begins the body
+	case !beginsField(h.field) && !(h.line == 1 && isMailboxLine(h.field)):
+		h.rest = h.field
+		return io.EOF
 	}
 	if h.fields++; h.fields > h.limits.Fields {
 		return &HeaderError{h.line, fmt.Sprintf("more than %d fields", h.limits.Fields)}
 	}
-	h.field = append(h.field[:0], line...)
 	for {
-		h.next = nil
-		line, err := h.peekLine()
-		if errors.Is(err, io.EOF) || err == nil && line[0] != ' ' && line[0] != '\t' {
+		next, err := h.r.Peek(1)
+		if err == io.EOF || err == nil && next[0] != ' ' && next[0] != '\t' {
 			return nil
+		}
+		if err == nil {
+			err = h.appendLine()
 		}
 		if err != nil {
 			return err
 		}
-		h.field = append(h.field, line...)
 	}
 }
 
-// peekLine returns the next line, which stays the next one. It is never empty:
-// at the end of the message the error is io.EOF.
-func (h *HeaderReader) peekLine() ([]byte, error) {
-	if h.next != nil {
-		return h.next, nil
-	}
+// appendLine reads a line to the end of the field. The error is io.EOF only if
+// there was nothing.
+func (h *HeaderReader) appendLine() error {
 	h.line++
-	var line []byte
-	for {
+	for start := len(h.field); ; {
 		part, err := h.r.ReadSlice('\n')
 		if h.bytes += len(part); h.bytes > h.limits.Bytes {
-			return nil, &HeaderError{h.line, fmt.Sprintf("more than %d bytes", h.limits.Bytes)}
+			return &HeaderError{h.line, fmt.Sprintf("more than %d bytes", h.limits.Bytes)}
 		}
-		line = append(line, part...)
+		h.field = append(h.field, part...)
 		switch {
-		case err == nil || err == io.EOF && len(line) > 0:
-			h.next = line
-			return line, nil
+		case err == nil || err == io.EOF && len(h.field) > start:
+			return nil
 		case err != bufio.ErrBufferFull:
-			return nil, err
+			return err
 		}
 	}
 }

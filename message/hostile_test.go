@@ -45,3 +45,18 @@ func TestEncodedWordsAreDecodedInLinearMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestALongDomainIsNotEncoded: punycode takes quadratic time, which for 1 MiB
+// would be hours.
+func TestALongDomainIsNotEncoded(t *testing.T) {
+	long := Address{Addr: "a@" + strings.Repeat("é", 1<<19)}
+	if _, err := ParseAddressList(long.Addr); err == nil {
+		t.Error("a domain of 1 MiB was taken")
+	}
+	if s := long.String(); s != long.Addr {
+		t.Errorf("%.40q", s)
+	}
+	if s := (Received{Helo: long.Addr[2:], By: long.Addr[2:], Host: long.Addr[2:], For: long.Addr}).String(); len(s) > 2000 {
+		t.Error(len(s))
+	}
+}
