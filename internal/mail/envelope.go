@@ -24,12 +24,13 @@ type Envelope struct {
 	RequireTLS bool      // RFC 8689
 	Return     smtp.Return
 	EnvID      string
-	Priority   int            // -9 to 9, 0 by default (RFC 6710)
-	HoldUntil  time.Time      // not to be tried before (RFC 4865); zero: at once
-	By         time.Time      // deliver by (RFC 2852); zero: not asked
-	ByMode     smtp.DeliverBy // mode and trace of By; its time is in By
-	Hops       int            // Received fields that it came with
-	Subject    string         // decoded and clipped, for people and the journal
+	Priority   int         // -9 to 9, 0 by default (RFC 6710)
+	HoldUntil  time.Time   // not to be tried before (RFC 4865); zero: at once
+	By         time.Time   // deliver by (RFC 2852); zero: not asked
+	ByMode     smtp.ByMode // what happens at By
+	ByTrace    bool        // report relaying
+	Hops       int         // Received fields that it came with
+	Subject    string      // decoded and clipped, for people and the journal
 	MessageID  string
 }
 
