@@ -43,7 +43,7 @@ const (
 	// flushSize is how many octets of replies are kept at the most.
 	flushSize = 8 << 10
 	// keepOut is how many octets of memory an idle connection keeps for replies.
-	keepOut = 512
+	keepOut = 128
 )
 
 // Read flushes what was written and waits for the client. It implements

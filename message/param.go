@@ -1,0 +1,115 @@
+package message
+
+import (
+	"strconv"
+	"strings"
+)
+
+// longestParam is how wide a parameter may be to stand on a line of its own.
+const longestParam = softLine - 3
+
+// param prints a MIME parameter: as a token or a quoted-string where it is
+// ASCII, in pieces where it is long, and by RFC 2231 where it is neither; then
+// with a rough ASCII reading beside it for those who do not know RFC 2231.
+func (f *folder) param(name, value string) {
+	switch {
+	case isToken(value) && len(name)+len("=")+len(value) <= longestParam:
+		f.oneParam(name, value)
+	case isPlain(value, false):
+		f.pieces(name, "", quotedPieces(name, value))
+	default:
+		f.oneParam(name, quote(rough(value, longestParam-len(name)-len(`=""`))))
+		f.pieces(name, "*", percentPieces(name, value))
+	}
+}
+
+func (f *folder) oneParam(name, printed string) {
+	f.glue(";")
+	f.word(name + "=" + printed)
+}
+
+// pieces prints a parameter that may be in several pieces (RFC 2231, 3 and
+// 4.1); mark is "*" if they are percent-encoded.
+func (f *folder) pieces(name, mark string, pieces []string) {
+	if len(pieces) == 1 {
+		f.oneParam(name+mark, pieces[0])
+		return
+	}
+	for i, p := range pieces {
+		f.oneParam(name+"*"+strconv.Itoa(i)+mark, p)
+	}
+}
+
+// pieceRoom is how wide the value of one piece may be: the number of a piece
+// is given six digits.
+func pieceRoom(name string) int { return longestParam - len(name) - len("*000000*=") }
+
+// quotedPieces cuts ASCII into quoted-strings. At least one is returned.
+func quotedPieces(name, s string) []string {
+	if q := quote(s); len(name)+len("=")+len(q) <= longestParam {
+		return []string{q}
+	}
+	var pieces []string
+	for room := pieceRoom(name)/2 - 2; s != ""; { // each character may need a backslash
+		n := min(room, len(s))
+		pieces = append(pieces, quote(s[:n]))
+		s = s[n:]
+	}
+	return pieces
+}
+
+// percentPieces cuts s into percent-encoded pieces of whole characters, the
+// first of which names the charset (RFC 2231, 4).
+func percentPieces(name, s string) []string {
+	var pieces []string
+	piece := "utf-8''"
+	for _, r := range s {
+		c := percent(string(r))
+		if len(piece)+len(c) > pieceRoom(name) {
+			pieces = append(pieces, piece)
+			piece = ""
+		}
+		piece += c
+	}
+	return append(pieces, piece)
+}
+
+func percent(s string) string {
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; isTokenChar(c) && c != '*' && c != '\'' && c != '%' {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return b.String()
+}
+
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isTokenChar(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// rough is s for readers who know nothing past ASCII, in room bytes; the end
+// of a long s gives way, but not its file extension.
+func rough(s string, room int) string {
+	s = strings.Map(roughly, s)
+	if len(s) <= room {
+		return s
+	}
+	ext := s[max(strings.LastIndexByte(s, '.'), len(s)-10):]
+	return s[:room-len(ext)] + ext
+}
+
+func roughly(r rune) rune {
+	if r < ' ' || r >= 0x7f || r == '"' || r == '\\' {
+		return '_'
+	}
+	return r
+}

@@ -1,0 +1,187 @@
+package message
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/net/idna"
+)
+
+// Received is the trace that a host leaves on a message it takes in
+// (RFC 5321, 4.4). Whatever stands in its fields, what it prints is one header
+// field: a character with no place there is printed as "?".
+type Received struct {
+	Helo string     // what the client called itself: a domain or an address literal
+	Addr netip.Addr // where it really was; may be invalid: not known
+	Host string     // the name of Addr, if it was verified; may be empty
+	By   string     // our own name
+	Via  string     // the link, if it was not TCP
+	With string     // a Protocol's String, or another registered word
+	TLS  string     // a comment after the protocol, as "TLS1.3 TLS_AES_128_GCM_SHA256"
+	ID   string     // the name of the message with us, a word or a msg-id
+	// For is the addr-spec of the recipient. It is only right when there is
+	// just one (RFC 5321, 7.2), and is left out where it is malformed or past
+	// ASCII in a protocol that is not.
+	For  string
+	Date time.Time // zero means now
+}
+
+// longestHost is RFC 5321, 4.5.3.1.2; what is longer was made up.
+const longestHost = 255
+
+// String prints the field with name, folding and line end.
+func (r Received) String() string {
+	var f folder
+	f.begin("Received")
+	f.clause("from", hostWord(r.Helo))
+	if info := r.tcpInfo(); info != "" {
+		f.clause(strings.Split("("+info+")", " ")...)
+	}
+	f.clause("by", hostWord(r.By))
+	f.option("via", atomWord(r.Via))
+	f.option("with", atomWord(r.With))
+	if tls := commentText(r.TLS); tls != "" {
+		f.clause(strings.Split("("+tls+")", " ")...)
+	}
+	f.option("id", r.id())
+	f.option("for", r.forPath())
+	f.glue(";")
+	f.word(FormatDate(orNow(r.Date)))
+	f.breakLine()
+	return string(f.buf)
+}
+
+// clause prints words together on a line if they fit on one at all.
+func (f *folder) clause(words ...string) {
+	if all := strings.Join(words, " "); len(all) < softLine-1 {
+		f.word(all)
+		return
+	}
+	for _, w := range words {
+		f.word(w)
+	}
+}
+
+func (f *folder) option(name, value string) {
+	if value != "" {
+		f.clause(name, value)
+	}
+}
+
+// tcpInfo is RFC 5321's TCP-info: what we know, not what the client says.
+func (r Received) tcpInfo() string {
+	if !r.Addr.IsValid() {
+		return ""
+	}
+	literal := "[" + r.Addr.Unmap().String() + "]"
+	if r.Addr.Unmap().Is6() {
+		literal = "[IPv6:" + r.Addr.WithZone("").String() + "]"
+	}
+	if r.Host == "" {
+		return literal
+	}
+	return hostWord(r.Host) + " " + literal
+}
+
+func (r Received) id() string {
+	if id, err := msgID(r.ID, false); err == nil {
+		return id
+	}
+	return atomWord(r.ID)
+}
+
+func (r Received) forPath() string {
+	spec, err := Address{Addr: r.For}.spec(strings.HasPrefix(r.With, "UTF8"))
+	if err != nil || len(spec) > 2*longestHost {
+		return ""
+	}
+	return "<" + spec + ">"
+}
+
+// hostWord makes a domain or address literal of what a stranger said.
+func hostWord(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	s = s[:min(len(s), longestHost)]
+	if !isASCII(s) {
+		if a, err := idna.Lookup.ToASCII(s); err == nil {
+			s = a
+		}
+	}
+	return replaceBytes(s, func(c byte) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._:[]", c) >= 0
+	})
+}
+
+func atomWord(s string) string {
+	return replaceBytes(s[:min(len(s), longestHost)], func(c byte) bool { return isAtext(c) || c == '.' })
+}
+
+// commentText makes s fit between parentheses.
+func commentText(s string) string {
+	s = strings.Join(strings.Fields(s[:min(len(s), longestHost)]), " ")
+	return replaceBytes(s, func(c byte) bool {
+		return c >= ' ' && c < 0x7f && strings.IndexByte(`()\`, c) < 0
+	})
+}
+
+// replaceBytes returns s with "?" for each byte that is not ok.
+func replaceBytes(s string, ok func(byte) bool) string {
+	b := []byte(s)
+	for i, c := range b {
+		if !ok(c) {
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}
+
+// Protocol tells how a message came, for the with clause of a [Received].
+type Protocol struct {
+	Extended bool // EHLO, not HELO
+	LMTP     bool
+	TLS      bool
+	Auth     bool
+	UTF8     bool // MAIL had SMTPUTF8
+}
+
+// String returns the registered word (RFC 3848; RFC 6531, 4.3): SMTP, ESMTPSA,
+// UTF8LMTP and so on. Without EHLO or LHLO there is neither TLS nor the rest.
+func (p Protocol) String() string {
+	word := "ESMTP"
+	switch {
+	case p.LMTP && p.UTF8:
+		word = "UTF8LMTP"
+	case p.LMTP:
+		word = "LMTP"
+	case !p.Extended:
+		return "SMTP"
+	case p.UTF8:
+		word = "UTF8SMTP"
+	}
+	if p.TLS {
+		word += "S"
+	}
+	if p.Auth {
+		word += "A"
+	}
+	return word
+}
+
+// ReturnPath prints the field that final delivery puts first (RFC 5321, 4.4),
+// with its line end: the addr-spec of the sender, or empty for the null path.
+// The error says that it is not an addr-spec.
+func ReturnPath(sender string) (string, error) {
+	if sender != "" {
+		if _, _, err := splitAddr(sender); err != nil {
+			return "", &FieldError{"Return-Path", err}
+		}
+	}
+	if len(sender) > hardLine-len("Return-Path: <>") {
+		return "", &FieldError{"Return-Path", errors.New("is too long for a line")}
+	}
+	return "Return-Path: <" + sender + ">\r\n", nil
+}

@@ -1,0 +1,181 @@
+package smtpclient
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/posthouse/posthouse/message"
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// text is a body that was looked at.
+type text struct {
+	body   Body
+	whole  []byte // all of it, if it is in memory
+	size   int64  // -1: unknown
+	kind   smtp.Body
+	utf8   bool // the header needs SMTPUTF8
+	encode bool // to 7 bits
+}
+
+// load looks at a body. A short one is read into memory; a longer one is read
+// through if nobody told what is in it.
+func (x *text) load(c *Conn, body Body, told smtp.Body) error {
+	x.body, x.size, x.kind = body, body.Size(), told
+	if b, ok := body.(inMemory); ok && b != nil {
+		x.whole = b
+	} else if err := x.read(c, told == ""); err != nil {
+		return err
+	}
+	if x.whole != nil {
+		x.size = int64(len(x.whole))
+	}
+	if x.whole == nil || told == smtp.BodyBinary {
+		return nil
+	}
+	if err := checkLines(x.whole); err != nil {
+		return err
+	}
+	if told == "" {
+		x.kind, x.utf8 = look(x.whole)
+	}
+	return nil
+}
+
+// checkLines looks for a bare CR or LF.
+func checkLines(whole []byte) error {
+	var check smtp.LineCheck
+	if err := check.Check(whole); err != nil {
+		return err
+	}
+	return check.End()
+}
+
+// look finds out what kind of text it is, and whether its header needs
+// SMTPUTF8.
+func look(whole []byte) (smtp.Body, bool) {
+	if isASCII(whole) {
+		return smtp.Body7Bit, false
+	}
+	var inspector message.Inspector
+	_, _ = inspector.Write(whole)
+	return kindOf(inspector.Traits())
+}
+
+func kindOf(traits message.Traits) (smtp.Body, bool) {
+	if traits.Body8Bit || traits.UTF8Header {
+		return smtp.Body8Bit, traits.UTF8Header
+	}
+	return smtp.Body7Bit, false
+}
+
+// read reads a body that may be short, or whose kind is not known.
+func (x *text) read(c *Conn, inspect bool) error {
+	short := x.size >= 0 && x.size < pieceSize
+	if !short && !inspect {
+		return nil
+	}
+	r, err := x.body.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	buf := c.memory(pieceSize)
+	if short {
+		buf = buf[:x.size+1]
+	}
+	n, err := io.ReadFull(r, buf)
+	switch {
+	case err == io.EOF, err == io.ErrUnexpectedEOF:
+		x.whole = buf[:n]
+		return nil
+	case err != nil:
+		return err
+	}
+	if short {
+		return errSize
+	}
+	return x.inspect(r, buf)
+}
+
+var errSize = errors.New("the body is longer than its Size says")
+
+// inspect looks at a long body, of which buf is the beginning.
+func (x *text) inspect(r io.Reader, buf []byte) error {
+	var check smtp.LineCheck
+	var inspector message.Inspector
+	for n, err := len(buf), error(nil); ; {
+		if fault := check.Check(buf[:n]); fault != nil {
+			return fault
+		}
+		_, _ = inspector.Write(buf[:n])
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		} else if err != nil {
+			return err
+		}
+		n, err = io.ReadFull(r, buf)
+	}
+	x.kind, x.utf8 = kindOf(inspector.Traits())
+	return check.End()
+}
+
+// to7Bit encodes the text anew: now if it is in memory, else while it is sent.
+func (x *text) to7Bit() error {
+	x.kind, x.size, x.encode = smtp.Body7Bit, -1, true
+	if x.whole == nil {
+		return nil
+	}
+	var out bytes.Buffer
+	if err := message.Encode7Bit(&out, bytes.NewReader(x.whole)); err != nil {
+		return err
+	}
+	x.whole, x.encode = out.Bytes(), false
+	x.size = int64(out.Len())
+	return nil
+}
+
+// writeTo writes the text.
+func (x *text) writeTo(c *Conn, w io.Writer) error {
+	if x.whole != nil {
+		_, err := w.Write(x.whole)
+		return err
+	}
+	r, err := x.body.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if x.encode {
+		return message.Encode7Bit(w, r)
+	}
+	_, err = io.CopyBuffer(w, struct{ io.Reader }{r}, c.memory(pieceSize))
+	return err
+}
+
+// memory returns n octets that the connection keeps for its texts.
+func (c *Conn) memory(n int) []byte {
+	if cap(c.text) < n {
+		c.text = make([]byte, n)
+	}
+	return c.text[:n]
+}
+
+// isASCII looks at eight octets at a time.
+func isASCII(b []byte) bool {
+	const high = 0x8080808080808080
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b)&high != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
