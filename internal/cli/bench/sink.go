@@ -66,7 +66,7 @@ func (s *sink) run(cmd *cobra.Command) error {
 	server := &smtpserver.Server{
 		Handler: s,
 		Offer:   smtp.SetOf(smtp.ExtBinaryMIME, smtp.ExtSMTPUTF8),
-		Limits:  smtpserver.Limits{Connections: s.connections, PerAddress: -1},
+		Limits:  smtpserver.Limits{MessageSize: -1, Connections: s.connections, PerAddress: -1},
 	}
 	if err := s.greet(cmd.OutOrStdout(), l.Addr().String()); err != nil {
 		l.Close()

@@ -158,15 +158,7 @@ func (s *source) session(ctx context.Context) *tally {
 	var one tally
 	var conn *smtpclient.Conn
 	for s.taken.Add(1) <= int64(s.messages) && ctx.Err() == nil {
-		begun := time.Now()
-		var err error
-		if conn == nil {
-			conn, err = s.connect(ctx)
-		}
-		if err == nil {
-			conn, err = s.send(ctx, conn)
-		}
-		one.count(err, time.Since(begun))
+		conn = s.next(ctx, conn, &one)
 		s.bar.Add(1)
 	}
 	if conn != nil {
@@ -178,6 +170,44 @@ func (s *source) session(ctx context.Context) *tally {
 	return &one
 }
 
+// next sends one message, over conn if there is one, and returns the connection
+// for the message after it.
+func (s *source) next(ctx context.Context, conn *smtpclient.Conn, t *tally) *smtpclient.Conn {
+	begun := time.Now()
+	if conn == nil {
+		var err error
+		if conn, err = s.connect(ctx); err != nil {
+			t.count(err, 0)
+			return nil
+		}
+	}
+	if !s.fresh {
+		begun = time.Now()
+	}
+	result, err := conn.Send(ctx, s.env, s.body)
+	if err != nil {
+		t.count(err, 0)
+		_ = conn.Close()
+		return nil
+	}
+	t.count(refusal(result), time.Since(begun))
+	if s.fresh {
+		_ = conn.Quit(ctx)
+		return nil
+	}
+	return conn
+}
+
+// refusal is why a message was not accepted for all its recipients.
+func refusal(result *smtpclient.Result) error {
+	for i := range result.Recipients {
+		if err := result.Recipients[i].Err; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *source) connect(ctx context.Context) (*smtpclient.Conn, error) {
 	conn, err := s.dialer.Dial(ctx, "tcp", s.server)
 	if err == nil && !s.pipeline {
@@ -185,26 +215,6 @@ func (s *source) connect(ctx context.Context) (*smtpclient.Conn, error) {
 		x.Set = x.Set.Without(smtp.ExtPipelining)
 	}
 	return conn, err
-}
-
-// send sends one message. It returns the connection for the next one; nil:
-// there has to be another one.
-func (s *source) send(ctx context.Context, conn *smtpclient.Conn) (*smtpclient.Conn, error) {
-	result, err := conn.Send(ctx, s.env, s.body)
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	if s.fresh {
-		_ = conn.Quit(ctx)
-		conn = nil
-	}
-	for i := range result.Recipients {
-		if err := result.Recipients[i].Err; err != nil {
-			return conn, err
-		}
-	}
-	return conn, nil
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }

@@ -24,6 +24,7 @@ type options struct {
 	data string
 	smtp string
 	log  string
+	json bool
 }
 
 // Command returns "posthouse run".
@@ -42,7 +43,7 @@ made for the run; clients find it in certificate.pem in the data directory.
 One line a message is logged on the standard error stream. SIGINT and SIGTERM
 end the program: messages on their way in are finished first.`,
 		Example: `  posthouse run
-  posthouse run --data /var/tmp/mail --smtp 127.0.0.1:0 --log json`,
+  posthouse run --data /var/tmp/mail --smtp 127.0.0.1:0 --json --log json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := o.logger(cmd.ErrOrStderr())
@@ -55,7 +56,8 @@ end the program: messages on their way in are finished first.`,
 	f := cmd.Flags()
 	f.StringVar(&o.data, "data", "posthouse-data", "`DIR` that holds what is received; made if it is missing")
 	f.StringVar(&o.smtp, "smtp", cli.LocalServer, "`ADDR` to listen on, HOST:PORT (port 0: a free one)")
-	f.StringVar(&o.log, "log", "text", "form of the log: `text` or json")
+	f.StringVar(&o.log, "log", "text", "`FORM` of the log: text or json")
+	f.BoolVar(&o.json, "json", false, "print where it listens as a JSON object")
 	return cmd
 }
 
@@ -102,6 +104,10 @@ func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 
 // greet tells a newcomer what to do next. The first line names the address.
 func (o *options) greet(out io.Writer, addr net.Addr) error {
+	box := filepath.Join(o.data, maildirName)
+	if o.json {
+		return cli.PrintJSON(out, map[string]string{"smtp": addr.String(), "maildir": box})
+	}
 	to := ""
 	if addr.String() != cli.LocalServer {
 		to = " --server " + addr.String()
@@ -112,7 +118,7 @@ Send a first message from another terminal:
   posthouse send%s --to you@example.org --subject hello --text "It works."
 
 Ctrl-C ends.
-`, addr, filepath.Join(o.data, maildirName), to)
+`, addr, box, to)
 	if host, ok := addr.(*net.TCPAddr); err == nil && ok && !host.IP.IsLoopback() {
 		_, err = fmt.Fprintf(out, "Whoever can reach %s can fill this disk: 127.0.0.1 keeps it to this machine.\n", addr)
 	}

@@ -21,6 +21,7 @@ type session struct {
 	expect      []pattern       // of the replies to come
 
 	last    int  // code of the last reply; 0: none
+	typed   bool // the line is on the terminal already
 	inText  bool // lines are the text of a message
 	secret  bool // the next line answers a challenge of AUTH
 	trusted bool // TLS stands and its certificate is valid
@@ -126,12 +127,14 @@ func (s *session) perform(line input) error {
 func (s *session) step(line string) error {
 	switch {
 	case strings.HasPrefix(line, "//"):
-		return s.say(line[1:])
+		line = line[1:]
 	case strings.HasPrefix(line, "/"):
 		return s.command(line)
 	case !s.inText && (strings.HasPrefix(line, "#") || line == "" && !s.secret):
 		return nil
 	}
+	s.typed = s.interactive
+	defer func() { s.typed = false }()
 	return s.say(line)
 }
 
@@ -149,7 +152,9 @@ func (s *session) say(line string) error {
 	}
 	word, _, _ := strings.Cut(line, " ")
 	verb := strings.ToLower(word)
-	s.inText = verb == "data" && s.last == 354
+	if s.inText = verb == "data" && s.last == 354; s.inText && s.typed {
+		s.note("now the text; a line with a single dot ends it")
+	}
 	if verb == "quit" && s.last/100 == 2 {
 		s.ended = true
 		return nil
@@ -217,7 +222,7 @@ func (s *session) drop() {
 
 // quit says QUIT. That the other side closes without an answer is no matter.
 func (s *session) quit() error {
-	s.ended = true
+	s.ended, s.typed = true, false
 	if s.inText {
 		s.note("cut the connection in the middle of the text")
 		return nil
@@ -324,7 +329,12 @@ func parseReplyLine(line string) (code int, more, ok bool) {
 	return code, line[3] == '-', line[3] == '-' || line[3] == ' '
 }
 
-func (s *session) said(line string)                { s.out.Said(time.Now(), line) }
+func (s *session) said(line string) {
+	if !s.typed {
+		s.out.Said(time.Now(), line)
+	}
+}
+
 func (s *session) note(format string, args ...any) { s.out.Note(time.Now(), format, args...) }
 
 // heard prints a line without its CRLF. Any other end is shown, and a "\" where

@@ -65,10 +65,9 @@ func TestAPersonMayGoOnAfterAFault(t *testing.T) {
 			write(c, "220 hello\r\n")
 			_, _ = c.Read(make([]byte, 100))
 			write(c, "221 bye\r\n")
-		}, "/nonsense", "QUIT")
+		}, "/nonsense", "QUIT") // which the terminal has shown
 		want := `   0.000 < 220 hello
    0.000 * /nonsense is no command of talk (/help lists them; to send it, write //nonsense)
-   0.000 > QUIT
    0.000 < 221 bye
 `
 		if got != want || err != nil {
