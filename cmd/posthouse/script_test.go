@@ -42,6 +42,9 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Values[servers{}] = map[string]*server{}
+			// The race detector has each program wait a second at its end, for
+			// goroutines that may still race.
+			env.Setenv("GORACE", "atexit_sleep_ms=10")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -93,7 +96,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	s := &server{cmd: exec.Command(path, args[2:]...)}
 	s.cmd.Dir = ts.MkAbs(".")
-	s.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"))
+	s.cmd.Env = append(os.Environ(), "GORACE="+ts.Getenv("GORACE"))
 	errFile, err := os.Create(ts.MkAbs(name + ".err"))
 	ts.Check(err)
 	defer errFile.Close()

@@ -38,7 +38,7 @@ var (
 )
 
 // run plays the session to its end.
-func (s *session) run(in <-chan input) error {
+func (s *session) run(in *prompter) error {
 	err := s.open()
 	for err == nil && !s.ended {
 		line, more := s.next(in)
@@ -78,7 +78,7 @@ func (s *session) open() error {
 // next returns the next line. A person sees meanwhile what the other side says
 // by itself; a script hears it when it awaits a reply, so that it always goes
 // the same way.
-func (s *session) next(in <-chan input) (input, bool) {
+func (s *session) next(in *prompter) (input, bool) {
 	var lines <-chan heard
 	if s.interactive {
 		lines = s.peer.lines
@@ -88,7 +88,8 @@ func (s *session) next(in <-chan input) (input, bool) {
 			return input{}, false
 		}
 		select {
-		case line, more := <-in:
+		case line, more := <-in.next():
+			in.asked = false
 			return line, more
 		case h, open := <-lines:
 			if !open {

@@ -2,6 +2,8 @@ package talk
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -19,12 +21,13 @@ func play(t *testing.T, interactive bool, server func(net.Conn), script ...strin
 		defer theirs.Close()
 		server(theirs)
 	}()
-	in := make(chan input, len(script))
-	for i, line := range script {
-		in <- input{number: i + 1, text: line}
-	}
-	if !interactive {
-		close(in) // a person is always there
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	var in io.Reader = strings.NewReader(strings.Join(script, "\n"))
+	if interactive { // a person stays
+		silent, gone := io.Pipe()
+		defer gone.Close()
+		in = io.MultiReader(in, strings.NewReader("\n"), silent)
 	}
 	var out bytes.Buffer
 	p := &peer{conn: ours, begun: time.Now(), timeout: 30 * time.Second}
@@ -35,7 +38,7 @@ func play(t *testing.T, interactive bool, server func(net.Conn), script ...strin
 		out:         &cli.Dialogue{Out: &out, Begun: p.begun},
 		interactive: interactive,
 	}
-	err := s.run(in)
+	err := s.run(readLines(ctx, in))
 	p.close()
 	return out.String(), err
 }
