@@ -1,22 +1,13 @@
 package talk
 
 import (
-	"bufio"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/posthouse/posthouse/internal/cli"
-	"github.com/posthouse/posthouse/smtp"
 )
 
 // command is a line that begins with a slash.
@@ -71,121 +62,6 @@ func (s *session) command(line string) error {
 		return c.run(s, args)
 	}
 	return cli.Fail(cli.Usage, "%s is no command of talk (/help lists them; to send it, write /%s)", cli.Printable(name), cli.Printable(name))
-}
-
-func (s *session) sayStartTLS(string) error {
-	if err := s.say("STARTTLS"); err != nil || s.ended {
-		return err
-	}
-	if s.last != 220 {
-		return cli.Fail(cli.Protocol, "STARTTLS was not accepted")
-	}
-	return s.startTLS()
-}
-
-func (s *session) startTLS() error {
-	state, left, err := s.peer.startTLS(s.config)
-	for _, line := range left {
-		s.note("came in the clear before TLS and is ignored: %s", line)
-	}
-	if err != nil {
-		return cli.Fail(cli.Unavailable, "TLS: %w", err)
-	}
-	s.trusted = s.describe(state)
-	return s.passed("tls")
-}
-
-// describe tells of the TLS that was agreed on, and whether the certificate is
-// one to trust.
-func (s *session) describe(state tls.ConnectionState) (trusted bool) {
-	s.note("%s with %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
-	cert := state.PeerCertificates[0]
-	pool := x509.NewCertPool()
-	for _, c := range state.PeerCertificates[1:] {
-		pool.AddCert(c)
-	}
-	_, err := cert.Verify(x509.VerifyOptions{DNSName: s.config.ServerName, Roots: s.config.RootCAs, Intermediates: pool})
-	verdict := "valid for " + s.config.ServerName
-	if err != nil {
-		verdict = "NOT VALID: " + err.Error()
-	}
-	s.note("certificate of %s, by %s, until %s: %s", cert.Subject, cert.Issuer, cert.NotAfter.Format(time.DateOnly), verdict)
-	return err == nil
-}
-
-// auth logs in (RFC 4954, 4).
-func (s *session) auth(args string) error {
-	mech, user, ok := strings.Cut(args, " ")
-	if !ok {
-		return cli.Fail(cli.Usage, "/auth needs MECH USER")
-	}
-	if !s.trusted && !s.plainAuth {
-		return cli.Fail(cli.Usage, "a password would go out without TLS or to a server whose certificate is not valid (say /starttls before, name the --ca, or allow it with --allow-plaintext-auth)")
-	}
-	password, err := s.askPassword()
-	if err != nil {
-		return err
-	}
-	lines, err := loginLines(strings.ToUpper(mech), user, password)
-	if err != nil {
-		return err
-	}
-	for i, line := range lines {
-		if err := s.say(line); err != nil || s.ended || i+1 < len(lines) && s.last != 334 {
-			return err
-		}
-	}
-	return nil
-}
-
-// loginLines are what the client says to log in, each but the first after a
-// challenge: PLAIN (RFC 4616) or LOGIN (draft-murchison-sasl-login-00).
-func loginLines(mech, user, password string) ([]string, error) {
-	encode := base64.StdEncoding.EncodeToString
-	switch mech {
-	case "PLAIN":
-		return []string{"AUTH PLAIN " + encode([]byte("\x00"+user+"\x00"+password))}, nil
-	case "LOGIN":
-		return []string{"AUTH LOGIN", encode([]byte(user)), encode([]byte(password))}, nil
-	}
-	return nil, cli.Fail(cli.Usage, "%s is neither PLAIN nor LOGIN", mech)
-}
-
-// askPassword takes the password from the file or from the person.
-func (s *session) askPassword() (string, error) {
-	if s.passwordFile != "" {
-		return cli.ReadSecret(s.passwordFile)
-	}
-	if !s.interactive {
-		return "", cli.Fail(cli.Usage, "no password (name a file that holds it with --password-file)")
-	}
-	fmt.Fprint(os.Stderr, "password: ")
-	defer fmt.Fprintln(os.Stderr)
-	password, err := term.ReadPassword(int(os.Stdin.Fd()))
-	return string(password), err
-}
-
-// data sends a message from a file. Line ends become CRLF.
-func (s *session) data(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return cli.Fail(cli.NoInput, "%w", err)
-	}
-	defer f.Close()
-	if err := s.say("DATA"); err != nil || s.ended || !s.inText {
-		return err
-	}
-	buf := bufio.NewWriterSize(s.peer, 64*1024)
-	text := smtp.NewDotWriter(buf)
-	n, err := io.Copy(text, smtp.NewLines(f))
-	if err == nil {
-		err = buf.Flush()
-	}
-	if err != nil {
-		return s.broken(err)
-	}
-	s.note("sent %d octets of %s", n, path)
-	return s.endText(func() error { return errors.Join(text.Close(), buf.Flush()) })
 }
 
 func (s *session) raw(args string) error {
