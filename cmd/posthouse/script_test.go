@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 //
 //	status N program args...     the program ends with status N
 //	start NAME program args...   a server runs; $NAME is its address
-//	stop NAME                    it gets SIGTERM and ends with status 0;
+//	ended NAME                   it gets SIGTERM and ends with status 0;
 //	                             what it printed is in NAME.out and NAME.err
 //	finished NAME                it ends by itself with status 0
 //	kept DIR                     the messages in DIR/maildir/new are copied to
@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":   expectStatus,
 			"start":    start,
-			"stop":     stop,
+			"ended":    ended,
 			"finished": finished,
 			"kept":     kept,
 			"isjson":   isJSON,
@@ -124,7 +124,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(servers{}).(map[string]*server)[name] = s
 }
 
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+func ended(ts *testscript.TestScript, neg bool, args []string) {
 	s := started(ts, neg, args)
 	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
 	s.copied.Wait()
@@ -139,7 +139,7 @@ func finished(ts *testscript.TestScript, neg bool, args []string) {
 
 func started(ts *testscript.TestScript, neg bool, args []string) *server {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: stop NAME, or finished NAME")
+		ts.Fatalf("usage: ended NAME, or finished NAME")
 	}
 	s := ts.Value(servers{}).(map[string]*server)[args[0]]
 	if s == nil {
