@@ -268,7 +268,8 @@ func (o ORcpt) check() error {
 	if !isKeyword(o.Type) {
 		return fmt.Errorf("ORCPT: %q is no address type", clip(o.Type))
 	}
-	if o.Addr == "" || len(o.Type)+1+len(o.appendAddr(nil)) > MaxORcpt {
+	var coded [MaxORcpt]byte
+	if o.Addr == "" || len(o.Type)+1+len(o.appendAddr(coded[:0])) > MaxORcpt {
 		return fmt.Errorf("ORCPT: address is empty, or longer than %d octets", MaxORcpt)
 	}
 	// A report has the address on a line of its own.
