@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -220,6 +221,29 @@ func TestChoice(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTakenOffTheList: a server that has -PLUS notices when it was taken off
+// its list on the way.
+func TestTakenOffTheList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := ""
+		s := &fake{offers: []string{"AUTH SCRAM-SHA-256"}}
+		c, err := login(t, s, &smtpclient.Dialer{Auth: &smtpclient.Auth{Username: "user", Password: "secret"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+		for _, l := range s.lines {
+			if initial, ok := strings.CutPrefix(l, "AUTH SCRAM-SHA-256 "); ok {
+				b, _ := base64.StdEncoding.DecodeString(initial)
+				first = string(b)
+			}
+		}
+		if !strings.HasPrefix(first, "y,,") {
+			t.Errorf("the first message is %q", first)
+		}
+	})
 }
 
 // TestNoProof: a server that says 235 without having proved that it knows the
