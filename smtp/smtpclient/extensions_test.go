@@ -162,8 +162,13 @@ func TestInjection(t *testing.T) {
 	}
 	rcpts := []smtp.RcptParams{{ORcpt: smtp.ORcpt{Type: bad, Addr: "x"}}, {ORcpt: smtp.ORcpt{Type: "rfc822", Addr: bad}}}
 	commands := []smtp.Command{
-		smtp.Vrfy{User: bad}, smtp.Expn{List: bad}, smtp.Help{Topic: bad}, smtp.Noop{Text: bad}, smtp.Etrn{Node: bad},
-		smtp.Unknown{Name: bad}, smtp.Unknown{Name: "XFOO", Args: bad},
+		smtp.Vrfy{User: bad},
+		smtp.Expn{List: bad},
+		smtp.Help{Topic: bad},
+		smtp.Noop{Text: bad},
+		smtp.Etrn{Node: bad},
+		smtp.Unknown{Name: bad},
+		smtp.Unknown{Name: "XFOO", Args: bad},
 	}
 	s := &fake{offers: []string{"DSN", "AUTH PLAIN", "8BITMIME", "DELIVERBY"}}
 	connect(t, nil, s, func(ctx context.Context, c *smtpclient.Conn) {
