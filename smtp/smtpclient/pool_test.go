@@ -22,9 +22,11 @@ type house struct {
 	servers []*fake // the last one meets all further connections
 	met     []*fake
 	ends    []net.Conn // the servers' ends
+	delay   time.Duration
 }
 
 func (h *house) dial(context.Context, string, string) (net.Conn, error) {
+	time.Sleep(h.delay)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.servers) == 0 {
@@ -166,6 +168,34 @@ func TestPoolLimits(t *testing.T) {
 	}
 	if texts != 40 || len(h.met) < 8 {
 		t.Errorf("%d messages over %d connections", texts, len(h.met))
+	}
+}
+
+// TestPoolParts: a connection that is full, and one more than may be idle, gets
+// its QUIT at once.
+func TestPoolParts(t *testing.T) {
+	for _, c := range []struct {
+		offers string
+		idle   int
+		left   int // connections without QUIT
+	}{{"LIMITS MAILMAX=1", 3, 0}, {"PIPELINING", 1, 1}, {"PIPELINING", 0, 3}} {
+		h := &house{servers: []*fake{{offers: []string{c.offers}}}, delay: time.Second}
+		inBubble(t, h, func(t *testing.T, p *smtpclient.Pool) {
+			p.MaxConns, p.MaxIdle = 3, c.idle
+			var all sync.WaitGroup
+			for range 3 {
+				all.Go(func() { mustSend(t, p, "accepted 250 .") })
+			}
+			all.Wait()
+			synctest.Wait()
+			left := len(h.met)
+			for _, s := range h.met {
+				left -= strings.Count(words(s.lines), "QUIT")
+			}
+			if len(h.met) != 3 || left != c.left {
+				t.Errorf("%s, %d idle: %d connections, %d of them left, want %d", c.offers, c.idle, len(h.met), left, c.left)
+			}
+		})
 	}
 }
 

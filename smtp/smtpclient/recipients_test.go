@@ -49,6 +49,27 @@ func TestEachRecipient(t *testing.T) {
 	}
 }
 
+// TestOwnReplies: each recipient keeps its own reply, and the message that for
+// all.
+func TestOwnReplies(t *testing.T) {
+	s := &fake{offers: append(everything, "PRDR"), replies: map[string]string{".": "353 each\r\n250 a\r\n550 b\r\n250 c\r\n250 all\r\n"}}
+	connect(t, nil, s, func(ctx context.Context, conn *smtpclient.Conn) {
+		env := envelope(t, "a@b.test", "b@b.test", "c@b.test")
+		env.Mail.PRDR = true
+		res, err := conn.Send(ctx, env, smtpclient.Bytes([]byte(hello)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := res.Final.Text
+		for _, o := range res.Recipients {
+			got += " " + o.Reply.Text
+		}
+		if got != "all a b c" {
+			t.Errorf("replies %q", got)
+		}
+	})
+}
+
 // TestBDAT: a binary text goes in chunks, whole and exact, and each way of
 // refusing one is understood (RFC 3030, 2).
 func TestBDAT(t *testing.T) {
@@ -68,6 +89,7 @@ func TestBDAT(t *testing.T) {
 		{"long", body{text: long, size: -1}, nil, "accepted 250 BDAT", 3, false},
 		{"long, just at a chunk's end", body{text: long[:512<<10], size: 512 << 10}, nil, "accepted 250 BDAT", 3, false},
 		{"first chunk refused", body{text: long, size: -1}, map[string]string{"BDAT": "552 5.3.4 no\r\n"}, "permanent 552 BDAT", -1, false},
+		{"first of two refused", body{text: long[:300<<10], size: -1}, map[string]string{"BDAT": "552 5.3.4 no\r\n"}, "permanent 552 BDAT", 1, false},
 		{"last chunk refused", body{text: long, size: -1}, map[string]string{"LAST": "451 no\r\n"}, "temporary 451 BDAT", 3, false},
 		{"gone at a chunk", body{text: long, size: -1}, map[string]string{"BDAT": ""}, "temporary BDAT", -1, true},
 		{"gone at the last chunk", body{text: long, size: -1}, map[string]string{"LAST": ""}, "unknown BDAT", 3, true},
@@ -112,7 +134,8 @@ func checkNext(ctx context.Context, t *testing.T, c *smtpclient.Conn, s *fake, b
 	if _, err := c.Send(ctx, envelope(t, "x@b.test"), smtpclient.Bytes([]byte(hello))); err != nil {
 		t.Error(err)
 	}
-	if reset := s.lines[heard] == "RSET"; reset == strings.Contains(before, "accepted") {
+	whole := strings.Contains(before, "accepted") && !strings.Contains(before, "permanent 550 BDAT") // LMTP has both
+	if reset := s.lines[heard] == "RSET"; reset == whole {
 		t.Errorf("after %q: RSET %v", before, reset)
 	}
 }
@@ -148,6 +171,7 @@ func TestSingleFlight(t *testing.T) {
 					if r, err := conn.Cmd(ctx, smtp.Noop{}); err != nil || r.Text != "ok" {
 						t.Errorf("NOOP: %v, %v", r, err)
 					}
+					checkNext(ctx, t, conn, s, c.want)
 				}
 			})
 			if len(s.text) > 0 && s.text[0] != "Subject: x\r\n\r\nno end\r\n" {
