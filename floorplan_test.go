@@ -18,6 +18,8 @@ var floors = map[string]int{
 	"message":    1,
 	"senderauth": 1,
 
+	"internal/mail": 2,
+
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 

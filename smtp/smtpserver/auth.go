@@ -1,0 +1,110 @@
+package smtpserver
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// plaintext are the mechanisms that show a password, or what is as good as
+// one, to whoever listens.
+var plaintext = []string{"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"}
+
+// maxAuthRounds bounds an exchange; the longest known one takes four.
+const maxAuthRounds = 16
+
+// mechanisms returns those that are offered now.
+func (c *Conn) mechanisms() []string {
+	a, ok := c.session.(Authenticator)
+	if !ok || c.server.RequireTLS && c.tls == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(a.Mechanisms()), c.showsPassword)
+}
+
+func (c *Conn) showsPassword(mechanism string) bool {
+	return c.tls == nil && !c.server.PlaintextAuth && slices.Contains(plaintext, mechanism)
+}
+
+// auth lets the client log in (RFC 4954, 4).
+func (c *Conn) auth(cmd smtp.Auth) {
+	a := c.session.(Authenticator) // else AUTH would not have been understood
+	switch {
+	case !slices.Contains(a.Mechanisms(), cmd.Mechanism):
+		c.refuse(smtp.VerbAUTH, smtp.Replyf(smtp.CodeParamNotImplemented, smtp.EnhancedCode{5, 5, 4}, "Mechanism %s is not offered here", cmd.Mechanism))
+		return
+	case c.showsPassword(cmd.Mechanism):
+		c.refuse(smtp.VerbAUTH, smtp.Replyf(smtp.CodeEncryptionRequired, smtp.EnhancedCode{5, 7, 11}, "Mechanism %s needs TLS", cmd.Mechanism))
+		return
+	}
+	if r := c.exchange(a, cmd); r != nil {
+		c.log(slog.LevelInfo, "authentication failed", "mechanism", cmd.Mechanism, "reply", r)
+		c.refuse(smtp.VerbAUTH, r)
+		return
+	}
+	c.mechanism = cmd.Mechanism
+	c.dialogue.Done(cmd)
+	c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeAuthenticated, Enhanced: smtp.EnhancedCode{2, 7, 0}, Text: "Authentication succeeded"})
+}
+
+// exchange goes through a SASL exchange; nil: the client is who it says.
+func (c *Conn) exchange(a Authenticator, cmd smtp.Auth) *smtp.Reply {
+	sasl, err := a.Authenticate(c.ctx, cmd.Mechanism)
+	if err != nil {
+		return c.asReply(err)
+	}
+	response := cmd.Initial
+	if cmd.HasInitial && response == nil {
+		response = []byte{}
+	}
+	for range maxAuthRounds {
+		challenge, done, err := sasl.Next(response)
+		if err != nil {
+			return c.notAuthenticated(err)
+		}
+		if done {
+			return nil
+		}
+		c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeChallenge, Text: base64.StdEncoding.EncodeToString(challenge)})
+		var r *smtp.Reply
+		if response, r = c.response(); r != nil {
+			return r
+		}
+	}
+	return smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 7, 0}, "The exchange is too long")
+}
+
+// response reads one response of the client.
+func (c *Conn) response() ([]byte, *smtp.Reply) {
+	line, err := c.await()
+	switch {
+	case errors.Is(err, smtp.ErrLineTooLong):
+		return nil, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 6}, "Authentication exchange line is too long")
+	case errors.Is(err, smtp.ErrBareCR), errors.Is(err, smtp.ErrBareLF):
+		return nil, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 2}, "%v in the response", err)
+	case err != nil:
+		c.unread(err)
+		return nil, &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: smtp.EnhancedCode{4, 4, 2}, Text: "Connection lost"}
+	}
+	c.traceInSecret()
+	if bytes.Equal(line, []byte("*")) {
+		return nil, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 7, 0}, "Authentication was cancelled")
+	}
+	response, err := smtp.DecodeSASL(line)
+	if err != nil {
+		return nil, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 2}, "The response is not base64")
+	}
+	return response, nil
+}
+
+func (c *Conn) notAuthenticated(err error) *smtp.Reply {
+	var r *smtp.Reply
+	if errors.As(err, &r) {
+		return r
+	}
+	return &smtp.Reply{Code: smtp.CodeBadCredentials, Enhanced: smtp.EnhancedCode{5, 7, 8}, Text: "Authentication credentials invalid"}
+}

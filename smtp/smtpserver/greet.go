@@ -1,0 +1,147 @@
+package smtpserver
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// open greets the client and makes its Session. False: the connection is
+// turned away, with a reply or, where TLS failed, without.
+func (c *Conn) open() bool {
+	c.dialogue.LMTP = c.server.LMTP
+	c.grammar.Strict = c.server.Strict
+	if c.server.ImplicitTLS && !c.handshake() {
+		return false
+	}
+	if r := c.server.full(c); r != nil {
+		c.reply(smtp.Greeting, r)
+		return false
+	}
+	if !c.listen() {
+		c.reply(smtp.Greeting, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1}, "Wait for the greeting before you talk"))
+		return false
+	}
+	session, err := c.server.Handler.NewSession(c.ctx, c)
+	if err != nil {
+		c.reply(smtp.Greeting, c.refusal(err))
+		return false
+	}
+	c.session = session
+	c.offer()
+	c.reply(smtp.Greeting, &smtp.Reply{Code: smtp.CodeReady, Text: c.protocols() + " ready"})
+	return true
+}
+
+// refusal turns an error of NewSession into a greeting.
+func (c *Conn) refusal(err error) *smtp.Reply {
+	var r *smtp.Reply
+	if errors.As(err, &r) {
+		return r
+	}
+	r = c.asReply(err)
+	r.Code = smtp.CodeUnavailable // a greeting cannot be 451
+	return r
+}
+
+func (c *Conn) protocols() string {
+	if c.server.LMTP {
+		return "LMTP"
+	}
+	return "ESMTP"
+}
+
+// listen waits out GreetDelay. False: the client talked before the greeting,
+// and that is not allowed.
+func (c *Conn) listen() bool {
+	if c.server.GreetDelay <= 0 {
+		return true
+	}
+	c.readBy = time.Now().Add(c.server.GreetDelay)
+	if err := c.nc.SetReadDeadline(c.readBy); err != nil {
+		return true
+	}
+	err := c.reader.Ahead()
+	c.early = err == nil
+	if err != nil && !os.IsTimeout(err) {
+		c.lost(err)
+	}
+	return !c.early || c.server.EarlyTalkers
+}
+
+// helloed answers HELO, EHLO and LHLO. They end a transaction (RFC 5321,
+// 4.1.4).
+func (c *Conn) helloed(cmd smtp.Hello) {
+	c.abort()
+	c.dialogue.Done(cmd)
+	c.hello = cmd.Domain
+	x := c.offer()
+	lines := []string{c.server.hostname + " greets " + cmd.Domain}
+	if cmd.With != smtp.VerbHELO {
+		lines = append(lines, x.Lines()...)
+	}
+	c.reply(cmd.With, &smtp.Reply{Code: smtp.CodeOK, Text: strings.Join(lines, "\n")})
+}
+
+// offer works out which extensions are offered now, and makes the grammar
+// understand those and no others.
+func (c *Conn) offer() smtp.Extensions {
+	s := c.server
+	set := s.Offer | smtp.SetOf(smtp.ExtSize, smtp.Ext8BitMIME, smtp.ExtPipelining, smtp.ExtChunking,
+		smtp.ExtEnhancedStatusCodes, smtp.ExtLimits, smtp.ExtHELP)
+	offerIf := func(e smtp.Extension, offered bool) {
+		set = set.Without(e)
+		if offered {
+			set = set.With(e)
+		}
+	}
+	mechanisms := c.mechanisms()
+	_, verifies := c.session.(Verifier)
+	_, expands := c.session.(Expander)
+	_, turns := c.session.(Turner)
+	offerIf(smtp.ExtStartTLS, s.tls != nil && c.tls == nil)
+	offerIf(smtp.ExtAuth, len(mechanisms) > 0)
+	offerIf(smtp.ExtVRFY, verifies)
+	offerIf(smtp.ExtEXPN, expands)
+	offerIf(smtp.ExtETRN, turns)
+	offerIf(smtp.ExtXClient, listed(s.XClientFrom, addrPort(c.nc.RemoteAddr()).Addr()))
+	// RFC 8689, 4: offered only where it could be kept.
+	offerIf(smtp.ExtRequireTLS, s.Offer.Has(smtp.ExtRequireTLS) && c.tls != nil)
+	set &^= s.Withhold
+	if !set.Has(smtp.ExtChunking) {
+		set = set.Without(smtp.ExtBinaryMIME)
+	}
+	c.grammar.Offers = set
+	if _, ok := c.session.(Authenticator); ok && !s.Withhold.Has(smtp.ExtAuth) {
+		// Not offered before TLS, but then 530 or 538 tells why.
+		c.grammar.Offers = set.With(smtp.ExtAuth)
+	}
+	return c.extensions(set, mechanisms)
+}
+
+func (c *Conn) extensions(set smtp.ExtensionSet, mechanisms []string) smtp.Extensions {
+	s := c.server
+	x := smtp.Extensions{
+		Set: set, MaxSize: s.limits.MessageSize, Mechanisms: mechanisms,
+		DeliverByMin: s.DeliverByMin, Priorities: s.Priorities, XClient: xclientNames,
+		Limits: smtp.Limits{MailMax: s.limits.Messages, RcptMax: s.limits.Recipients},
+	}
+	if x.Limits == (smtp.Limits{}) {
+		x.Set = x.Set.Without(smtp.ExtLimits)
+	}
+	if set.Has(smtp.ExtFutureRelease) {
+		x.HoldMax = s.holdMax()
+		x.HoldUntilMax = time.Now().Add(x.HoldMax)
+	}
+	return x
+}
+
+func (s *Server) holdMax() time.Duration {
+	if s.HoldMax > 0 {
+		return s.HoldMax
+	}
+	return week
+}

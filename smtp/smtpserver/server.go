@@ -1,0 +1,329 @@
+package smtpserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// ErrServerClosed is what Serve returns after Shutdown or Close.
+var ErrServerClosed = errors.New("smtpserver: server closed")
+
+// Server answers connections. Set its fields before the first call of Serve
+// and do not change them afterwards.
+type Server struct {
+	// Handler decides what becomes of connections. It must be set.
+	Handler Handler
+
+	// Hostname begins the greeting and the replies 220, 221 and 421; empty: the
+	// system's name.
+	Hostname string
+
+	// LMTP makes the server speak LMTP (RFC 2033) and nothing else.
+	LMTP bool
+
+	// Strict refuses what RFC 5321 does not allow but old clients say.
+	Strict bool
+
+	// TLS offers STARTTLS with this configuration; nil: it is not offered.
+	// Without NextProtos of its own, a client that asks for protocols by ALPN
+	// must ask for "smtp" (or "lmtp").
+	TLS *tls.Config
+
+	// ImplicitTLS begins every connection with TLS (RFC 8314, 3).
+	ImplicitTLS bool
+
+	// RequireTLS refuses MAIL, VRFY, EXPN, ETRN and AUTH with 530 before TLS
+	// stands; RequireAuth refuses MAIL, VRFY, EXPN and ETRN before AUTH.
+	RequireTLS  bool
+	RequireAuth bool
+
+	// PlaintextAuth offers mechanisms that show the password without TLS too.
+	PlaintextAuth bool
+
+	// Offer names the extensions that the Handler honours: BINARYMIME, SMTPUTF8,
+	// DSN, DELIVERBY, FUTURERELEASE, MT-PRIORITY, REQUIRETLS, PRDR. The server
+	// offers by itself what needs nothing of the Handler (SIZE, 8BITMIME,
+	// PIPELINING, CHUNKING, ENHANCEDSTATUSCODES, LIMITS, HELP), and STARTTLS,
+	// AUTH, VRFY, EXPN, ETRN and XCLIENT where there is something behind them.
+	Offer smtp.ExtensionSet
+
+	// Withhold names extensions that are not offered, and are refused when they
+	// are used all the same.
+	Withhold smtp.ExtensionSet
+
+	DeliverByMin time.Duration // DELIVERBY: shortest time in mode R; 0: not told
+	HoldMax      time.Duration // FUTURERELEASE: longest hold; 0: 7 days
+	Priorities   string        // MT-PRIORITY: name of the profile; "": not told
+
+	// ProxyFrom lists the peers whose connections must begin with a header of
+	// the PROXY protocol, version 1 or 2. Others cannot send one.
+	ProxyFrom []netip.Prefix
+
+	// XClientFrom lists the peers that may say XCLIENT.
+	XClientFrom []netip.Prefix
+
+	// GreetDelay is how long the server waits with its greeting for clients that
+	// talk before it. One that does is told 554 and closed, unless EarlyTalkers
+	// is set: then the Session finds it out by [Conn.EarlyTalker].
+	GreetDelay   time.Duration
+	EarlyTalkers bool
+
+	Limits Limits
+	Log    *slog.Logger // nil: silence
+	Trace  *Trace       // nil: silence
+
+	once     sync.Once
+	limits   Limits // with its defaults
+	hostname string
+	tls      *tls.Config
+	log      *slog.Logger
+	base     context.Context // ends with Close
+	cancel   context.CancelFunc
+	buffers  smtp.Buffers
+
+	mu        sync.Mutex
+	closing   bool
+	listeners map[net.Listener]struct{}
+	conns     map[*Conn]struct{}
+	byAddress map[netip.Prefix]int
+	nextID    uint64
+	sessions  sync.WaitGroup
+}
+
+func (s *Server) setUp() {
+	s.once.Do(func() {
+		s.limits = s.Limits.withDefaults()
+		s.hostname = hostname(s.Hostname)
+		s.log = s.Log
+		if s.log == nil {
+			s.log = slog.New(slog.DiscardHandler)
+		}
+		if s.TLS != nil {
+			s.tls = s.TLS.Clone()
+			if len(s.tls.NextProtos) == 0 {
+				s.tls.NextProtos = []string{s.alpn()}
+			}
+		}
+		s.base, s.cancel = context.WithCancel(context.Background())
+		s.listeners = map[net.Listener]struct{}{}
+		s.conns = map[*Conn]struct{}{}
+		s.byAddress = map[netip.Prefix]int{}
+	})
+}
+
+func (s *Server) alpn() string {
+	if s.LMTP {
+		return "lmtp"
+	}
+	return "smtp"
+}
+
+// hostname returns a name that can stand in a greeting.
+func hostname(name string) string {
+	if name == "" {
+		name, _ = os.Hostname()
+	}
+	if _, err := smtp.ParseDomain(name); err != nil {
+		return "localhost"
+	}
+	return name
+}
+
+// ListenAndServe listens on a TCP address, "host:port", and serves it.
+func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
+	l, err := Listen(ctx, addr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(l)
+}
+
+// Listen opens a TCP listener that suits Serve. Dead peers are found by the
+// limits on time, so it does without keep-alive, which would cost each
+// connection four system calls.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	lc := net.ListenConfig{KeepAlive: -1}
+	return lc.Listen(ctx, "tcp", addr)
+}
+
+// Serve answers the connections of l until the server is shut down, and then
+// returns [ErrServerClosed]. It closes l. Several listeners may be served at a
+// time.
+func (s *Server) Serve(l net.Listener) error {
+	s.setUp()
+	if s.Handler == nil {
+		return errors.New("smtpserver: Server.Handler is nil")
+	}
+	if s.ImplicitTLS && s.tls == nil {
+		return errors.New("smtpserver: ImplicitTLS needs Server.TLS")
+	}
+	if !s.track(l) {
+		l.Close()
+		return ErrServerClosed
+	}
+	defer s.untrack(l)
+	l = s.proxied(l)
+	for {
+		nc, err := accept(l)
+		if err != nil {
+			if s.isClosing() {
+				return ErrServerClosed
+			}
+			return err
+		}
+		c := s.admit(nc)
+		if c == nil {
+			nc.Close()
+			continue
+		}
+		go c.serve()
+	}
+}
+
+// accept waits out what will pass by itself, such as too many open files.
+func accept(l net.Listener) (net.Conn, error) {
+	for delay := 5 * time.Millisecond; ; delay = min(2*delay, time.Second) {
+		nc, err := l.Accept()
+		var passing interface{ Temporary() bool }
+		if err == nil || !errors.As(err, &passing) || !passing.Temporary() {
+			return nc, err
+		}
+		time.Sleep(delay)
+	}
+}
+
+// admit counts a connection in; nil: the server is closing.
+func (s *Server) admit(nc net.Conn) *Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return nil
+	}
+	s.nextID++
+	c := newConn(s, nc, s.nextID)
+	s.conns[c] = struct{}{}
+	s.sessions.Add(1)
+	return c
+}
+
+func (s *Server) leave(c *Conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	if c.counted.IsValid() {
+		if s.byAddress[c.counted]--; s.byAddress[c.counted] == 0 {
+			delete(s.byAddress, c.counted)
+		}
+	}
+	s.mu.Unlock()
+	s.sessions.Done()
+}
+
+// full returns the reply that turns a connection away when there are too many.
+// The client's address is known by now, from PROXY if need be.
+func (s *Server) full(c *Conn) *smtp.Reply {
+	block := addressBlock(c.peer.Addr())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limits.Connections != none && len(s.conns) > s.limits.Connections {
+		return smtp.Replyf(smtp.CodeUnavailable, smtp.EnhancedCode{4, 3, 2}, "Too many connections, try again later")
+	}
+	if !block.IsValid() {
+		return nil
+	}
+	if s.limits.PerAddress != none && s.byAddress[block] >= s.limits.PerAddress {
+		return smtp.Replyf(smtp.CodeUnavailable, smtp.EnhancedCode{4, 7, 0}, "Too many connections from your address, try again later")
+	}
+	c.counted = block
+	s.byAddress[block]++
+	return nil
+}
+
+// addressBlock is what counts as one client: an IPv4 address, or the /64 that
+// an IPv6 host usually has to itself.
+func addressBlock(a netip.Addr) netip.Prefix {
+	a = a.Unmap()
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.WithZone("").Prefix(bits)
+	return p
+}
+
+// Shutdown stops accepting connections and ends the open ones: those that wait
+// for a command are told 421, those in the middle of a message when it is
+// answered. It returns when all have ended; if ctx ends first, with its error,
+// and the rest go on until Close.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.setUp()
+	s.mu.Lock()
+	s.close()
+	for c := range s.conns {
+		c.interrupt()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.sessions.Wait(); close(done) }()
+	select {
+	case <-done:
+		s.cancel()
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close stops at once: it cuts every connection, and waits until the Handler
+// has let go of them.
+func (s *Server) Close() error {
+	s.setUp()
+	s.mu.Lock()
+	s.close()
+	for c := range s.conns {
+		c.cut()
+	}
+	s.mu.Unlock()
+	s.cancel()
+	s.sessions.Wait()
+	return nil
+}
+
+// close stops listening. The lock is held.
+func (s *Server) close() {
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+func (s *Server) track(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) untrack(l net.Listener) {
+	s.mu.Lock()
+	delete(s.listeners, l)
+	s.mu.Unlock()
+	l.Close()
+}
