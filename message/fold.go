@@ -64,25 +64,28 @@ func (f *folder) breakLine() {
 	f.start = len(f.buf)
 }
 
-// word prints s after a space, at which the line may be broken. One byte is
-// left free for what is glued on.
+// glueRoom is left free at the end of a line for what may be glued on: an
+// empty group in a list ends with ":;,".
+const glueRoom = len(":;,")
+
+// word prints s after a space, at which the line may be broken.
 func (f *folder) word(s string) { f.wordAfter(" ", s) }
 
 // wordAfter is word with the white space that stands before it.
 func (f *folder) wordAfter(space, s string) {
-	if !f.oneLine && f.col() > 0 && f.col()+len(space)+len(s) >= softLine {
+	if !f.oneLine && f.col() > 0 && f.col()+len(space)+len(s)+glueRoom > softLine {
 		f.breakLine()
 	}
 	f.buf = append(f.buf, space...)
 	f.buf = append(f.buf, s...)
 }
 
-// glue prints one byte that the line cannot be broken before.
+// glue prints what the line cannot be broken before.
 func (f *folder) glue(s string) { f.buf = append(f.buf, s...) }
 
-// longestWord is how much of a name or subject may stand in one piece before
-// it is encoded, so that it can be broken.
-const longestWord = softLine - 4
+// longestWord fits on a line of its own. A name with a longer one is encoded,
+// so that it can be broken.
+const longestWord = softLine - len(" ") - glueRoom
 
 // phrase prints a display name (RFC 5322, 3.2.5): as atoms, as one
 // quoted-string, or encoded.
@@ -92,7 +95,7 @@ func (f *folder) phrase(s string) {
 		for w := range strings.SplitSeq(s, " ") {
 			f.word(w)
 		}
-	case isPlain(s, f.raw) && len(s) < longestWord-8 && !strings.Contains(s, "=?"):
+	case isPlain(s, f.raw) && len(quote(s)) <= longestWord && !strings.Contains(s, "=?"):
 		f.word(quote(s))
 	default:
 		f.encoded(" ", s)
