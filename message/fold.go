@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	softLine = 78  // RFC 5322, 2.1.1: lines should be no longer
-	hardLine = 998 // and must be no longer, without CRLF
+	softLine    = 78  // RFC 5322, 2.1.1: lines should be no longer
+	encodedLine = 76  // RFC 2047, 2: those with an encoded word must be no longer
+	hardLine    = 998 // RFC 5322, 2.1.1: none may be longer, without CRLF
 )
 
 var (
@@ -35,6 +36,7 @@ func checkValue(s string) error {
 type folder struct {
 	buf     []byte
 	start   int  // where the line begins in buf
+	encodes bool // an encoded word is on the line
 	raw     bool // UTF-8 may stand as it is (RFC 6532)
 	oneLine bool // never break
 	tooLong bool // a line of more than 998 bytes was printed
@@ -62,6 +64,7 @@ func (f *folder) breakLine() {
 	f.tooLong = f.tooLong || f.col() > hardLine
 	f.buf = append(f.buf, '\r', '\n')
 	f.start = len(f.buf)
+	f.encodes = false
 }
 
 // glueRoom is left free at the end of a line for what may be glued on: an
@@ -73,7 +76,11 @@ func (f *folder) word(s string) { f.wordAfter(" ", s) }
 
 // wordAfter is word with the white space that stands before it.
 func (f *folder) wordAfter(space, s string) {
-	if !f.oneLine && f.col() > 0 && f.col()+len(space)+len(s)+glueRoom > softLine {
+	limit := softLine
+	if f.encodes {
+		limit = encodedLine
+	}
+	if !f.oneLine && f.col() > 0 && f.col()+len(space)+len(s)+glueRoom > limit {
 		f.breakLine()
 	}
 	f.buf = append(f.buf, space...)
