@@ -23,9 +23,9 @@ var floors = map[string]int{
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 
-	"internal/maildrop": 5,
+	"internal/transport/maildir": 5,
 
-	"internal/cli":   8,
+	"internal/cli":   7,
 	"internal/cli/*": 8,
 
 	"cmd/posthouse": 9,
