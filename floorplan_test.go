@@ -14,9 +14,8 @@ const module = "github.com/posthouse/posthouse"
 // the module. A path that ends in "/*" stands for every package below it.
 // A package imports only packages of lower floors.
 var floors = map[string]int{
-	"smtp":       1,
-	"message":    1,
-	"senderauth": 1,
+	"smtp":    1,
+	"message": 1,
 
 	"internal/mail": 2,
 

@@ -55,7 +55,7 @@ func (r Received) String() string {
 
 // clause prints words together on a line if they fit on one at all.
 func (f *folder) clause(words ...string) {
-	if all := strings.Join(words, " "); len(all) < softLine-1 {
+	if all := strings.Join(words, " "); len(all) <= longestWord {
 		f.word(all)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -222,6 +223,29 @@ func TestChoice(t *testing.T) {
 	}
 }
 
+// TestTakenOffTheList: a server that has -PLUS notices when it was taken off
+// its list on the way.
+func TestTakenOffTheList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := ""
+		s := &fake{offers: []string{"AUTH SCRAM-SHA-256"}}
+		c, err := login(t, s, &smtpclient.Dialer{Auth: &smtpclient.Auth{Username: "user", Password: "secret"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+		for _, l := range s.lines {
+			if initial, ok := strings.CutPrefix(l, "AUTH SCRAM-SHA-256 "); ok {
+				b, _ := base64.StdEncoding.DecodeString(initial)
+				first = string(b)
+			}
+		}
+		if !strings.HasPrefix(first, "y,,") {
+			t.Errorf("the first message is %q", first)
+		}
+	})
+}
+
 // TestNoProof: a server that says 235 without having proved that it knows the
 // password is not trusted.
 func TestNoProof(t *testing.T) {
@@ -234,17 +258,23 @@ func TestNoProof(t *testing.T) {
 	})
 }
 
-// TestEndlessChallenges: a server cannot ask for ever.
+// TestEndlessChallenges: a server cannot ask for ever, not even with a
+// mechanism that always has an answer.
 func TestEndlessChallenges(t *testing.T) {
-	s := &fake{offers: []string{"AUTH LOGIN"}, replies: map[string]string{"AUTH": "334 \r\n", "dXNlcg==": "334 \r\n", "c2VjcmV0": "334 \r\n", "*": "334 \r\n"}}
-	connect(t, nil, s, func(ctx context.Context, c *smtpclient.Conn) {
-		if err := c.Auth(ctx, &smtpclient.Auth{Username: "user", Password: "secret", AllowPlaintext: true}); err == nil {
-			t.Error("no error")
-		}
-		if n := len(s.lines); n > 5 {
-			t.Errorf("%d lines were said: %q", n, s.lines)
-		}
-	})
+	s := &fake{offers: []string{"AUTH LOGIN OAUTHBEARER"}, replies: map[string]string{"AUTH": "334 e30=\r\n", "dXNlcg==": "334 \r\n", "c2VjcmV0": "334 \r\n", "*": "501 no\r\n", "AQ==": "334 e30=\r\n"}}
+	for _, auth := range []smtpclient.Auth{{Password: "secret"}, {Token: "token"}} {
+		connect(t, &smtpclient.Dialer{Timeouts: smtpclient.Timeouts{Auth: time.Minute}}, s, func(ctx context.Context, c *smtpclient.Conn) {
+			ctx, cancel := context.WithTimeout(ctx, time.Hour)
+			defer cancel()
+			auth.Username, auth.AllowPlaintext = "user", true
+			if err := c.Auth(ctx, &auth); err == nil || ctx.Err() != nil {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+	if n := len(s.lines); n < 10 || n > 20 {
+		t.Errorf("%d lines were said: %q", n, s.lines)
+	}
 }
 
 // TestAuthErrors: the codes of RFC 4954, 6, and the connection lives on.

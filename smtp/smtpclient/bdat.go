@@ -128,5 +128,6 @@ func (t *transaction) sendSingleFlight() {
 		t.hearFinal(smtp.VerbBDAT)
 	default:
 		_, _ = t.c.hear(smtp.VerbBDAT) // nobody is there to receive it
+		t.c.open = true
 	}
 }

@@ -76,9 +76,18 @@ func (t *transaction) hearFinal(verb smtp.Verb) {
 	default:
 		t.hearOne(verb)
 	}
-	if t.c.dead == nil {
-		t.c.open = false
+	t.c.open = verb == smtp.VerbBDAT && t.anyRefused(verb)
+}
+
+// anyRefused reports whether a reply to verb was a refusal. After a refused
+// BDAT only RSET tells where the server is (RFC 3030, 2).
+func (t *transaction) anyRefused(verb smtp.Verb) bool {
+	for i := range t.res.Recipients {
+		if o := &t.res.Recipients[i]; o.Stage == verb && o.Err != nil {
+			return true
+		}
 	}
+	return false
 }
 
 // hearOne hears the reply that is for all recipients.

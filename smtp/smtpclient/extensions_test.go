@@ -43,6 +43,8 @@ func TestExtensions(t *testing.T) {
 		{name: "SIZE without limit", offers: "SIZE 0", want: "accepted 250 .", lines: "MAIL FROM:<s@a.test> SIZE=29|RCPT TO:<r@b.test>"},
 		{name: "8-bit", offers: "8BITMIME", text: eightBit, want: "accepted 250 .", lines: "MAIL FROM:<s@a.test> BODY=8BITMIME|RCPT TO:<r@b.test>"},
 		{name: "8-bit encoded", text: eightBit, want: "accepted 250 .", encoded: true, lines: "MAIL FROM:<s@a.test>|RCPT TO:<r@b.test>"},
+		{name: "8-bit encoded, of told size", offers: "SIZE 1000", mail: smtp.MailParams{Size: 5}, text: eightBit, want: "accepted 250 .", encoded: true, lines: "MAIL FROM:<s@a.test> SIZE=140|RCPT TO:<r@b.test>"},
+		{name: "binary encoded", offers: "8BITMIME", mail: smtp.MailParams{Body: smtp.BodyBinary}, text: strings.Replace(eightBit, "8bit", "binary", 1), want: "accepted 250 .", encoded: true, lines: "MAIL FROM:<s@a.test>|RCPT TO:<r@b.test>"},
 		{name: "8-bit refused", text: eightBit, refuse8: true, want: "permanent 554 local MAIL", is: smtpclient.ErrNeeds8BitMIME},
 		{name: "told 7-bit", offers: "8BITMIME", mail: smtp.MailParams{Body: smtp.Body7Bit}, want: "accepted 250 .", lines: "MAIL FROM:<s@a.test> BODY=7BIT|RCPT TO:<r@b.test>"},
 		{name: "binary refused", offers: "8BITMIME,CHUNKING", mail: smtp.MailParams{Body: smtp.BodyBinary}, refuse8: true, want: "permanent 554 local MAIL", is: smtpclient.ErrNeedsBinaryMIME},
@@ -94,6 +96,9 @@ func TestExtensions(t *testing.T) {
 				t.Errorf("said %q, want %q", got, c.lines)
 			}
 			for _, text := range s.text {
+				if strings.Contains(c.lines, "SIZE=140") && len(text) != 140 {
+					t.Errorf("SIZE=140, and %d octets", len(text))
+				}
 				if c.encoded && strings.ContainsAny(text, "\xc3\xbc") {
 					t.Errorf("not encoded: %q", text)
 				}
@@ -162,8 +167,13 @@ func TestInjection(t *testing.T) {
 	}
 	rcpts := []smtp.RcptParams{{ORcpt: smtp.ORcpt{Type: bad, Addr: "x"}}, {ORcpt: smtp.ORcpt{Type: "rfc822", Addr: bad}}}
 	commands := []smtp.Command{
-		smtp.Vrfy{User: bad}, smtp.Expn{List: bad}, smtp.Help{Topic: bad}, smtp.Noop{Text: bad}, smtp.Etrn{Node: bad},
-		smtp.Unknown{Name: bad}, smtp.Unknown{Name: "XFOO", Args: bad},
+		smtp.Vrfy{User: bad},
+		smtp.Expn{List: bad},
+		smtp.Help{Topic: bad},
+		smtp.Noop{Text: bad},
+		smtp.Etrn{Node: bad},
+		smtp.Unknown{Name: bad},
+		smtp.Unknown{Name: "XFOO", Args: bad},
 	}
 	s := &fake{offers: []string{"DSN", "AUTH PLAIN", "8BITMIME", "DELIVERBY"}}
 	connect(t, nil, s, func(ctx context.Context, c *smtpclient.Conn) {

@@ -215,6 +215,19 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// TestContextEndedBefore: nothing is said.
+func TestContextEndedBefore(t *testing.T) {
+	s := &fake{}
+	connect(t, nil, s, func(ctx context.Context, c *smtpclient.Conn) {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		res, err := c.Send(ctx, envelope(t, "a@b.test"), smtpclient.Bytes([]byte(hello)))
+		if !errors.Is(err, context.Canceled) || fates(res) != "temporary MAIL" || len(s.lines) != 1 {
+			t.Errorf("fates %q, error %v, heard %q", fates(res), err, s.lines)
+		}
+	})
+}
+
 // TestWhyTheServerWent: a server that refuses a text before its end and closes
 // the connection is believed.
 func TestWhyTheServerWent(t *testing.T) {

@@ -1,6 +1,7 @@
 package smtpclient_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,8 +15,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"context"
 
 	"github.com/posthouse/posthouse/internal/transcript"
 	"github.com/posthouse/posthouse/smtp"

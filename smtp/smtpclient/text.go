@@ -149,9 +149,18 @@ func (x *text) writeTo(c *Conn, w io.Writer) error {
 	}
 	defer r.Close()
 	if x.encode {
-		return message.Encode7Bit(w, r)
+		return encodeFault(message.Encode7Bit(w, r))
 	}
 	_, err = io.CopyBuffer(w, struct{ io.Reader }{r}, c.memory(pieceSize))
+	return err
+}
+
+// encodeFault tells a text that has no 7-bit form from one that cannot be read.
+func encodeFault(err error) error {
+	var header *message.HeaderError
+	if errors.Is(err, message.ErrNot7Bit) || errors.Is(err, message.ErrTooComplex) || errors.As(err, &header) {
+		return refuse(smtp.CodeFailed, smtp.EnhancedCode{5, 6, 3}, err)
+	}
 	return err
 }
 
