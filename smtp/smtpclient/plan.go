@@ -72,6 +72,7 @@ func (t *transaction) planUTF8() *localRefusal {
 	needed := t.mail.Params.UTF8 || t.text.utf8
 	if t.offers(smtp.ExtSMTPUTF8) {
 		t.mail.Params.UTF8 = needed || t.addressesNeedUTF8()
+		t.mail.From = t.path(t.mail.From)
 		return nil
 	}
 	if needed {
@@ -101,7 +102,7 @@ func (t *transaction) addressesNeedUTF8() bool {
 	return err != nil
 }
 
-// path returns the path as it is sent.
+// path returns the path as it is sent: in ASCII, unless SMTPUTF8 is needed.
 func (t *transaction) path(p smtp.Path) smtp.Path {
 	if t.mail.Params.UTF8 {
 		return p
