@@ -45,6 +45,9 @@ func Serve(ctx context.Context, server *smtpserver.Server, l net.Listener) error
 		return Fail(OSErr, "%w", err)
 	case <-ctx.Done():
 	}
+	if server.Log != nil {
+		server.Log.Info("ending", "longest", LastWords)
+	}
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), LastWords)
 	defer cancel()
 	if server.Shutdown(patience) != nil {

@@ -4,7 +4,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -72,6 +71,11 @@ func (o *options) logger(w io.Writer) (*slog.Logger, error) {
 }
 
 func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	l, err := cli.Listen(ctx, o.smtp)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	data, err := openData(o.data)
 	if err != nil {
 		return err
@@ -84,10 +88,6 @@ func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 	if err := data.writeCertificate(certificate); err != nil {
 		return err
 	}
-	l, err := cli.Listen(ctx, o.smtp)
-	if err != nil {
-		return err
-	}
 	server := &smtpserver.Server{
 		Handler:  &keeper{box: data.box, hostname: hostname(), log: log},
 		Hostname: hostname(),
@@ -96,9 +96,8 @@ func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 		Log:      log,
 	}
 	if err := o.greet(out, l.Addr()); err != nil {
-		return errors.Join(err, l.Close())
+		return cli.Fail(cli.IOErr, "%w", err)
 	}
-	context.AfterFunc(ctx, func() { log.Info("ending", "longest", cli.LastWords) })
 	return cli.Serve(ctx, server, l)
 }
 

@@ -24,7 +24,7 @@ func (s *session) awaitReply() error {
 				return s.check()
 			}
 			if s.closed {
-				return errClosed
+				return s.checkClosed()
 			}
 		case <-timer.C:
 			return errSilent
@@ -70,6 +70,15 @@ func (s *session) check() error {
 	want := s.expect[0]
 	s.expect = s.expect[1:]
 	return s.matches(want)
+}
+
+// checkClosed holds the end of the connection against --expect.
+func (s *session) checkClosed() error {
+	if len(s.expect) == 0 || !s.expect[0].wantsClosed() {
+		return errClosed
+	}
+	s.expect = s.expect[1:]
+	return nil
 }
 
 func (s *session) matches(want pattern) error {

@@ -52,6 +52,9 @@ func (s *session) run(in *prompter) error {
 	if last := s.dropAfter + s.quitAfter; err == nil && last != "" && !s.reached {
 		err = cli.Fail(cli.Protocol, "the session ended before %q", last)
 	}
+	if err == nil && len(s.expect) > 0 {
+		err = cli.Fail(cli.Protocol, "the session ended where a reply with %s was expected", s.expect[0])
+	}
 	return status(err)
 }
 
