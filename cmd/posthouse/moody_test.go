@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +18,8 @@ import (
 // moody is a server for the scripts that refuses what it is asked to refuse:
 // an address whose local part is a code, such as 550@example.org, gets that
 // code; 554@text.example as the sender gets it at the end of the text. It lets
-// "me" log in with the password "hush-hush-canary".
+// "me" log in with the password "hush-hush-canary". "moody lmtp" speaks LMTP,
+// where an address at late.example is refused at the end of the text.
 func moody() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -25,7 +27,7 @@ func moody() {
 		os.Exit(1)
 	}
 	fmt.Println(l.Addr())
-	server := &smtpserver.Server{Handler: moodyHandler{}, Hostname: "moody.example", PlaintextAuth: true}
+	server := &smtpserver.Server{Handler: moodyHandler{}, Hostname: "moody.example", PlaintextAuth: true, LMTP: len(os.Args) > 1 && os.Args[1] == "lmtp"}
 	fmt.Fprintln(os.Stderr, server.Serve(l)) // until it is killed
 }
 
@@ -70,27 +72,46 @@ func (s *loginServer) Next(response []byte) (challenge []byte, done bool, err er
 
 func (moodySession) Mail(_ context.Context, from smtp.Path, _ *smtp.MailParams) (smtpserver.Transaction, error) {
 	if from.Domain() == "text.example" {
-		return moodyTransaction{from}, nil
+		return &moodyTransaction{atText: from}, nil
 	}
-	return moodyTransaction{}, mood(from)
+	return &moodyTransaction{}, mood(from)
 }
 
 func (moodySession) Close() {}
 
-type moodyTransaction struct{ atText smtp.Path }
-
-func (moodyTransaction) Rcpt(_ context.Context, to smtp.Path, _ *smtp.RcptParams) (*smtp.Reply, error) {
-	return nil, mood(to)
+type moodyTransaction struct {
+	atText smtp.Path
+	late   []error // for each recipient, what it gets at the end
 }
 
-func (t moodyTransaction) Data(_ context.Context, body io.Reader) (*smtp.Reply, error) {
+func (t *moodyTransaction) Rcpt(_ context.Context, to smtp.Path, _ *smtp.RcptParams) (*smtp.Reply, error) {
+	late := to.Domain() == "late.example"
+	if !late && mood(to) != nil {
+		return nil, mood(to)
+	}
+	t.late = append(t.late, mood(to))
+	return nil, nil
+}
+
+func (t *moodyTransaction) Data(_ context.Context, body io.Reader) (*smtp.Reply, error) {
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return nil, err
 	}
 	return nil, mood(t.atText)
 }
 
-func (moodyTransaction) Abort() {}
+func (t *moodyTransaction) DataEach(_ context.Context, body io.Reader) ([]*smtp.Reply, error) {
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		return nil, err
+	}
+	replies := make([]*smtp.Reply, len(t.late))
+	for i, err := range t.late {
+		errors.As(err, &replies[i])
+	}
+	return replies, nil
+}
+
+func (*moodyTransaction) Abort() {}
 
 // mood returns the refusal that an address asks for.
 func mood(p smtp.Path) error {

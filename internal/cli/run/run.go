@@ -42,7 +42,7 @@ made for the run; clients find it in certificate.pem in the data directory.
 One line a message is logged on the standard error stream. SIGINT and SIGTERM
 end the program: messages on their way in are finished first.`,
 		Example: `  posthouse run
-  posthouse run --data /var/tmp/mail --smtp 127.0.0.1:0 --json --log json`,
+  posthouse run --data inbox --smtp 127.0.0.1:0 --json --log json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := o.logger(cmd.ErrOrStderr())

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -208,5 +209,52 @@ func TestTableIsSafe(t *testing.T) {
 	}
 	if got := out.String(); strings.Count(got, "\n") != 1 || strings.Contains(got, "\x1b") {
 		t.Errorf("the table is %q", got)
+	}
+}
+
+// The connection breaks between the final dot and its reply: nobody knows, and
+// the report says so.
+func TestUnknownFate(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go hangUpAfterDot(l)
+	o := options{server: l.Addr().String(), tls: "never", to: []string{"a@b.example"}, text: "x"}
+	d, err := o.dialer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	letter, err := o.letter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := o.deliver(t.Context(), d, "tcp", o.server, letter)
+	if got := r.Recipients[0]; got.Fate != "unknown" || r.status() != cli.TempFail {
+		t.Errorf("the fate is %+v, the status %d", got, r.status())
+	}
+	var out bytes.Buffer
+	if err := r.print(&out, false); err == nil || !strings.Contains(out.String(), "unknown  a@b.example  outcome unknown: ") {
+		t.Errorf("printed is %q, %v", &out, err)
+	}
+}
+
+func hangUpAfterDot(l net.Listener) {
+	c, err := l.Accept()
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	fmt.Fprint(c, "220 hello\r\n")
+	for lines := bufio.NewScanner(c); lines.Scan(); {
+		switch verb, _, _ := strings.Cut(lines.Text(), " "); verb {
+		case "EHLO", "MAIL", "RCPT":
+			fmt.Fprint(c, "250 ok\r\n")
+		case "DATA":
+			fmt.Fprint(c, "354 go\r\n")
+		case ".":
+			return
+		}
 	}
 }
