@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -28,13 +29,17 @@ func TestMain(m *testing.M) {
 //
 //	status N program args...     the program ends with status N
 //	start NAME program args...   a server runs; $NAME is its address
-//	stop NAME                    it gets SIGTERM and ends with status 0;
+//	shutdown NAME                it gets SIGTERM and ends with status 0;
 //	                             what it printed is in NAME.out and NAME.err
 //	finished NAME                it ends by itself with status 0
 //	kept DIR                     the messages in DIR/maildir/new are copied to
 //	                             kept.1, kept.2 ... in the order in which they came,
 //	                             without the CR before each LF
 //	isjson FILE                  each line of FILE (or stdout) is a JSON object
+//	crash NAME                   the server is killed at once (SIGKILL)
+//
+// and the condition [missing:program], which is an error instead if
+// POSTHOUSE_TEST_ALL is set: where everything is tested, nothing may be missing.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -50,11 +55,13 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":   expectStatus,
 			"start":    start,
-			"stop":     stop,
+			"shutdown": shutdown,
 			"finished": finished,
 			"kept":     kept,
 			"isjson":   isJSON,
+			"crash":    crash,
 		},
+		Condition: condition,
 	})
 }
 
@@ -124,11 +131,30 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(servers{}).(map[string]*server)[name] = s
 }
 
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+func shutdown(ts *testscript.TestScript, neg bool, args []string) {
 	s := started(ts, neg, args)
 	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
 	s.copied.Wait()
 	ts.Check(s.cmd.Wait())
+}
+
+func crash(ts *testscript.TestScript, neg bool, args []string) {
+	s := started(ts, neg, args)
+	ts.Check(s.cmd.Process.Kill())
+	s.copied.Wait()
+	_ = s.cmd.Wait() // tells that it was killed
+}
+
+func condition(cond string) (bool, error) {
+	name, ok := strings.CutPrefix(cond, "missing:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	_, err := exec.LookPath(name)
+	if err != nil && os.Getenv("POSTHOUSE_TEST_ALL") != "" {
+		return false, fmt.Errorf("%s is not installed, and POSTHOUSE_TEST_ALL is set", name)
+	}
+	return err != nil, nil
 }
 
 func finished(ts *testscript.TestScript, neg bool, args []string) {
@@ -139,7 +165,7 @@ func finished(ts *testscript.TestScript, neg bool, args []string) {
 
 func started(ts *testscript.TestScript, neg bool, args []string) *server {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: stop NAME, or finished NAME")
+		ts.Fatalf("usage: shutdown, crash or finished NAME")
 	}
 	s := ts.Value(servers{}).(map[string]*server)[args[0]]
 	if s == nil {
