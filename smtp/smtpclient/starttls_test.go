@@ -2,7 +2,6 @@ package smtpclient_test
 
 import (
 	"context"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
