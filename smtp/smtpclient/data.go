@@ -193,15 +193,13 @@ func (w *wire) flush() error {
 // server may have said why it went.
 func (w *wire) write(p []byte) error {
 	c := w.c
-	if len(p) == 0 {
-		return c.late
-	}
-	if c.late == nil {
-		c.late = c.writeWithin(c.d.Timeouts.block())
-	}
-	if c.late == nil {
-		_, c.late = c.nc.Write(p)
-		c.trace.wrote(len(p))
+	for len(p) > 0 && c.late == nil {
+		piece := p[:min(len(p), 4*pieceSize)]
+		if c.late = c.writeWithin(c.d.Timeouts.block()); c.late == nil {
+			_, c.late = c.nc.Write(piece)
+			c.trace.wrote(len(piece))
+		}
+		p = p[len(piece):]
 	}
 	return c.late
 }

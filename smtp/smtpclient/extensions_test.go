@@ -56,6 +56,7 @@ func TestExtensions(t *testing.T) {
 		{name: "UTF-8 recipient refused", to: "ü@b.test", want: "permanent 553 local RCPT", is: smtp.ErrNeedsSMTPUTF8},
 		{name: "UTF-8 sender refused", from: "ü@b.test", want: "permanent 550 local MAIL", is: smtp.ErrNeedsSMTPUTF8},
 		{name: "UTF-8 domains", from: "s@ü.test", to: "r@ß.test", want: "accepted 250 .", lines: "MAIL FROM:<s@xn--tda.test>|RCPT TO:<r@xn--zca.test>"},
+		{name: "UTF-8 domains, offered", offers: "8BITMIME,SMTPUTF8", from: "s@ü.test", to: "r@ß.test", want: "accepted 250 .", lines: "MAIL FROM:<s@xn--tda.test>|RCPT TO:<r@xn--zca.test>"},
 		{
 			name: "all offered", offers: all, mail: rich, want: "accepted 250 .",
 			lines: "MAIL FROM:<s@a.test> SIZE=29 AUTH=<> RET=HDRS ENVID=id+2B1 BY=3600;N MT-PRIORITY=3|RCPT TO:<r@b.test> NOTIFY=NEVER",

@@ -188,6 +188,35 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
+// slow reads little at a time.
+type slow struct{ net.Conn }
+
+func (s slow) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return s.Conn.Read(p[:min(len(p), 4<<10)])
+}
+
+// TestSlowServer: the three minutes are for a piece, not for the whole text.
+func TestSlowServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := transcript.Pipe(4 << 10)
+		done := make(chan struct{})
+		go func() { (&fake{}).serve(slow{b}); close(done) }()
+		conn, err := plain(nil).NewConn(t.Context(), a, "mx.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		text := strings.Repeat(strings.Repeat("x", 70)+"\r\n", 30000)
+		res, err := conn.Send(t.Context(), envelope(t, "a@b.test"), smtpclient.Bytes([]byte(text)))
+		if err != nil || !res.Accepted() || time.Since(begun) < 5*time.Minute {
+			t.Errorf("fates %q after %v, error %v", fates(res), time.Since(begun), err)
+		}
+		_ = conn.Close()
+		<-done
+	})
+}
+
 type stayOpen struct{ net.Conn }
 
 func (stayOpen) Close() error { return nil }

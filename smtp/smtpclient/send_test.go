@@ -243,3 +243,30 @@ func TestBadBodies(t *testing.T) {
 		})
 	}
 }
+
+// TestLongEncoded: a long 8-bit text for a server that takes 7 bits is encoded
+// while it is sent; one that has no 7-bit form never comes to its end.
+func TestLongEncoded(t *testing.T) {
+	long := strings.Replace(eightBit, "\r\n\r\n", "\r\n\r\n"+strings.Repeat("gr\xc3\xbc\xc3\x9fe\r\n", 20000), 1)
+	for _, c := range []struct {
+		text string
+		want string
+		dead bool
+	}{
+		{long, "accepted 250 .", false},
+		{strings.Replace(long, ": 8bit", ": x-unknown", 1), "permanent 554 local DATA", true},
+	} {
+		s := &fake{}
+		connect(t, nil, s, func(ctx context.Context, conn *smtpclient.Conn) {
+			res, err := conn.Send(ctx, envelope(t, "a@b.test"), body{text: c.text, size: int64(len(c.text))})
+			if fates(res) != c.want || (err != nil) != c.dead || !res.Encoded {
+				t.Errorf("fates %q, want %q; error %v", fates(res), c.want, err)
+			}
+		})
+		for _, text := range s.text {
+			if strings.Count(text, "gr=C3=BC=C3=9Fe\r\n") != 20001 || c.dead {
+				t.Errorf("arrived with %d octets: %.300q", len(text), text)
+			}
+		}
+	}
+}
