@@ -29,14 +29,14 @@ func TestMain(m *testing.M) {
 //
 //	status N program args...     the program ends with status N
 //	start NAME program args...   a server runs; $NAME is its address
-//	shutdown NAME                it gets SIGTERM and ends with status 0;
+//	ended NAME                   it gets SIGTERM and ends with status 0;
 //	                             what it printed is in NAME.out and NAME.err
 //	finished NAME                it ends by itself with status 0
+//	crashed NAME                 it is killed at once (SIGKILL)
 //	kept DIR                     the messages in DIR/maildir/new are copied to
 //	                             kept.1, kept.2 ... in the order in which they came,
 //	                             without the CR before each LF
 //	isjson FILE                  each line of FILE (or stdout) is a JSON object
-//	crash NAME                   the server is killed at once (SIGKILL)
 //
 // and the condition [missing:program], which is an error instead if
 // POSTHOUSE_TEST_ALL is set: where everything is tested, nothing may be missing.
@@ -55,11 +55,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":   expectStatus,
 			"start":    start,
-			"shutdown": shutdown,
+			"ended":    ended,
 			"finished": finished,
+			"crashed":  crashed,
 			"kept":     kept,
 			"isjson":   isJSON,
-			"crash":    crash,
 		},
 		Condition: condition,
 	})
@@ -131,14 +131,14 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(servers{}).(map[string]*server)[name] = s
 }
 
-func shutdown(ts *testscript.TestScript, neg bool, args []string) {
+func ended(ts *testscript.TestScript, neg bool, args []string) {
 	s := started(ts, neg, args)
 	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
 	s.copied.Wait()
 	ts.Check(s.cmd.Wait())
 }
 
-func crash(ts *testscript.TestScript, neg bool, args []string) {
+func crashed(ts *testscript.TestScript, neg bool, args []string) {
 	s := started(ts, neg, args)
 	ts.Check(s.cmd.Process.Kill())
 	s.copied.Wait()
@@ -165,7 +165,7 @@ func finished(ts *testscript.TestScript, neg bool, args []string) {
 
 func started(ts *testscript.TestScript, neg bool, args []string) *server {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: shutdown, crash or finished NAME")
+		ts.Fatalf("usage: ended, finished or crashed NAME")
 	}
 	s := ts.Value(servers{}).(map[string]*server)[args[0]]
 	if s == nil {

@@ -2,8 +2,14 @@ package bench
 
 import (
 	"bytes"
+	"context"
+	"net"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/posthouse/posthouse/smtp/smtpclient"
+	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
 func TestPercentiles(t *testing.T) {
@@ -64,4 +70,39 @@ func TestText(t *testing.T) {
 			t.Errorf("a message of %d octets has a bare CR or LF", size)
 		}
 	}
+}
+
+// Without --pipeline each command waits for the reply to the one before it.
+func TestPipeline(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &smtpserver.Server{Handler: &sink{}}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	for _, pipeline := range []bool{true, false} {
+		s := source{
+			server: l.Addr().String(), sessions: 1, messages: 1, size: minSize, pipeline: pipeline,
+			tls: "never", from: "a@b.example", to: []string{"c@d.example"},
+		}
+		if err := s.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		var talk strings.Builder
+		s.dialer.Trace = &smtpclient.Trace{
+			Sent:     func(_ time.Time, line string) { talk.WriteString("> " + line[:4] + "\n") },
+			Received: func(_ time.Time, line string) { talk.WriteString("< " + line[:3] + "\n") },
+		}
+		if all := s.load(context.Background()); all.Messages != 1 {
+			t.Fatalf("the message was not accepted: %v", all.err)
+		}
+		if got := strings.Contains(talk.String(), "> MAIL\n> RCPT\n"); got != pipeline {
+			t.Errorf("pipeline is %v, and the dialogue was\n%s", pipeline, &talk)
+		}
+	}
+	if err := server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	<-served
 }

@@ -157,27 +157,35 @@ func TestCutInTheText(t *testing.T) {
 	}
 }
 
-// Without a disk there is no 250, and the program lives on.
+// Without a disk there is no 250, whether it fails at the beginning of a message
+// or at its end, and the program lives on.
 func TestDiskFault(t *testing.T) {
-	h := open(t)
-	tmp := filepath.Join(h.data, "maildir", "tmp")
-	if err := os.Rename(tmp, tmp+".away"); err != nil {
-		t.Fatal(err)
-	}
-	c := h.call(t)
-	c.begin()
-	c.say("Subject: no room\r\n\r\n.\r\n")
-	c.hear("451")
-	if err := os.Rename(tmp+".away", tmp); err != nil {
-		t.Fatal(err)
-	}
-	c.begin()
-	c.say("Subject: room\r\n\r\n.\r\n")
-	c.hear("250")
-	h.stop()
-	<-h.ended
-	if !strings.Contains(h.log.String(), "no such file") {
-		t.Errorf("the log does not say what was wrong: %s", h.log)
+	for _, folder := range []string{"tmp", "new"} {
+		t.Run(folder, func(t *testing.T) {
+			h := open(t)
+			path := filepath.Join(h.data, "maildir", folder)
+			if err := os.Rename(path, path+".away"); err != nil {
+				t.Fatal(err)
+			}
+			c := h.call(t)
+			c.begin()
+			c.say("Subject: no room\r\n\r\n.\r\n")
+			c.hear("451")
+			if err := os.Rename(path+".away", path); err != nil {
+				t.Fatal(err)
+			}
+			c.begin()
+			c.say("Subject: room\r\n\r\n.\r\n")
+			c.hear("250")
+			h.stop()
+			<-h.ended
+			if !strings.Contains(h.log.String(), "no such file") {
+				t.Errorf("the log does not say what was wrong: %s", h.log)
+			}
+			if got := h.messages(t); len(got) != 1 {
+				t.Errorf("kept are %q, want one message", got)
+			}
+		})
 	}
 }
 

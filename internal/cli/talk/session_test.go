@@ -3,6 +3,7 @@ package talk
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"strings"
@@ -35,6 +36,7 @@ func play(t *testing.T, interactive bool, server func(net.Conn), script ...strin
 	s := &session{
 		options:     &options{timeout: 30 * time.Second},
 		peer:        p,
+		config:      &tls.Config{ServerName: "mail.example"},
 		out:         &cli.Dialogue{Out: &out, Begun: p.begun},
 		interactive: interactive,
 	}
@@ -131,6 +133,30 @@ func TestLongLineComesInPieces(t *testing.T) {
 		}
 		if n := strings.Count(got, "x"); n < maxLine-4 {
 			t.Errorf("%d octets of the line were printed", n)
+		}
+	})
+}
+
+// What came in the clear behind the reply to STARTTLS may be anybody's (RFC 3207,
+// 6): it is shown for what it is, and answers nothing.
+func TestInjectedBeforeTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got, err := play(t, false, func(c net.Conn) {
+			write(c, "220 hello\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "220 go\r\n250 injected\r\n")
+			_, _ = c.Read(make([]byte, 1000)) // the ClientHello
+		}, "/starttls")
+		want := `   0.000 < 220 hello
+   0.000 > STARTTLS
+   0.000 < 220 go
+   0.000 * came in the clear before TLS and is ignored: 250 injected\r\n
+`
+		if got != want {
+			t.Errorf("the session was\n%s; want\n%s", got, want)
+		}
+		if status, _ := cli.StatusOf(err); status != cli.Unavailable {
+			t.Errorf("TLS that fails: %v, status %d", err, status)
 		}
 	})
 }
