@@ -57,8 +57,7 @@ func (f *folder) encodedRoom(space string) int {
 // isQLiteral says whether c stands for itself in the Q encoding wherever an
 // encoded word may be, a display name included (RFC 2047, 5, rule 3).
 func isQLiteral(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		strings.IndexByte("!*+-/", c) >= 0
+	return isAlphanumeric(c) || strings.IndexByte("!*+-/", c) >= 0
 }
 
 func qLen(s string) int {

@@ -112,7 +112,7 @@ func hostWord(s string) string {
 		}
 	}
 	return replaceBytes(s, func(c byte) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._:[]", c) >= 0
+		return isAlphanumeric(c) || strings.IndexByte("-._:[]", c) >= 0
 	})
 }
 

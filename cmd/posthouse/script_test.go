@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -31,10 +32,14 @@ func TestMain(m *testing.M) {
 //	ended NAME                   it gets SIGTERM and ends with status 0;
 //	                             what it printed is in NAME.out and NAME.err
 //	finished NAME                it ends by itself with status 0
+//	crashed NAME                 it is killed at once (SIGKILL)
 //	kept DIR                     the messages in DIR/maildir/new are copied to
 //	                             kept.1, kept.2 ... in the order in which they came,
 //	                             without the CR before each LF
 //	isjson FILE                  each line of FILE (or stdout) is a JSON object
+//
+// and the condition [missing:program], which is an error instead if
+// POSTHOUSE_TEST_ALL is set: where everything is tested, nothing may be missing.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -52,9 +57,11 @@ func TestScripts(t *testing.T) {
 			"start":    start,
 			"ended":    ended,
 			"finished": finished,
+			"crashed":  crashed,
 			"kept":     kept,
 			"isjson":   isJSON,
 		},
+		Condition: condition,
 	})
 }
 
@@ -131,6 +138,25 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(s.cmd.Wait())
 }
 
+func crashed(ts *testscript.TestScript, neg bool, args []string) {
+	s := started(ts, neg, args)
+	ts.Check(s.cmd.Process.Kill())
+	s.copied.Wait()
+	_ = s.cmd.Wait() // tells that it was killed
+}
+
+func condition(cond string) (bool, error) {
+	name, ok := strings.CutPrefix(cond, "missing:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	_, err := exec.LookPath(name)
+	if err != nil && os.Getenv("POSTHOUSE_TEST_ALL") != "" {
+		return false, fmt.Errorf("%s is not installed, and POSTHOUSE_TEST_ALL is set", name)
+	}
+	return err != nil, nil
+}
+
 func finished(ts *testscript.TestScript, neg bool, args []string) {
 	s := started(ts, neg, args)
 	s.copied.Wait()
@@ -139,7 +165,7 @@ func finished(ts *testscript.TestScript, neg bool, args []string) {
 
 func started(ts *testscript.TestScript, neg bool, args []string) *server {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: ended NAME, or finished NAME")
+		ts.Fatalf("usage: ended, finished or crashed NAME")
 	}
 	s := ts.Value(servers{}).(map[string]*server)[args[0]]
 	if s == nil {

@@ -42,8 +42,8 @@ func (t *transaction) planTLS() *localRefusal {
 }
 
 // planTime refuses what would come too early or too late unnoticed: a hold that
-// the server cannot do, or does not do so long (RFC 4865, 4), and a
-// time limit that the server does not know of (RFC 2852, 4.1.4).
+// the server cannot do, or does not do so long (RFC 4865), and a time limit that
+// it does not know of (RFC 2852).
 func (t *transaction) planTime() *localRefusal {
 	p, x := &t.mail.Params, &t.c.ext
 	holds := p.HoldFor != 0 || !p.HoldUntil.IsZero()
@@ -186,7 +186,7 @@ func (t *transaction) rcptParams(i int) smtp.RcptParams {
 }
 
 // planRecipients refuses for now the recipients that are more than the server
-// takes (RFC 9422, 4).
+// takes (RFC 9422).
 func (t *transaction) planRecipients() {
 	limits := t.c.ext.Limits
 	n := 0

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,7 +116,7 @@ func TestTLSPolicies(t *testing.T) {
 				}
 				var heard []string
 				for _, l := range s.lines {
-					if word, _, _ := strings.Cut(l, " "); strings.Contains("EHLO HELO STARTTLS", word) && word != "" {
+					if word, _, _ := strings.Cut(l, " "); slices.Contains([]string{"EHLO", "HELO", "STARTTLS"}, word) {
 						heard = append(heard, word)
 					}
 				}
