@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -95,6 +96,8 @@ func TestBDAT(t *testing.T) {
 		{"gone at the last chunk", body{text: long, size: -1}, map[string]string{"LAST": ""}, "unknown BDAT", 3, true},
 		{"wrong reply", body{text: long, size: -1}, map[string]string{"BDAT": "354 what\r\n"}, "temporary BDAT", -1, true},
 		{"cannot be read", body{text: long, size: -1, fail: disk}, nil, "temporary 451 local BDAT", 2, false},
+		{"cut short", body{text: long, size: -1, fail: io.ErrUnexpectedEOF}, nil, "temporary 451 local BDAT", 2, false},
+		{"shorter than it says", body{text: long, size: 1 << 20}, nil, "temporary 451 local BDAT", 2, false},
 		{"refused recipient", body{text: long, size: -1}, map[string]string{"RCPT": "550 no\r\n"}, "permanent 550 RCPT", 0, false},
 	} {
 		for _, more := range []string{"", "PIPELINING"} {

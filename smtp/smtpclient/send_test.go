@@ -225,7 +225,12 @@ func TestBadBodies(t *testing.T) {
 		{"long, bare LF, told 7-bit", body{text: long + "\n.\n", size: -1}, smtp.Body7Bit, "permanent 554 local DATA", smtp.ErrBareLF, true},
 		{"cannot be read", body{text: hello, size: 100, fail: disk}, "", "temporary 451 local MAIL", disk, false},
 		{"cannot be read to its end", body{text: long, size: -1, fail: disk}, smtp.Body7Bit, "temporary 451 local DATA", disk, true},
+		{"cut short", body{text: hello, size: 100, fail: io.ErrUnexpectedEOF}, "", "temporary 451 local MAIL", io.ErrUnexpectedEOF, false},
+		{"long, cut short", body{text: long, size: -1, fail: io.ErrUnexpectedEOF}, "", "temporary 451 local MAIL", io.ErrUnexpectedEOF, false},
 		{"longer than it says", body{text: hello, size: 3}, "", "temporary 451 local MAIL", nil, false},
+		{"shorter than it says", body{text: hello, size: 300}, "", "temporary 451 local MAIL", nil, false},
+		{"long, longer than it says", body{text: long, size: 100000}, "", "temporary 451 local MAIL", nil, false},
+		{"long, shorter than it says", body{text: long, size: 200000}, smtp.Body7Bit, "temporary 451 local DATA", nil, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &fake{offers: everything}
