@@ -269,7 +269,7 @@ func (o ORcpt) check() error {
 		return fmt.Errorf("ORCPT: %q is no address type", clip(o.Type))
 	}
 	var coded [MaxORcpt]byte
-	if o.Addr == "" || len(o.Type)+1+len(o.appendAddr(coded[:0])) > MaxORcpt {
+	if o.Addr == "" || len(o.Addr) > MaxORcpt || len(o.Type)+1+len(o.appendAddr(coded[:0])) > MaxORcpt {
 		return fmt.Errorf("ORCPT: address is empty, or longer than %d octets", MaxORcpt)
 	}
 	// A report has the address on a line of its own.
