@@ -1,9 +1,6 @@
 package smtp
 
-import (
-	"bytes"
-	"io"
-)
+import "io"
 
 // ChunkReader reads the octets that follow a BDAT command (RFC 3030, 2). It
 // reads exactly as many as the command said.
@@ -13,9 +10,10 @@ type ChunkReader struct {
 	err  error
 }
 
-// Chunk returns a reader of the next size octets, whatever they are.
+// Chunk returns a reader of the next size octets, whatever they are. A size
+// below 0 is 0.
 func (r *Reader) Chunk(size int64) *ChunkReader {
-	return &ChunkReader{r: r, left: size}
+	return &ChunkReader{r: r, left: max(size, 0)}
 }
 
 // Left returns the number of octets that are still to come.
@@ -91,56 +89,38 @@ func (c *ChunkReader) next(limit int) ([]byte, error) {
 // for DATA. It is for BDAT without BODY=BINARYMIME, whose text must be lines too
 // (RFC 3030, 3). The zero value stands before the first piece.
 type LineCheck struct {
-	Limit int // octets of a line, CRLF included; 0: no limit
-	line  int
+	Limit int  // octets of a line, CRLF included; 0: no limit
+	line  int  // octets of the current line so far
 	cr    bool // the last octet was a CR
 }
 
 // Check looks at the next piece. The error is [ErrBareCR], [ErrBareLF] or
-// [ErrLineTooLong].
+// [ErrLineTooLong], and the text is refused with it: Check is not called again.
 func (c *LineCheck) Check(p []byte) error {
 	for len(p) > 0 {
-		i := bytes.IndexByte(p, '\n')
-		line := p
-		if i >= 0 {
-			line = p[:i+1]
+		if c.cr {
+			if p[0] != '\n' {
+				return ErrBareCR
+			}
+			c.cr, c.line, p = false, 0, p[1:]
+			continue
 		}
-		if err := c.part(line); err != nil {
-			return err
+		whole, part, fault := scanText(p, c.line, c.Limit)
+		if fault != nil {
+			return fault
 		}
-		p = p[len(line):]
-	}
-	return nil
-}
-
-// part checks a piece that holds an LF at its end only.
-func (c *LineCheck) part(p []byte) error {
-	n := len(p)
-	c.line += n
-	if c.Limit > 0 && c.line > c.Limit {
-		return ErrLineTooLong
-	}
-	lf := p[n-1] == '\n'
-	if lf {
-		n--
-	}
-	if c.cr && n > 0 {
-		return ErrBareCR
-	}
-	if n > 0 {
-		cr := bytes.IndexByte(p[:n], '\r')
-		if cr >= 0 && cr < n-1 {
-			return ErrBareCR
+		if whole > 0 {
+			c.line = 0
 		}
-		c.cr = cr >= 0
+		c.line += part
+		p = p[whole+part:]
+		if len(p) == 1 && p[0] == '\r' {
+			if c.Limit > 0 && c.line+len("\r\n") > c.Limit {
+				return ErrLineTooLong
+			}
+			c.cr, p = true, nil
+		}
 	}
-	if !lf {
-		return nil
-	}
-	if !c.cr {
-		return ErrBareLF
-	}
-	c.cr, c.line = false, 0
 	return nil
 }
 

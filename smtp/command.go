@@ -29,7 +29,7 @@ func AppendCommand(dst []byte, c Command) ([]byte, error) {
 	}
 	for _, b := range out[from:] {
 		if b < ' ' || b == 0x7f {
-			return dst, fmt.Errorf("%s: control character in the command", c.Verb())
+			return dst, fmt.Errorf("%q: control character in the command", clip(string(out[from:])))
 		}
 	}
 	if n, most := len(out)-from+2, LineLimit(c.Verb()); n > most {
@@ -48,7 +48,8 @@ const (
 	// What the extensions add: SIZE 26, BODY 17, AUTH 500, DSN 500, SMTPUTF8
 	// 10, DELIVERBY 17, FUTURERELEASE 34, MT-PRIORITY 15, REQUIRETLS 11, PRDR 5.
 	mailCommandLine = plainCommandLine + 26 + 17 + 500 + 500 + 10 + 17 + 34 + 15 + 11 + 5
-	rcptCommandLine = plainCommandLine + 500
+	// RFC 3461, 5.4: at least 1036; NOTIFY and ORCPT add 530.
+	rcptCommandLine = plainCommandLine + 530
 )
 
 // LineLimit returns the most octets that a line of the verb may have, CRLF
@@ -173,25 +174,36 @@ type Grammar struct {
 // [*Reply], and the command tells as much of what was meant as could be read:
 // its verb at least.
 func (g Grammar) Parse(line []byte) (Command, error) {
-	word, args, _ := strings.Cut(strings.TrimRight(string(line), " \t"), " ")
+	// RFC 5321, 4.1.1: white space at the end is tolerated.
+	text := strings.TrimRight(string(line), " \t")
+	word, args, _ := strings.Cut(text, " ")
 	verb := ParseVerb(word, !g.Strict)
-	unread := unreadable(verb, word, args)
-	if len(line)+2 > LineLimit(verb) {
-		return unread, Replyf(CodeUnrecognized, EnhancedCode{5, 5, 2}, "Line is longer than %d octets", LineLimit(verb))
+	r := refuseLine(verb, len(line), text)
+	if r == nil {
+		r = g.offered(verb)
 	}
-	for i := range len(line) {
-		if line[i] < ' ' && line[i] != '\t' || line[i] == 0x7f {
-			return unread, Replyf(CodeUnrecognized, EnhancedCode{5, 5, 2}, "Control character in the command")
+	if r == nil {
+		var c Command
+		if c, r = g.parse(verb, word, args); r == nil {
+			return c, nil
 		}
 	}
-	if r := g.offered(verb); r != nil {
-		return unread, r
+	return unreadable(verb, word, args), r
+}
+
+// refuseLine holds a line to what is the same for all commands of a verb.
+func refuseLine(v Verb, octets int, text string) *Reply {
+	switch {
+	case octets+len("\r\n") > LineLimit(v):
+		e := EnhancedCode{5, 5, 2}
+		if v == VerbAUTH {
+			e = EnhancedCode{5, 5, 6} // RFC 4954, 6
+		}
+		return Replyf(CodeUnrecognized, e, "Line is longer than %d octets", LineLimit(v))
+	case hasControl(text):
+		return Replyf(CodeUnrecognized, EnhancedCode{5, 5, 2}, "Control character in the command")
 	}
-	c, r := g.parse(verb, word, args)
-	if r != nil {
-		return unread, r
-	}
-	return c, nil
+	return nil
 }
 
 // unreadable stands in for a command of which only the verb could be read.
@@ -256,7 +268,7 @@ func (g Grammar) offered(v Verb) *Reply {
 func (g Grammar) parse(v Verb, word, args string) (Command, *Reply) {
 	switch v {
 	case VerbHELO, VerbEHLO, VerbLHLO:
-		d, err := ParseDomain(args)
+		d, err := parseHost(args)
 		return Hello{v, d}, wrong(v, err)
 	case VerbMAIL:
 		return g.parseMail(args)
@@ -309,7 +321,7 @@ func (g Grammar) parseMail(args string) (Command, *Reply) {
 	if r != nil {
 		return nil, r
 	}
-	if p == (Path{local: p.local}) && !p.IsNull() && g.Strict {
+	if g.Strict && !p.IsNull() && p.domain == "" {
 		return nil, wrongPath(VerbMAIL, errors.New("address has no domain"))
 	}
 	params, r := parseMailParams(rest, g.Offers)
@@ -317,9 +329,18 @@ func (g Grammar) parseMail(args string) (Command, *Reply) {
 		return nil, r
 	}
 	if !p.IsASCII() && !params.UTF8 {
-		return nil, Replyf(CodeNameNotAllowed, EnhancedCode{5, 6, 7}, "An address that is not ASCII needs the parameter SMTPUTF8")
+		return nil, notASCII(VerbMAIL)
 	}
 	return Mail{p, params}, nil
+}
+
+// notASCII refuses an address in UTF-8 without SMTPUTF8 (RFC 6531, 3.5).
+func notASCII(v Verb) *Reply {
+	code := CodeNameNotAllowed
+	if v == VerbMAIL {
+		code = CodeMailboxUnavailable
+	}
+	return Replyf(code, EnhancedCode{5, 6, 7}, "An address that is not ASCII needs SMTPUTF8")
 }
 
 func (g Grammar) parseRcpt(args string) (Command, *Reply) {
@@ -330,6 +351,10 @@ func (g Grammar) parseRcpt(args string) (Command, *Reply) {
 	if p.IsNull() {
 		return nil, wrongPath(VerbRCPT, errors.New("a recipient cannot be <>"))
 	}
+	// Whether MAIL said SMTPUTF8 is for the Dialogue to know.
+	if !p.IsASCII() && !g.Offers.Has(ExtSMTPUTF8) {
+		return nil, notASCII(VerbRCPT)
+	}
 	params, r := parseRcptParams(rest, g.Offers)
 	return Rcpt{p, params}, r
 }
@@ -337,7 +362,7 @@ func (g Grammar) parseRcpt(args string) (Command, *Reply) {
 // parsePath reads "FROM:<path>" or "TO:<path>" and returns the parameters that
 // follow.
 func (g Grammar) parsePath(v Verb, word, args string) (p Path, rest string, r *Reply) {
-	if len(args) < len(word) || !strings.EqualFold(args[:len(word)], word) {
+	if len(args) < len(word) || !equalFold(word, args[:len(word)]) {
 		return Path{}, "", wrong(v, fmt.Errorf("%q is missing", word))
 	}
 	args = args[len(word):]
@@ -371,7 +396,7 @@ func wrongPath(v Verb, err error) *Reply {
 func parseBdat(args string) (Bdat, error) {
 	size, last, two := strings.Cut(args, " ")
 	last = strings.TrimLeft(last, " ")
-	if two && !strings.EqualFold(last, "LAST") {
+	if two && !equalFold("LAST", last) {
 		return Bdat{}, errors.New("only LAST may follow the size")
 	}
 	n, err := strconv.ParseInt(size, 10, 64)
@@ -386,7 +411,7 @@ func parseAuth(args string) (Command, *Reply) {
 	if !isMechanism(mech) {
 		return nil, wrong(VerbAUTH, errors.New("the mechanism is missing or no name of one"))
 	}
-	c := Auth{Mechanism: strings.ToUpper(mech), HasInitial: has}
+	c := Auth{Mechanism: upper(mech), HasInitial: has}
 	if has && initial != "=" {
 		var err error
 		if c.Initial, err = DecodeSASL([]byte(initial)); err != nil {
@@ -408,10 +433,12 @@ func isMechanism(s string) bool {
 
 // parseQuery reads the argument of VRFY or EXPN.
 func (g Grammar) parseQuery(v Verb, args string) (s string, withUTF8 bool, r *Reply) {
-	if g.Offers.Has(ExtSMTPUTF8) {
-		if before, word, ok := cutLast(args); ok && strings.EqualFold(word, "SMTPUTF8") {
-			args, withUTF8 = strings.TrimRight(before, " "), true
+	args = strings.TrimLeft(args, " ")
+	if before, word, ok := cutLast(args); ok && equalFold("SMTPUTF8", word) {
+		if !g.Offers.Has(ExtSMTPUTF8) {
+			return "", false, Replyf(CodeParamNotImplemented, EnhancedCode{5, 5, 4}, "SMTPUTF8 is not offered here")
 		}
+		args, withUTF8 = strings.TrimRight(before, " "), true
 	}
 	if args == "" {
 		return "", false, wrong(v, errors.New("a name is missing"))
@@ -420,7 +447,7 @@ func (g Grammar) parseQuery(v Verb, args string) (s string, withUTF8 bool, r *Re
 		return "", false, wrong(v, errors.New("the name is not valid UTF-8"))
 	}
 	if !isASCII(args) && !withUTF8 {
-		return "", false, Replyf(CodeNameNotAllowed, EnhancedCode{5, 6, 7}, "A name that is not ASCII needs the parameter SMTPUTF8")
+		return "", false, notASCII(v)
 	}
 	return args, withUTF8, nil
 }
@@ -438,10 +465,18 @@ func parseEtrn(args string) (Etrn, error) {
 	if strings.HasPrefix(name, "@") || strings.HasPrefix(name, "#") {
 		name = name[1:]
 	}
-	if _, err := ParseDomain(name); err != nil {
+	if _, err := parseHost(name); err != nil {
 		return Etrn{}, err
 	}
 	return Etrn{args}, nil
+}
+
+// parseHost reads a domain where it has to be ASCII (RFC 6531, 3.7.1).
+func parseHost(s string) (string, error) {
+	if !isASCII(s) {
+		return "", errors.New("a domain that is not ASCII is written with A-labels")
+	}
+	return ParseDomain(s)
 }
 
 func parseXClient(args string) (XClient, error) {
@@ -452,7 +487,7 @@ func parseXClient(args string) (XClient, error) {
 		if !ok || !isKeyword(name) || err != nil || hasControl(value) {
 			return XClient{}, fmt.Errorf("%q is no attribute", clip(word))
 		}
-		c.Attrs = append(c.Attrs, XClientAttr{strings.ToUpper(name), value})
+		c.Attrs = append(c.Attrs, XClientAttr{upper(name), value})
 	}
 	if len(c.Attrs) == 0 || len(c.Attrs) > maxParams {
 		return XClient{}, errors.New("attributes are missing, or too many")
@@ -460,20 +495,11 @@ func parseXClient(args string) (XClient, error) {
 	return c, nil
 }
 
-func hasControl(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return true
-		}
-	}
-	return false
-}
-
 func (c Hello) line(dst []byte) ([]byte, error) {
 	if c.With != VerbHELO && c.With != VerbEHLO && c.With != VerbLHLO {
 		return dst, errors.New("Hello.With is not HELO, EHLO or LHLO")
 	}
-	if _, err := ParseDomain(c.Domain); err != nil {
+	if _, err := parseHost(c.Domain); err != nil {
 		return dst, fmt.Errorf("%s: %w", c.With, err)
 	}
 	return append(append(append(dst, c.With.String()...), ' '), c.Domain...), nil
@@ -529,8 +555,11 @@ func (c Vrfy) line(dst []byte) ([]byte, error) { return appendQuery(dst, "VRFY "
 func (c Expn) line(dst []byte) ([]byte, error) { return appendQuery(dst, "EXPN ", c.List, c.UTF8) }
 
 func appendQuery(dst []byte, verb, name string, withUTF8 bool) ([]byte, error) {
-	if name == "" {
-		return dst, fmt.Errorf("%sneeds a name", verb)
+	if _, word, more := cutLast(name); more && !withUTF8 && equalFold("SMTPUTF8", word) {
+		return dst, fmt.Errorf("%s%s: its last word would be read as a parameter", verb, clip(name))
+	}
+	if name != strings.Trim(name, " ") || name == "" || !utf8.ValidString(name) {
+		return dst, fmt.Errorf("%s%q is no name", verb, clip(name))
 	}
 	if !isASCII(name) && !withUTF8 {
 		return dst, fmt.Errorf("%s%s: %w", verb, clip(name), ErrNeedsSMTPUTF8)
@@ -545,9 +574,11 @@ func appendQuery(dst []byte, verb, name string, withUTF8 bool) ([]byte, error) {
 func (c Help) line(dst []byte) ([]byte, error) { return appendOptional(dst, "HELP", c.Topic), nil }
 func (c Noop) line(dst []byte) ([]byte, error) { return appendOptional(dst, "NOOP", c.Text), nil }
 
+// appendOptional appends a verb with an argument that may be missing. Spaces at
+// its end would not be read.
 func appendOptional(dst []byte, verb, arg string) []byte {
 	dst = append(dst, verb...)
-	if arg != "" {
+	if arg = strings.TrimRight(arg, " "); arg != "" {
 		dst = append(append(dst, ' '), arg...)
 	}
 	return dst
@@ -562,11 +593,11 @@ func (c Etrn) line(dst []byte) ([]byte, error) {
 
 func (c XClient) line(dst []byte) ([]byte, error) {
 	dst = append(dst, "XCLIENT"...)
-	if len(c.Attrs) == 0 {
-		return dst, errors.New("XCLIENT: no attributes")
+	if len(c.Attrs) == 0 || len(c.Attrs) > maxParams {
+		return dst, errors.New("XCLIENT: no attributes, or too many")
 	}
 	for _, a := range c.Attrs {
-		if !isKeyword(a.Name) {
+		if !isKeyword(a.Name) || hasControl(a.Value) {
 			return dst, fmt.Errorf("XCLIENT: %q is no attribute", clip(a.Name))
 		}
 		dst = append(append(append(dst, ' '), a.Name...), '=')

@@ -17,6 +17,7 @@ type Dialogue struct {
 	rcpts    int
 	chunking bool // BDAT was begun
 	binary   bool // BODY=BINARYMIME
+	utf8     bool // SMTPUTF8
 }
 
 // Hello returns how the client introduced itself: VerbHELO, VerbEHLO,
@@ -51,7 +52,7 @@ func (d *Dialogue) Permit(c Command) *Reply {
 	case Mail:
 		return d.refuse(d.needHello(), d.noTransaction())
 	case Rcpt:
-		return d.refuse(d.needMail(), d.noChunks())
+		return d.refuse(d.needMail(), d.noChunks(), d.fits(c.To))
 	case Data:
 		return d.refuse(d.needMail(), d.noChunks(), d.notBinary(), d.needRcpt())
 	case Bdat:
@@ -126,6 +127,15 @@ func (d *Dialogue) notBinary() *Reply {
 	return outOfOrder("BODY=BINARYMIME needs BDAT")
 }
 
+// fits refuses a recipient that is not ASCII in a transaction without SMTPUTF8
+// (RFC 6531, 3.5).
+func (d *Dialogue) fits(to Path) *Reply {
+	if d.utf8 || to.IsASCII() {
+		return nil
+	}
+	return notASCII(VerbRCPT)
+}
+
 func (d *Dialogue) needRcpt() *Reply {
 	switch {
 	case d.rcpts > 0:
@@ -155,7 +165,7 @@ func (d *Dialogue) Done(c Command) {
 		d.EndTransaction()
 		d.hello = c.With
 	case Mail:
-		d.mail, d.binary = true, c.Params.Body == BodyBinary
+		d.mail, d.binary, d.utf8 = true, c.Params.Body == BodyBinary, c.Params.UTF8
 	case Rcpt:
 		d.tried = true
 		d.rcpts++
@@ -179,5 +189,5 @@ func (d *Dialogue) Done(c Command) {
 
 // EndTransaction forgets the transaction: it is at its end, or was given up.
 func (d *Dialogue) EndTransaction() {
-	d.mail, d.tried, d.rcpts, d.chunking, d.binary = false, false, 0, false, false
+	d.mail, d.tried, d.rcpts, d.chunking, d.binary, d.utf8 = false, false, 0, false, false, false
 }

@@ -112,8 +112,7 @@ func (d *DotReader) next() ([]byte, error) {
 				continue
 			}
 		}
-		if run := d.run(b); run > 0 {
-			d.r.r += run
+		if run := d.run(b); run > 0 && d.fault == nil {
 			return b[:run], nil
 		}
 		if d.fault == nil {
@@ -154,68 +153,31 @@ func leadingDot(b []byte) (kind dotKind, known bool) {
 	return final, true
 }
 
-// run measures the octets at the start of b that belong to the text, up to the
-// next line that begins with a dot; it checks them, and leaves a CR at the end
-// of b for the next time.
+// run takes from b what belongs to the text, up to the next line that begins
+// with a dot, and leaves a CR at the end of b for the next time. Before a fault
+// it takes whole lines only, so that inLine stays true to where the reader is:
+// findEnd goes on from there.
 func (d *DotReader) run(b []byte) int {
-	n := 0
-	for n < len(b) {
-		i := bytes.IndexByte(b[n:], '\n')
-		if i < 0 {
-			break
-		}
-		lf := n + i
-		if i == 0 || b[lf-1] != '\r' {
-			return d.fail(ErrBareLF)
-		}
-		if bytes.IndexByte(b[n:lf-1], '\r') >= 0 {
-			return d.fail(ErrBareCR)
-		}
-		if d.limits.Line > 0 && d.line+i+1 > d.limits.Line {
-			return d.fail(ErrLineTooLong)
-		}
-		n, d.line, d.inLine = lf+1, 0, false
-		if n < len(b) && b[n] == '.' {
-			return d.count(n)
-		}
+	whole, part, fault := scanText(b, d.line, d.limits.Line)
+	if whole > 0 {
+		d.line, d.inLine = 0, false
 	}
-	return d.count(n + d.startOfLine(b[n:]))
-}
-
-// startOfLine measures how much of a line can go out while its end is not in
-// sight.
-func (d *DotReader) startOfLine(b []byte) int {
-	if i := bytes.IndexByte(b, '\r'); i >= 0 {
-		if i+1 < len(b) {
-			return d.fail(ErrBareCR)
-		}
-		b = b[:i]
-	}
-	if len(b) == 0 {
+	if fault != nil {
+		d.r.r += whole
+		d.fault = fault
 		return 0
 	}
-	d.line += len(b)
-	d.inLine = true
-	if d.limits.Line > 0 && d.line+len("\r\n") > d.limits.Line {
-		return d.fail(ErrLineTooLong)
+	if part > 0 {
+		d.line += part
+		d.inLine = true
 	}
-	return len(b)
-}
-
-func (d *DotReader) count(n int) int {
-	if d.fault != nil {
-		return 0
-	}
+	n := whole + part
+	d.r.r += n
 	d.size += int64(n)
 	if d.limits.Size > 0 && d.size > d.limits.Size {
-		return d.fail(ErrTooLarge)
+		d.fault = ErrTooLarge
 	}
 	return n
-}
-
-func (d *DotReader) fail(fault error) int {
-	d.fault = fault
-	return 0
 }
 
 func (d *DotReader) fill() {
@@ -274,33 +236,8 @@ func NewDotWriter(w io.Writer) *DotWriter { return &DotWriter{w: w} }
 
 // Write implements [io.Writer]. After an error every call returns the same one.
 func (d *DotWriter) Write(p []byte) (int, error) {
-	from := 0 // p[from:at] is checked but not yet written
-	for at := 0; at < len(p) && d.err == nil; {
-		if d.cr {
-			if p[at] != '\n' {
-				d.err = ErrBareCR
-				break
-			}
-			d.put("\r\n")
-			d.cr, d.inLine = false, false
-			at++
-			from = at
-			continue
-		}
-		if !d.inLine && p[at] == '.' {
-			d.write(p[from:at])
-			d.put(".")
-			from = at
-		}
-		d.inLine = true
-		at = d.endOfLine(p, at)
-	}
-	end := len(p)
-	if d.cr {
-		end--
-	}
-	if from < end {
-		d.write(p[from:end])
+	for rest := p; len(rest) > 0 && d.err == nil; {
+		rest = rest[d.take(rest):]
 	}
 	if d.err != nil {
 		return 0, d.err
@@ -308,26 +245,34 @@ func (d *DotWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// endOfLine checks the line at p[at:] and returns the index behind it.
-func (d *DotWriter) endOfLine(p []byte, at int) int {
-	line := p[at:]
-	lf := bytes.IndexByte(line, '\n')
-	if lf >= 0 {
-		line = line[:lf]
+// take writes the start of p, up to the next line that begins with a dot, and
+// returns how much that was. A CR at the end of p is held back until the LF.
+func (d *DotWriter) take(p []byte) int {
+	if d.cr {
+		if p[0] != '\n' {
+			d.err = ErrBareCR
+			return 0
+		}
+		d.put("\r\n")
+		d.cr, d.inLine = false, false
+		return 1
 	}
-	cr := bytes.IndexByte(line, '\r')
-	switch {
-	case cr >= 0 && cr < len(line)-1:
-		d.err = ErrBareCR
-	case lf >= 0 && cr < 0:
-		d.err = ErrBareLF
-	case lf >= 0:
-		d.inLine = false
-		return at + lf + 1
-	case cr >= 0:
+	if !d.inLine && p[0] == '.' {
+		d.put(".")
+	}
+	whole, part, fault := scanText(p, 0, 0)
+	if fault != nil {
+		d.err = fault
+		return 0
+	}
+	n := whole + part
+	d.write(p[:n])
+	d.inLine = part > 0 || whole == 0
+	if n == len(p)-1 && p[n] == '\r' {
 		d.cr = true
+		n++
 	}
-	return len(p)
+	return n
 }
 
 // Close ends the text: with CRLF if its last line had none, then with the
@@ -357,4 +302,43 @@ func (d *DotWriter) put(s string) {
 	if d.err == nil {
 		_, d.err = io.WriteString(d.w, s)
 	}
+}
+
+// scanText measures the text at the start of b: whole octets of lines with
+// their CRLF, then part octets of a line whose end is not in sight. It stops
+// before a line that begins with a dot, unless that is the first, and before a
+// CR at the end of b. The first line has line octets before b; a line may have
+// limit octets, CRLF included (0: any number).
+//
+// It goes from CR to CR, and looks for an LF without CR by counting: that
+// touches each octet twice, many at a time, and each line once.
+func scanText(b []byte, line, limit int) (whole, part int, fault error) {
+	lines := 0
+	for whole < len(b) && (whole == 0 || b[whole] != '.') {
+		part = bytes.IndexByte(b[whole:], '\r')
+		if part < 0 {
+			part = len(b) - whole
+			break
+		}
+		cr := whole + part
+		if cr+1 == len(b) {
+			break
+		}
+		if b[cr+1] != '\n' {
+			fault = ErrBareCR
+			break
+		}
+		if limit > 0 && line+part+len("\r\n") > limit {
+			fault = ErrLineTooLong
+			break
+		}
+		whole, part, line, lines = cr+2, 0, 0, lines+1
+	}
+	switch {
+	case bytes.Count(b[:whole+part], []byte("\n")) != lines:
+		fault = ErrBareLF
+	case fault == nil && part > 0 && limit > 0 && line+part+len("\r\n") > limit:
+		fault = ErrLineTooLong
+	}
+	return whole, part, fault
 }

@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,7 +113,7 @@ func (x *Extensions) Lines() []string {
 func (x *Extensions) params(e Extension) []string {
 	switch e {
 	case ExtSize:
-		return []string{strconv.FormatInt(x.MaxSize, 10)}
+		return []string{strconv.FormatInt(max(x.MaxSize, 0), 10)}
 	case ExtAuth:
 		return x.Mechanisms
 	case ExtDeliverBy:
@@ -165,7 +166,7 @@ func (x *Extensions) parseLine(line string) {
 	if len(words) == 0 {
 		return
 	}
-	name, params := strings.ToUpper(words[0]), words[1:]
+	name, params := upper(words[0]), words[1:]
 	// "AUTH=LOGIN PLAIN" is how servers from before RFC 2554 say it.
 	if mech, ok := strings.CutPrefix(name, "AUTH="); ok {
 		name, params = "AUTH", append([]string{mech}, params...)
@@ -183,15 +184,9 @@ func (x *Extensions) parseLine(line string) {
 func (x *Extensions) parseParams(e Extension, params []string) {
 	switch e {
 	case ExtAuth:
-		for _, m := range params {
-			if m = strings.ToUpper(m); !containsString(x.Mechanisms, m) {
-				x.Mechanisms = append(x.Mechanisms, m)
-			}
-		}
+		x.Mechanisms = addNames(x.Mechanisms, params, isMechanism)
 	case ExtXClient:
-		for _, a := range params {
-			x.XClient = append(x.XClient, strings.ToUpper(a))
-		}
+		x.XClient = addNames(x.XClient, params, isKeyword)
 	case ExtLimits:
 		x.Limits.parse(params)
 	}
@@ -215,6 +210,19 @@ func (x *Extensions) parseParams(e Extension, params []string) {
 	}
 }
 
+// addNames adds the words that are names to list, in capitals and each once.
+func addNames(list, words []string, isName func(string) bool) []string {
+	for _, w := range words {
+		if w = upper(w); len(list) < maxNames && isName(w) && !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// maxNames is how many names are taken from a list; more are no honest server's.
+const maxNames = 64
+
 func (l *Limits) parse(params []string) {
 	for _, p := range params {
 		name, value, _ := strings.Cut(p, "=")
@@ -222,7 +230,7 @@ func (l *Limits) parse(params []string) {
 		if err != nil || n <= 0 {
 			continue
 		}
-		switch strings.ToUpper(name) {
+		switch upper(name) {
 		case "MAILMAX":
 			l.MailMax = n
 		case "RCPTMAX":
@@ -235,7 +243,7 @@ func (l *Limits) parse(params []string) {
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 
-// parseSeconds reads a number of seconds, 0 if it is none or beyond ten digits.
+// parseSeconds reads a number of seconds, 0 if it is none or beyond nine digits.
 func parseSeconds(s string) time.Duration {
 	if len(s) > 9 {
 		return 0
@@ -245,13 +253,4 @@ func parseSeconds(s string) time.Duration {
 		return 0
 	}
 	return time.Duration(n) * time.Second
-}
-
-func containsString(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

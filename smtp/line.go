@@ -40,14 +40,17 @@ func (b *Buffers) get() *[bufferSize]byte {
 }
 
 // Reader reads the lines of a dialogue, the text of DATA and the chunks of
-// BDAT from one connection. It has one user at a time.
+// BDAT from one connection. It has one user at a time. While it waits for the
+// next line it needs a few hundred octets, and borrows from its [Buffers] only
+// for what is longer.
 type Reader struct {
 	src     io.Reader
 	buffers *Buffers
-	buf     *[bufferSize]byte // nil while nothing is buffered
+	lent    *[bufferSize]byte // nil while idle is enough
+	buf     []byte            // all of idle or of lent
 	r, w    int               // buf[r:w] is unread
 	skip    bool              // the rest of a refused line comes first
-	idle    [idleSize]byte    // takes the first bytes after a wait
+	idle    [idleSize]byte
 }
 
 // NewReader returns a Reader over src that borrows its memory from buffers
@@ -56,11 +59,13 @@ func NewReader(src io.Reader, buffers *Buffers) *Reader {
 	if buffers == nil {
 		buffers = new(Buffers)
 	}
-	return &Reader{src: src, buffers: buffers}
+	r := &Reader{src: src, buffers: buffers}
+	r.release()
+	return r
 }
 
 // Reset makes the reader start anew over src. Bytes that were read ahead are
-// forgotten (RFC 3207, 6: whatever came before TLS).
+// forgotten (RFC 3207, 4.2: whatever came before TLS).
 func (r *Reader) Reset(src io.Reader) {
 	r.release()
 	r.src, r.skip = src, false
@@ -80,16 +85,14 @@ func (r *Reader) Ahead() error {
 // Line reads the next line and returns it without its CRLF. Only CRLF ends a
 // line. The slice is valid until the next call.
 //
-// A line with a bare CR or LF, or of more than most octets (CRLF included), is
-// an error: [ErrBareCR], [ErrBareLF] or [ErrLineTooLong]. It is reported as
-// soon as it is seen, and the rest of that line, up to its CRLF, is passed
-// over by the next call, so that one bad line is one error. [ErrFlood] is a
-// refused line with no end in sight. A connection that ends inside a line is
-// [io.ErrUnexpectedEOF]; between lines, [io.EOF].
+// A line with a bare CR or LF, or of more than most octets (CRLF included; at
+// most 32768), is an error: [ErrBareCR], [ErrBareLF] or [ErrLineTooLong]. It is
+// returned at the first LF, or once most octets hold none, and the rest of that
+// line, up to its CRLF, is passed over by the next call, so that one bad line
+// is one error. [ErrFlood] is a refused line with no end in sight. A connection
+// that ends inside a line is [io.ErrUnexpectedEOF]; between lines, [io.EOF].
 func (r *Reader) Line(most int) ([]byte, error) {
-	if most > bufferSize {
-		most = bufferSize
-	}
+	most = min(most, bufferSize)
 	if r.skip {
 		if err := r.skipLine(); err != nil {
 			return nil, err
@@ -102,7 +105,7 @@ func (r *Reader) Line(most int) ([]byte, error) {
 		}
 		from = len(b)
 		if from >= most {
-			r.r, r.skip = r.w, true
+			r.skip = true
 			return nil, ErrLineTooLong
 		}
 		if err := r.fill(false); err != nil {
@@ -117,78 +120,55 @@ func (r *Reader) Line(most int) ([]byte, error) {
 // takeLine consumes line, which ends in the first LF that was found.
 func (r *Reader) takeLine(line []byte, most int) ([]byte, error) {
 	r.r += len(line)
-	n := len(line)
-	if n < 2 || line[n-2] != '\r' {
-		r.skip = true
-		return nil, ErrBareLF
-	}
-	if n > most {
+	text, whole := bytes.CutSuffix(line, []byte("\r\n"))
+	r.skip = !whole
+	switch {
+	case len(line) > most:
 		return nil, ErrLineTooLong
-	}
-	line = line[:n-2]
-	if bytes.IndexByte(line, '\r') >= 0 {
+	case !whole:
+		return nil, ErrBareLF
+	case bytes.IndexByte(text, '\r') >= 0:
 		return nil, ErrBareCR
 	}
-	return line, nil
+	return text, nil
 }
 
-// skipLine passes over the rest of a refused line.
+// skipLine passes over the rest of a refused line. A CR at the end of what is
+// buffered stays there, for its LF may follow.
 func (r *Reader) skipLine() error {
-	cr := false
 	for skipped := 0; skipped < maxSkip; {
 		b := r.unread()
-		for len(b) > 0 {
-			i := bytes.IndexByte(b, '\n')
-			if i < 0 {
-				break
-			}
-			ends := i > 0 && b[i-1] == '\r' || i == 0 && cr
-			r.r += i + 1
-			skipped += i + 1
-			b, cr = b[i+1:], false
-			if ends {
-				r.skip = false
-				return nil
-			}
+		if i := bytes.Index(b, []byte("\r\n")); i >= 0 {
+			r.r += i + len("\r\n")
+			r.skip = false
+			return nil
 		}
-		if len(b) > 0 {
-			cr = b[len(b)-1] == '\r'
-			skipped += len(b)
-			r.r = r.w
-		}
-		if err := r.fill(false); err != nil {
+		n := len(bytes.TrimSuffix(b, []byte("\r")))
+		r.r += n
+		skipped += n
+		if err := r.fill(false); err == io.EOF {
+			return io.ErrUnexpectedEOF
+		} else if err != nil {
 			return err
 		}
 	}
 	return ErrFlood
 }
 
-func (r *Reader) unread() []byte {
-	if r.buf == nil {
-		return nil
-	}
-	return r.buf[r.r:r.w]
-}
+func (r *Reader) unread() []byte { return r.buf[r.r:r.w] }
 
 // fill reads more octets behind those that are unread. There must be room: at
 // most bufferSize-1 octets may be unread. With bulk, much is expected to come;
-// without, the reader is about to wait, and gives back its memory meanwhile.
+// without, a line is, and memory is borrowed only when idle is full and the
+// line goes on.
 func (r *Reader) fill(bulk bool) error {
-	if r.r == r.w && !bulk {
+	switch {
+	case r.r == r.w && !bulk:
 		r.release()
-		n, err := r.read(r.idle[:])
-		if n > 0 {
-			r.buf = r.buffers.get()
-			r.w = copy(r.buf[:], r.idle[:n])
-			return nil
-		}
-		return err
-	}
-	if r.buf == nil {
-		r.buf = r.buffers.get()
-	}
-	if r.r > 0 {
-		r.w = copy(r.buf[:], r.buf[r.r:r.w])
+	case r.lent == nil && (bulk || r.w == len(r.buf)):
+		r.borrow()
+	case r.r > 0 && r.lent != nil:
+		r.w = copy(r.buf, r.unread())
 		r.r = 0
 	}
 	n, err := r.read(r.buf[r.w:])
@@ -199,9 +179,11 @@ func (r *Reader) fill(bulk bool) error {
 	return err
 }
 
-// read retries the reads that bring nothing a few times, as bufio does.
+// maxEmptyReads is how many reads in a row may bring nothing.
+const maxEmptyReads = 100
+
 func (r *Reader) read(p []byte) (int, error) {
-	for range 100 {
+	for range maxEmptyReads {
 		n, err := r.src.Read(p)
 		if n > 0 || err != nil {
 			return n, err
@@ -210,12 +192,20 @@ func (r *Reader) read(p []byte) (int, error) {
 	return 0, io.ErrNoProgress
 }
 
+// borrow goes over from idle to a large buffer.
+func (r *Reader) borrow() {
+	r.lent = r.buffers.get()
+	n := copy(r.lent[:], r.unread())
+	r.buf, r.r, r.w = r.lent[:], 0, n
+}
+
+// release gives a large buffer back, with all that was read ahead.
 func (r *Reader) release() {
-	if r.buf != nil {
-		r.buffers.pool.Put(r.buf)
-		r.buf = nil
+	if r.lent != nil {
+		r.buffers.pool.Put(r.lent)
+		r.lent = nil
 	}
-	r.r, r.w = 0, 0
+	r.buf, r.r, r.w = r.idle[:], 0, 0
 }
 
 // Release gives the reader's memory back. It may not be used afterwards.

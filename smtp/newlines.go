@@ -13,52 +13,50 @@ func NewLines(r io.Reader) io.Reader { return &newLines{r: r} }
 type newLines struct {
 	r   io.Reader
 	in  [4096]byte
-	raw []byte // of in: read and not yet looked at
-	out []byte // not yet handed out
+	out []byte // of buf: not yet handed out
 	buf [2 * 4096]byte
 	cr  bool // the last octet was a CR, already handed out as CRLF
 	err error
 }
 
 func (n *newLines) Read(p []byte) (int, error) {
-	for len(n.out) == 0 {
-		if len(n.raw) == 0 {
-			if n.err != nil {
-				return 0, n.err
-			}
-			var k int
-			k, n.err = n.r.Read(n.in[:])
-			n.raw = n.in[:k]
-			continue
+	for tries := 0; len(n.out) == 0; tries++ {
+		if n.err != nil {
+			return 0, n.err
 		}
-		n.convert()
+		if tries == maxEmptyReads {
+			return 0, io.ErrNoProgress
+		}
+		var k int
+		k, n.err = n.r.Read(n.in[:])
+		n.convert(n.in[:k])
 	}
 	k := copy(p, n.out)
 	n.out = n.out[k:]
 	return k, nil
 }
 
-// convert moves all of raw to out.
-func (n *newLines) convert() {
-	if n.cr && n.raw[0] == '\n' {
-		n.raw = n.raw[1:]
-	}
-	n.cr = false
-	out := n.buf[:0]
-	for len(n.raw) > 0 {
-		i := bytes.IndexAny(n.raw, "\r\n")
-		if i < 0 {
-			out, n.raw = append(out, n.raw...), nil
-			break
+// convert puts raw into out.
+func (n *newLines) convert(raw []byte) {
+	n.out = n.buf[:0]
+	for len(raw) > 0 {
+		line, rest, lf := bytes.Cut(raw, []byte("\n"))
+		for {
+			before, after, cr := bytes.Cut(line, []byte("\r"))
+			n.out = append(n.out, before...)
+			n.cr = n.cr && len(before) == 0
+			if !cr {
+				break
+			}
+			n.out = append(n.out, '\r', '\n')
+			line, n.cr = after, true
 		}
-		out = append(append(out, n.raw[:i]...), '\r', '\n')
-		cr := n.raw[i] == '\r'
-		n.raw = n.raw[i+1:]
-		if cr && len(n.raw) == 0 {
-			n.cr = true
-		} else if cr && n.raw[0] == '\n' {
-			n.raw = n.raw[1:]
+		if lf {
+			if !n.cr {
+				n.out = append(n.out, '\r', '\n')
+			}
+			n.cr = false
 		}
+		raw = rest
 	}
-	n.out = out
 }

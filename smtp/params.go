@@ -3,9 +3,11 @@ package smtp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Body is the value of BODY=: what kind of octets the text has.
@@ -62,10 +64,10 @@ type MailParams struct {
 	PRDR       bool          // PRDR (draft-hall-prdr-00)
 	Auth       string        // AUTH=: a mailbox, or "<>" for unknown (RFC 4954, 5)
 	Return     Return        // RET= (RFC 3461)
-	EnvID      string        // ENVID=, decoded (RFC 3461)
+	EnvID      string        // ENVID=, decoded: printable ASCII (RFC 3461)
 	By         DeliverBy     // BY= (RFC 2852)
 	HoldFor    time.Duration // HOLDFOR=: whole seconds (RFC 4865)
-	HoldUntil  time.Time     // HOLDUNTIL= (RFC 4865)
+	HoldUntil  time.Time     // HOLDUNTIL=: parts of a second are dropped (RFC 4865)
 	Priority   int           // MT-PRIORITY=: -9 to 9 (RFC 6710)
 }
 
@@ -152,12 +154,18 @@ func (p *MailParams) check() error {
 		return fmt.Errorf("BODY=%q is unknown", p.Body)
 	case p.Return != "" && p.Return != ReturnFull && p.Return != ReturnHeaders:
 		return fmt.Errorf("RET=%q is unknown", p.Return)
-	case len(appendXText(nil, p.EnvID)) > MaxEnvID:
+	case xtextLen(p.EnvID) > MaxEnvID:
 		return fmt.Errorf("ENVID is longer than %d octets", MaxEnvID)
+	case !isPrintable(p.EnvID):
+		return fmt.Errorf("ENVID %q is not printable ASCII", clip(p.EnvID))
+	case !isAuth(p.Auth):
+		return fmt.Errorf("AUTH=%q is no mailbox", clip(p.Auth))
 	case p.Priority < -MaxPriority || p.Priority > MaxPriority:
 		return fmt.Errorf("MT-PRIORITY=%d is beyond %d", p.Priority, MaxPriority)
-	case p.HoldFor < 0 || p.HoldFor > maxSeconds:
-		return fmt.Errorf("HOLDFOR=%v is out of range", p.HoldFor)
+	case p.HoldFor < 0 || p.HoldFor > maxSeconds || p.HoldFor%time.Second != 0:
+		return fmt.Errorf("HOLDFOR=%v is out of range or not in whole seconds", p.HoldFor)
+	case !p.HoldUntil.IsZero() && !isHoldUntil(p.HoldUntil):
+		return fmt.Errorf("HOLDUNTIL=%v is out of range", p.HoldUntil)
 	case p.HoldFor != 0 && !p.HoldUntil.IsZero():
 		return errors.New("HOLDFOR and HOLDUNTIL exclude each other")
 	}
@@ -175,8 +183,8 @@ func (b DeliverBy) check() error {
 	default:
 		return fmt.Errorf("BY= has no mode %q", string(rune(b.Mode)))
 	}
-	if b.Within > maxSeconds || b.Within < -maxSeconds {
-		return fmt.Errorf("BY=%v is out of range", b.Within)
+	if b.Within > maxSeconds || b.Within < -maxSeconds || b.Within%time.Second != 0 {
+		return fmt.Errorf("BY=%v is out of range or not in whole seconds", b.Within)
 	}
 	return nil
 }
@@ -196,14 +204,17 @@ const (
 var notifyNames = []string{"NEVER", "SUCCESS", "FAILURE", "DELAY"}
 
 // String prints the value as it is on the wire: "SUCCESS,FAILURE".
-func (n Notify) String() string {
-	var names []string
+func (n Notify) String() string { return string(n.append(nil)) }
+
+func (n Notify) append(dst []byte) []byte {
+	comma := ""
 	for i, name := range notifyNames {
 		if n&(1<<i) != 0 {
-			names = append(names, name)
+			dst = append(append(dst, comma...), name...)
+			comma = ","
 		}
 	}
-	return strings.Join(names, ",")
+	return dst
 }
 
 func parseNotify(s string) (Notify, error) {
@@ -211,7 +222,7 @@ func parseNotify(s string) (Notify, error) {
 words:
 	for word := range strings.SplitSeq(s, ",") {
 		for i, name := range notifyNames {
-			if strings.EqualFold(word, name) {
+			if equalFold(name, word) {
 				n |= 1 << i
 				continue words
 			}
@@ -239,7 +250,7 @@ const MaxORcpt = 500
 // (RFC 3461, 4.2). The zero value is not told.
 type ORcpt struct {
 	Type string // "rfc822", "utf-8" (RFC 6533), or another address type
-	Addr string // decoded
+	Addr string // decoded: printable ASCII, and other characters in type "utf-8"
 }
 
 // String prints the value as reports do: "rfc822;a@b.example".
@@ -257,10 +268,23 @@ func (o ORcpt) check() error {
 	if !isKeyword(o.Type) {
 		return fmt.Errorf("ORCPT: %q is no address type", clip(o.Type))
 	}
-	if o.Addr == "" || len(o.Type)+1+len(appendXText(nil, o.Addr)) > MaxORcpt {
+	if o.Addr == "" || len(o.Type)+1+len(o.appendAddr(nil)) > MaxORcpt {
 		return fmt.Errorf("ORCPT: address is empty, or longer than %d octets", MaxORcpt)
 	}
+	// A report has the address on a line of its own.
+	if !isPrintable(o.Addr) && !(o.isUTF8() && utf8.ValidString(o.Addr) && !hasControl(o.Addr)) {
+		return fmt.Errorf("ORCPT: %q is not printable in type %s", clip(o.Addr), o.Type)
+	}
 	return nil
+}
+
+func (o ORcpt) isUTF8() bool { return equalFold("utf-8", o.Type) }
+
+func (o ORcpt) appendAddr(dst []byte) []byte {
+	if o.isUTF8() {
+		return appendUniText(dst, o.Addr)
+	}
+	return appendXText(dst, o.Addr)
 }
 
 // RcptParams are the parameters of RCPT. A zero field is not told.
@@ -279,11 +303,11 @@ func (p *RcptParams) Uses() ExtensionSet {
 
 func (p *RcptParams) append(dst []byte) []byte {
 	if p.Notify != 0 {
-		dst = append(append(dst, " NOTIFY="...), p.Notify.String()...)
+		dst = p.Notify.append(append(dst, " NOTIFY="...))
 	}
 	if p.ORcpt.Type != "" {
 		dst = append(append(dst, " ORCPT="...), p.ORcpt.Type...)
-		dst = appendXText(append(dst, ';'), p.ORcpt.Addr)
+		dst = p.ORcpt.appendAddr(append(dst, ';'))
 	}
 	return dst
 }
@@ -302,7 +326,8 @@ type param struct {
 	has   bool // there was a '='
 }
 
-// params splits the parameters behind a path and calls yield with each.
+// eachParam splits the parameters behind a path and calls yield with each, until
+// one is refused.
 func eachParam(s string, yield func(param) *Reply) *Reply {
 	seen := 0
 	for s != "" {
@@ -318,7 +343,7 @@ func eachParam(s string, yield func(param) *Reply) *Reply {
 		if !isKeyword(name) || has && value == "" {
 			return Replyf(CodeSyntax, EnhancedCode{5, 5, 4}, "%q is no parameter", clip(word))
 		}
-		if r := yield(param{strings.ToUpper(name), value, has}); r != nil {
+		if r := yield(param{upper(name), value, has}); r != nil {
 			return r
 		}
 	}
@@ -361,19 +386,20 @@ var mailParams = map[string]mailParam{
 // parseMailParams reads what follows the path of MAIL. A parameter whose
 // extension is not offered is refused like one that does not exist.
 func parseMailParams(s string, offers ExtensionSet) (MailParams, *Reply) {
+	if s == "" {
+		return MailParams{}, nil
+	}
 	var p MailParams
-	var seen [16]string
-	n := 0
+	var seen []string
 	r := eachParam(s, func(a param) *Reply {
 		how, known := mailParams[a.name]
 		if !known || !offers.Has(how.ext) {
 			return unknownParam(a)
 		}
-		if containsString(seen[:n], a.name) {
+		if slices.Contains(seen, a.name) {
 			return badParam(a, errors.New("is given twice"))
 		}
-		seen[n] = a.name
-		n++
+		seen = append(seen, a.name)
 		if how.flag == a.has {
 			return badParam(a, errors.New("is with a value where there is none, or without one"))
 		}
@@ -433,6 +459,11 @@ func parseORcpt(value string) (ORcpt, error) {
 	if o.Type == "" {
 		return ORcpt{}, errors.New("has no address type")
 	}
+	if o.isUTF8() {
+		if o.Addr, err = decodeUniText(addr); err != nil {
+			return ORcpt{}, err
+		}
+	}
 	return o, o.check()
 }
 
@@ -448,7 +479,7 @@ func (p *MailParams) parseSize(v string) (err error) {
 }
 
 func (p *MailParams) parseBody(v string) error {
-	switch b := Body(strings.ToUpper(v)); b {
+	switch b := Body(upper(v)); b {
 	case Body7Bit, Body8Bit, BodyBinary:
 		p.Body = b
 		return nil
@@ -461,17 +492,23 @@ func (p *MailParams) parseAuth(v string) error {
 	if err != nil {
 		return err
 	}
-	if v != "<>" {
-		if _, err := ParseMailbox(v); err != nil {
-			return err
-		}
+	if p.Auth = v; v == "" || !isAuth(v) {
+		return fmt.Errorf("%q is no mailbox", clip(v))
 	}
-	p.Auth = v
 	return nil
 }
 
+// isAuth reports whether v is a value of AUTH=; the empty one is not told.
+func isAuth(v string) bool {
+	if v == "" || v == "<>" {
+		return true
+	}
+	_, err := ParseMailbox(v)
+	return err == nil
+}
+
 func (p *MailParams) parseReturn(v string) error {
-	switch r := Return(strings.ToUpper(v)); r {
+	switch r := Return(upper(v)); r {
 	case ReturnFull, ReturnHeaders:
 		p.Return = r
 		return nil
@@ -484,13 +521,19 @@ func (p *MailParams) parseEnvID(v string) (err error) {
 		return fmt.Errorf("is longer than %d octets", MaxEnvID)
 	}
 	p.EnvID, err = decodeXText(v)
+	if err == nil && !isPrintable(p.EnvID) {
+		// A report has it on a line of its own.
+		err = errors.New("holds what is not printable ASCII")
+	}
 	return err
 }
 
 func (p *MailParams) parseBy(v string) error {
-	time, mode, ok := strings.Cut(v, ";")
-	neg := strings.HasPrefix(time, "-")
-	digits := strings.TrimPrefix(strings.TrimPrefix(time, "-"), "+")
+	digits, mode, ok := strings.Cut(v, ";")
+	digits, neg := strings.CutPrefix(digits, "-")
+	if !neg {
+		digits = strings.TrimPrefix(digits, "+")
+	}
 	if !ok || len(digits) > 9 || !allDigits(digits) {
 		return errors.New("is not of the form BY=seconds;R or BY=seconds;N")
 	}
@@ -498,8 +541,7 @@ func (p *MailParams) parseBy(v string) error {
 	if neg {
 		by.Within = -by.Within
 	}
-	mode = strings.ToUpper(mode)
-	mode, by.Trace = strings.CutSuffix(mode, "T")
+	mode, by.Trace = strings.CutSuffix(upper(mode), "T")
 	if len(mode) != 1 {
 		return errors.New("has a mode other than R, N, RT or NT")
 	}
@@ -520,20 +562,31 @@ func (p *MailParams) parseHoldFor(v string) error {
 }
 
 func (p *MailParams) parseHoldUntil(v string) (err error) {
-	// A date-time of RFC 3339, of a sane year: it is printed again.
 	if p.HoldUntil, err = time.Parse(time.RFC3339, v); err != nil {
 		return errors.New("is not of the form 2006-01-02T15:04:05Z")
 	}
 	p.HoldUntil = p.HoldUntil.UTC().Truncate(time.Second)
-	if y := p.HoldUntil.Year(); y < 1970 || y > 9998 {
+	if !isHoldUntil(p.HoldUntil) {
 		return errors.New("is out of range")
 	}
 	return nil
 }
 
-func (p *MailParams) parsePriority(v string) (err error) {
-	if p.Priority, err = strconv.Atoi(v); err != nil || len(v) > 2 || p.Priority < -MaxPriority || p.Priority > MaxPriority {
+// isHoldUntil reports whether an instant can be printed with a year of four
+// digits, and is no slip.
+func isHoldUntil(t time.Time) bool {
+	y := t.UTC().Year()
+	return y >= 1970 && y <= 9998
+}
+
+func (p *MailParams) parsePriority(v string) error {
+	digit, neg := strings.CutPrefix(v, "-")
+	if len(digit) != 1 || !isDigit(digit[0]) || neg && digit == "0" {
 		return fmt.Errorf("is no number from %d to %d", -MaxPriority, MaxPriority)
+	}
+	p.Priority = int(digit[0] - '0')
+	if neg {
+		p.Priority = -p.Priority
 	}
 	return nil
 }

@@ -33,7 +33,9 @@ type Path struct {
 
 // Postmaster is the path "<postmaster>", the only forward-path without a
 // domain (RFC 5321, 4.1.1.3).
-var Postmaster = Path{local: "postmaster"}
+var Postmaster = Path{local: postmaster}
+
+const postmaster = "postmaster"
 
 // ParsePath reads a whole path with its angle brackets, such as "<a@b.example>",
 // "<>" or "<@relay.example:a@b.example>".
@@ -119,9 +121,15 @@ func (p Path) Mailbox() string {
 }
 
 // Equal reports whether both paths name the same mailbox: local parts equal
-// but for quoting, domains equal but for case (RFC 5321, 2.4) and IDNA form.
+// but for quoting, and for case if they are "postmaster" (RFC 5321, 4.1.1.3);
+// domains equal but for case (RFC 5321, 2.4) and IDNA form.
 func (p Path) Equal(q Path) bool {
-	return p.Mailbox() == q.Mailbox() && foldDomain(p.domain) == foldDomain(q.domain)
+	if p.IsNull() || q.IsNull() {
+		return p == q
+	}
+	a, b := p.Mailbox(), q.Mailbox()
+	same := a == b || equalFold(postmaster, a) && equalFold(postmaster, b)
+	return same && (p.domain == q.domain || foldDomain(p.domain) == foldDomain(q.domain))
 }
 
 func foldDomain(d string) string {
@@ -157,11 +165,16 @@ func (p Path) ToASCII() (Path, error) {
 	if err != nil {
 		return Path{}, fmt.Errorf("domain of %s: %w", p, err)
 	}
-	return Path{p.local, d}, nil
+	q, err := pathOf(p.local, d)
+	if err != nil {
+		return Path{}, fmt.Errorf("%s in ASCII: %w", p, err)
+	}
+	return q, nil
 }
 
 // ToUnicode returns the path with A-labels turned into Unicode, for people to
-// read. Labels that are no valid A-labels stay as they are.
+// read. A domain with a label that only looks like an A-label, or one that is
+// too long in Unicode, stays as it is.
 func (p Path) ToUnicode() Path {
 	if !strings.Contains(strings.ToLower(p.domain), "xn--") {
 		return p
@@ -173,7 +186,19 @@ func (p Path) ToUnicode() Path {
 	if err != nil {
 		return p
 	}
-	return Path{p.local, d}
+	q, err := pathOf(p.local, d)
+	if err != nil {
+		return p
+	}
+	return q
+}
+
+// pathOf joins two parts, if the path is not too long with them.
+func pathOf(local, domain string) (Path, error) {
+	if n := len("<@>") + len(local) + len(domain); n > MaxPath {
+		return Path{}, fmt.Errorf("path has %d octets, %d are allowed", n, MaxPath)
+	}
+	return Path{local, domain}, nil
 }
 
 // Literal returns the IP address if the domain is an IPv4 or IPv6 address
@@ -186,7 +211,7 @@ func ParseLiteral(s string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	s = s[1 : len(s)-1]
-	wantV6 := len(s) >= 5 && strings.EqualFold(s[:5], "IPv6:")
+	wantV6 := len(s) >= 5 && equalFold("IPv6:", s[:5])
 	if wantV6 {
 		s = s[5:]
 	}
@@ -263,7 +288,7 @@ func cutMailbox(s string) (Path, string, error) {
 		return Path{}, s, fmt.Errorf("local part has %d octets, %d are allowed", n, MaxLocalPart)
 	}
 	if !strings.HasPrefix(rest, "@") {
-		if strings.EqualFold(local, "postmaster") {
+		if equalFold(postmaster, local) {
 			return Path{local: local}, rest, nil
 		}
 		return Path{}, s, errors.New("address has no domain")
@@ -273,10 +298,11 @@ func cutMailbox(s string) (Path, string, error) {
 	if err != nil {
 		return Path{}, s, err
 	}
-	if n+1+d > MaxPath-2 {
-		return Path{}, s, fmt.Errorf("path has %d octets, %d are allowed", n+d+3, MaxPath)
+	p, err := pathOf(local, rest[:d])
+	if err != nil {
+		return Path{}, s, err
 	}
-	return Path{local, rest[:d]}, rest[d:], nil
+	return p, rest[d:], nil
 }
 
 // localLen measures the dot-string or quoted-string at the start of s.
@@ -326,9 +352,6 @@ func quotedLen(s string) (int, error) {
 	for n := 1; n < len(s); {
 		switch c := s[n]; {
 		case c == '"':
-			if n == 1 {
-				return 0, errors.New("quoted local part is empty")
-			}
 			return n + 1, nil
 		case c == '\\':
 			if n+1 == len(s) || s[n+1] < ' ' || s[n+1] > '~' {
@@ -434,8 +457,9 @@ func isTag(s string) bool {
 	return s != "" && s[len(s)-1] != '-'
 }
 
-// ParseDomain checks the argument of HELO, EHLO or LHLO: a domain or an
-// address literal that is all of s.
+// ParseDomain checks a domain or an address literal that is all of s, and
+// returns it as it is. It may be in Unicode; a client does not send it as such in
+// EHLO (RFC 6531, 3.7.1).
 func ParseDomain(s string) (string, error) {
 	n, err := domainLen(s)
 	if err != nil {

@@ -3,16 +3,16 @@ package smtp
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// Limits on a reply that is read. A reply within them needs at most
-// MaxReplyBytes of memory.
+// Limits on a reply that is read.
 const (
-	MaxReplyLine  = 2048      // octets of a line; RFC 5321, 4.5.3.1.5, asks for 512
+	MaxReplyLine  = 2048      // octets of a line, CRLF included; RFC 5321, 4.5.3.1.5, asks for 512
 	MaxReplyLines = 256       // lines of a reply
-	MaxReplyBytes = 64 * 1024 // octets of a reply
+	MaxReplyBytes = 64 * 1024 // octets of the text of all lines but the last
 )
 
 // maxReplyLine is the longest reply line that is printed, CRLF included
@@ -32,18 +32,17 @@ func Replyf(code Code, enhanced EnhancedCode, format string, args ...any) *Reply
 	return &Reply{code, enhanced, fmt.Sprintf(format, args...)}
 }
 
-// Error prints the reply on one line: "550 5.1.1 no such user".
+// Error prints the reply on one line: "550 5.1.1 no such user". Control
+// characters are printed as '?', as by [Reply.Append].
 func (r *Reply) Error() string {
-	var b strings.Builder
-	b.WriteString(r.Code.String())
+	b := strconv.AppendInt(nil, int64(r.Code), 10)
 	if !r.Enhanced.IsZero() {
-		b.WriteString(" " + r.Enhanced.String())
+		b = r.Enhanced.append(append(b, ' '))
 	}
 	for line := range strings.SplitSeq(r.Text, "\n") {
-		b.WriteByte(' ')
-		b.WriteString(line)
+		b = appendClean(append(b, ' '), line, true)
 	}
-	return b.String()
+	return string(b)
 }
 
 // Append prints the reply with the CRLF of each line. Whatever the text
@@ -51,21 +50,19 @@ func (r *Reply) Error() string {
 // and so is everything that is not ASCII unless utf8 is set (RFC 6531,
 // 3.7.4.2). A line that would be longer than 512 octets is broken in two.
 func (r *Reply) Append(dst []byte, utf8 bool) []byte {
-	head := r.Code.String()
-	enhanced := r.Enhanced.String()
-	room := maxReplyLine - len(head) - 1 - len(enhanced) - 1 - 2
 	text, more := r.Text, true
 	for more {
-		var line string
-		line, text, more = cutLine(text, room)
-		dst = append(dst, head...)
-		if more {
-			dst = append(dst, '-')
-		} else {
-			dst = append(dst, ' ')
+		start := len(dst)
+		dst = strconv.AppendInt(dst, int64(r.Code), 10)
+		mark := len(dst)
+		dst = append(dst, ' ')
+		if !r.Enhanced.IsZero() {
+			dst = append(r.Enhanced.append(dst), ' ')
 		}
-		if enhanced != "" {
-			dst = append(append(dst, enhanced...), ' ')
+		var line string
+		line, text, more = cutLine(text, maxReplyLine-len("\r\n")-(len(dst)-start))
+		if more {
+			dst[mark] = '-'
 		}
 		dst = append(appendClean(dst, line, utf8), '\r', '\n')
 	}
@@ -86,6 +83,7 @@ func cutLine(text string, room int) (line, rest string, more bool) {
 	return text[:at], text[at:], true
 }
 
+// appendClean appends s without what does not belong into a reply.
 func appendClean(dst []byte, s string, allowUTF8 bool) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -126,8 +124,8 @@ func (e *MalformedReplyError) Error() string {
 // [*MalformedReplyError] and [ErrReplyTooLong]; after any of them the two
 // sides no longer agree on where they are, and the connection must be closed.
 func (r *Reader) Reply() (*Reply, error) {
-	var reply Reply
-	var text strings.Builder
+	reply := new(Reply)
+	var text strings.Builder // of the second line and on
 	for lines := 1; ; lines++ {
 		raw, err := r.Line(MaxReplyLine)
 		if err != nil {
@@ -139,7 +137,7 @@ func (r *Reader) Reply() (*Reply, error) {
 		}
 		if lines == 1 {
 			reply.Code = code
-			reply.Enhanced, rest = takeEnhanced(code, rest)
+			reply.Enhanced, reply.Text = takeEnhanced(code, rest)
 		} else {
 			if code != reply.Code {
 				return nil, &MalformedReplyError{clip(string(raw)), "its code differs from that of the line before"}
@@ -148,13 +146,13 @@ func (r *Reader) Reply() (*Reply, error) {
 				rest = after
 			}
 			text.WriteByte('\n')
+			text.WriteString(rest)
 		}
-		text.WriteString(rest)
 		if last {
-			reply.Text = text.String()
-			return &reply, nil
+			reply.Text += text.String()
+			return reply, nil
 		}
-		if lines >= MaxReplyLines || text.Len() > MaxReplyBytes {
+		if lines >= MaxReplyLines || len(reply.Text)+text.Len() > MaxReplyBytes {
 			return nil, ErrReplyTooLong
 		}
 	}

@@ -114,9 +114,24 @@ func ParseVerb(word string, aliases bool) Verb {
 		if info.Verb == Greeting || info.Verb == Dot {
 			continue
 		}
-		if strings.EqualFold(info.Name, word) || aliases && info.Alias != "" && strings.EqualFold(info.Alias, word) {
+		if equalFold(info.Name, word) || aliases && info.Alias != "" && equalFold(info.Alias, word) {
 			return info.Verb
 		}
 	}
 	return VerbUnknown
+}
+
+// equalFold compares a word of the protocol, in ASCII, with one that was read.
+// Equal lengths keep out what Unicode counts as the same letter: U+017F, the
+// long s, is two octets.
+func equalFold(word, read string) bool {
+	return len(word) == len(read) && (word == "" || (word[0]^read[0])&^0x20 == 0) && strings.EqualFold(word, read)
+}
+
+// upper turns a word into capitals, if it is ASCII.
+func upper(s string) string {
+	if !isASCII(s) {
+		return s
+	}
+	return strings.ToUpper(s)
 }

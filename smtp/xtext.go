@@ -2,7 +2,9 @@ package smtp
 
 import (
 	"errors"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // appendXText encodes s as xtext (RFC 3461, 4): printable ASCII but '+' and
@@ -10,7 +12,7 @@ import (
 func appendXText(dst []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
 	for i := range len(s) {
-		if c := s[i]; c > ' ' && c < 0x7f && c != '+' && c != '=' {
+		if c := s[i]; isXChar(c) {
 			dst = append(dst, c)
 		} else {
 			dst = append(dst, '+', hex[c>>4], hex[c&15])
@@ -19,6 +21,21 @@ func appendXText(dst []byte, s string) []byte {
 	return dst
 }
 
+// xtextLen is how long s is as xtext.
+func xtextLen(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		if !isXChar(s[i]) {
+			n += 2
+		}
+	}
+	return n
+}
+
+func isXChar(c byte) bool { return c > ' ' && c < 0x7f && c != '+' && c != '=' }
+
+// decodeXText undoes [appendXText]. What stands for itself though it should not
+// is let through: whoever uses the value checks what it may hold.
 func decodeXText(s string) (string, error) {
 	if !strings.Contains(s, "+") {
 		return s, nil
@@ -36,6 +53,65 @@ func decodeXText(s string) (string, error) {
 		i += 2
 	}
 	return b.String(), nil
+}
+
+// appendUniText encodes s as the utf-8-addr-xtext of RFC 6533, 3, which may be
+// sent whether SMTPUTF8 is offered or not: "\x{E9}" stands for a character that
+// is not ASCII, and for '\\', '+', '=' and the space.
+func appendUniText(dst []byte, s string) []byte {
+	for _, r := range s {
+		if r < utf8.RuneSelf && isXChar(byte(r)) && r != '\\' {
+			dst = append(dst, byte(r))
+			continue
+		}
+		dst = append(dst, `\x{`...)
+		if r < 0x10 {
+			dst = append(dst, '0')
+		}
+		for _, c := range strconv.AppendInt(nil, int64(r), 16) {
+			dst = append(dst, upperHex(c))
+		}
+		dst = append(dst, '}')
+	}
+	return dst
+}
+
+func decodeUniText(s string) (string, error) {
+	var b strings.Builder
+	for {
+		before, rest, escape := strings.Cut(s, `\`)
+		b.WriteString(before)
+		if !escape {
+			return b.String(), nil
+		}
+		digits, after, ok := strings.Cut(rest, "}")
+		digits, x := strings.CutPrefix(digits, "x{")
+		n, err := strconv.ParseUint(digits, 16, 21)
+		if !ok || !x || err != nil || len(digits) > 6 || !utf8.ValidRune(rune(n)) {
+			return "", errors.New(`a backslash begins a character such as \x{E9}`)
+		}
+		b.WriteRune(rune(n))
+		s = after
+	}
+}
+
+// isPrintable reports whether s is all of printable ASCII, spaces included.
+func isPrintable(s string) bool { return isASCII(s) && !hasControl(s) }
+
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+func upperHex(c byte) byte {
+	if c >= 'a' {
+		return c - 'a' + 'A'
+	}
+	return c
 }
 
 func hexValue(c byte) int {
