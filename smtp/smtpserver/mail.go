@@ -26,7 +26,7 @@ func (c *Conn) mail(cmd smtp.Mail) {
 	c.tx = tx
 	c.messages++
 	c.dialogue.Done(cmd)
-	c.reply(smtp.VerbMAIL, &smtp.Reply{Code: smtp.CodeOK, Enhanced: smtp.EnhancedCode{2, 1, 0}, Text: "Sender OK"})
+	c.ok(smtp.VerbMAIL, smtp.EnhancedCode{2, 1, 0}, "Sender OK")
 }
 
 // accommodate refuses parameters that are well formed but ask for too much.
