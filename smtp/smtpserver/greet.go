@@ -85,7 +85,7 @@ func (c *Conn) helloed(cmd smtp.Hello) {
 	before := c.hello
 	c.hello = cmd.Domain
 	if s, ok := c.session.(HelloHandler); ok {
-		if err := s.Hello(c.ctx, cmd.Domain); err != nil {
+		if err := s.Hello(c.ctx, cmd); err != nil {
 			c.hello = before
 			c.refuse(cmd.With, c.asReply(err))
 			return

@@ -71,11 +71,10 @@ type EachTransaction interface {
 	DataEach(ctx context.Context, body io.Reader) ([]*smtp.Reply, error)
 }
 
-// HelloHandler is a Session that wants to know how the client calls itself with
-// HELO, EHLO or LHLO, or to refuse it. The Conn has the new name when it is
-// called.
+// HelloHandler is a Session that wants to know how the client calls itself, or
+// to refuse it. The Conn has the new name when it is called.
 type HelloHandler interface {
-	Hello(ctx context.Context, domain string) error
+	Hello(ctx context.Context, hello smtp.Hello) error
 }
 
 // Authenticator is a Session that lets clients log in (RFC 4954).

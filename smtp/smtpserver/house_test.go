@@ -22,6 +22,7 @@ import (
 type house struct {
 	refuse *smtp.Reply // what new connections are told, nil: welcome
 	bare   bool        // sessions have no optional interface
+	old    bool        // EHLO is not spoken
 
 	mu       sync.Mutex
 	sessions int
@@ -95,6 +96,14 @@ func (h *house) check(t interface {
 
 // asked returns the reply that a name asks for, nil for none.
 func asked(name string) *smtp.Reply {
+	switch name {
+	case "nobody":
+		return smtp.Replyf(550, smtp.EnhancedCode{5, 1, 1}, "No such user")
+	case "dot.full":
+		return smtp.Replyf(452, smtp.EnhancedCode{4, 2, 2}, "Mailbox is full")
+	case "dot.strict":
+		return smtp.Replyf(550, smtp.EnhancedCode{5, 7, 1}, "Not wanted")
+	}
 	if len(name) < 3 || len(name) > 3 && name[3] != '.' {
 		return nil
 	}
@@ -163,8 +172,8 @@ func (l *letter) Data(_ context.Context, body io.Reader) (*smtp.Reply, error) {
 	if err := l.read(body); err != nil {
 		return nil, err
 	}
-	how, _ := strings.CutPrefix(l.from.Local(), "dot.")
-	if r := asked(how); r != nil && l.from.Local() != how {
+	how, dot := strings.CutPrefix(l.from.Local(), "dot.")
+	if r := asked(how); r != nil && dot {
 		l.taken = r.Code.Positive()
 		return r, nil
 	}
@@ -178,7 +187,10 @@ func (l *letter) DataEach(_ context.Context, body io.Reader) ([]*smtp.Reply, err
 	}
 	replies := make([]*smtp.Reply, len(l.to))
 	for i, to := range l.to {
-		replies[i] = asked(strings.TrimPrefix(to.Local(), "dot."))
+		replies[i] = asked("dot." + to.Local())
+		if at, ok := strings.CutPrefix(to.Local(), "dot."); ok {
+			replies[i] = asked(at)
+		}
 		l.taken = l.taken || replies[i] == nil || replies[i].Code.Positive()
 	}
 	return replies, nil
@@ -212,7 +224,12 @@ func (l *letter) end(how string) {
 	l.ends = append(l.ends, how)
 }
 
-func (g *guest) Hello(_ context.Context, domain string) error { return askedError(domain) }
+func (g *guest) Hello(_ context.Context, hello smtp.Hello) error {
+	if g.house.old && hello.With == smtp.VerbEHLO {
+		return smtp.Replyf(502, smtp.EnhancedCode{5, 5, 1}, "Not yet invented")
+	}
+	return askedError(hello.Domain)
+}
 
 func (g *guest) Verify(_ context.Context, user string) (*smtp.Reply, error) {
 	switch {
@@ -225,7 +242,7 @@ func (g *guest) Verify(_ context.Context, user string) (*smtp.Reply, error) {
 }
 
 func (g *guest) Expand(_ context.Context, list string) (*smtp.Reply, error) {
-	if list == "couriers" {
+	if list == "staff" {
 		return &smtp.Reply{Code: 250, Enhanced: smtp.EnhancedCode{2, 1, 5}, Text: "<alice@sina.com>\n<bob@sina.com>"}, nil
 	}
 	return asked(list), nil
