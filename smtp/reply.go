@@ -3,6 +3,7 @@ package smtp
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -120,14 +121,19 @@ func (e *MalformedReplyError) Error() string {
 	return fmt.Sprintf("malformed reply %q: %s", e.Line, e.Reason)
 }
 
-// Reply reads a reply of one or more lines. Errors are those of [Reader.Line],
-// [*MalformedReplyError] and [ErrReplyTooLong]; after any of them the two
-// sides no longer agree on where they are, and the connection must be closed.
+// Reply reads a reply of one or more lines. An enhanced code that stands on
+// each line is taken off each. Errors are those of [Reader.Line] (io.EOF only
+// before the first line), [*MalformedReplyError] and [ErrReplyTooLong]; after any
+// of them the two sides no longer agree on where they are, and the connection
+// must be closed.
 func (r *Reader) Reply() (*Reply, error) {
 	reply := new(Reply)
 	var text strings.Builder // of the second line and on
 	for lines := 1; ; lines++ {
 		raw, err := r.Line(MaxReplyLine)
+		if err == io.EOF && lines > 1 {
+			err = io.ErrUnexpectedEOF
+		}
 		if err != nil {
 			return nil, err
 		}
