@@ -226,7 +226,7 @@ func (l *letter) end(how string) {
 
 func (g *guest) Hello(_ context.Context, hello smtp.Hello) error {
 	if g.house.old && hello.With == smtp.VerbEHLO {
-		return smtp.Replyf(502, smtp.EnhancedCode{5, 5, 1}, "Not yet invented")
+		return smtp.Replyf(500, smtp.EnhancedCode{5, 5, 1}, "Not yet invented")
 	}
 	return askedError(hello.Domain)
 }

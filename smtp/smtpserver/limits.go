@@ -24,7 +24,7 @@ type Limits struct {
 
 	// DataRate is the lowest rate of text, in octets a second, reckoned over
 	// what has come so far and only over time spent waiting for the client, from
-	// DataGrace on; default 100 and 1 min.
+	// DataGrace on; default 100 and 3 min.
 	DataRate  int64
 	DataGrace time.Duration
 
@@ -57,7 +57,7 @@ func (l Limits) withDefaults() Limits {
 	l.Session = limit(l.Session, 4*time.Hour)
 	l.Handshake = limit(l.Handshake, 30*time.Second)
 	l.DataRate = limit(l.DataRate, 100)
-	l.DataGrace = limit(l.DataGrace, time.Minute)
+	l.DataGrace = limit(l.DataGrace, 3*time.Minute)
 	l.Discard = min(limit(l.Discard, 4*l.MessageSize), maxOctets)
 	return l
 }
