@@ -20,9 +20,10 @@ import (
 // for a reply with that code. In a reverse-path "dot." before the digits asks
 // for it at the end of the text; in a forward-path, for that recipient then.
 type house struct {
-	refuse *smtp.Reply // what new connections are told, nil: welcome
-	bare   bool        // sessions have no optional interface
-	old    bool        // EHLO is not spoken
+	refuse *smtp.Reply   // what new connections are told, nil: welcome
+	bare   bool          // sessions have no optional interface
+	old    bool          // EHLO is not spoken
+	left   chan struct{} // gets one for each session at its end, if not nil
 
 	mu       sync.Mutex
 	sessions int
@@ -133,6 +134,9 @@ func (g *guest) Close() {
 	g.house.mu.Lock()
 	defer g.house.mu.Unlock()
 	g.house.closed++
+	if g.house.left != nil {
+		g.house.left <- struct{}{}
+	}
 }
 
 func (g *guest) Mail(_ context.Context, from smtp.Path, params *smtp.MailParams) (smtpserver.Transaction, error) {
@@ -249,7 +253,8 @@ func (g *guest) Expand(_ context.Context, list string) (*smtp.Reply, error) {
 }
 
 func (g *guest) Help(_ context.Context, topic string) (*smtp.Reply, error) { return asked(topic), nil }
-func (g *guest) Turn(_ context.Context, node string) (*smtp.Reply, error)  { return asked(node), nil }
+
+func (g *guest) Turn(_ context.Context, node string) (*smtp.Reply, error) { return asked(node), nil }
 
 func (g *guest) XClient(_ context.Context, attrs []smtp.XClientAttr) error {
 	for _, a := range attrs {

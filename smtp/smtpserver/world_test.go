@@ -85,8 +85,10 @@ func (s *street) Accept() (net.Conn, error) {
 	}
 }
 
-func (s *street) Close() error   { s.once.Do(func() { close(s.closed) }); return nil }
-func (s *street) Addr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.25:25")) }
+func (s *street) Close() error { s.once.Do(func() { close(s.closed) }); return nil }
+func (s *street) Addr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.25:25"))
+}
 
 // from is a connection whose other end has an address.
 type from struct {
@@ -313,4 +315,6 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
 })
 
-func withCertificate() *tls.Config { return &tls.Config{Certificates: []tls.Certificate{certificate()}} }
+func withCertificate() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{certificate()}}
+}
