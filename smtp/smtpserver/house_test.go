@@ -20,12 +20,12 @@ import (
 // for a reply with that code. In a reverse-path "dot." before the digits asks
 // for it at the end of the text; in a forward-path, for that recipient then.
 type house struct {
-	refuse *smtp.Reply   // what new connections are told, nil: welcome
-	bare   bool          // sessions have no optional interface
-	old    bool          // EHLO is not spoken
-	left   chan struct{} // gets one for each session at its end, if not nil
+	refuse *smtp.Reply // what new connections are told, nil: welcome
+	bare   bool        // sessions have no optional interface
+	old    bool        // EHLO is not spoken
 
 	mu       sync.Mutex
+	left     sync.Cond // a session came to its end
 	sessions int
 	closed   int
 	letters  []*letter
@@ -95,6 +95,24 @@ func (h *house) check(t interface {
 	}
 }
 
+// await waits until every session is at its end.
+func (h *house) await() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.left.L = &h.mu
+	for h.closed < h.sessions {
+		h.left.Wait()
+	}
+}
+
+// forget begins a new book, once every session is at its end.
+func (h *house) forget() {
+	h.await()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sessions, h.closed, h.letters = 0, 0, nil
+}
+
 // asked returns the reply that a name asks for, nil for none.
 func asked(name string) *smtp.Reply {
 	switch name {
@@ -134,9 +152,7 @@ func (g *guest) Close() {
 	g.house.mu.Lock()
 	defer g.house.mu.Unlock()
 	g.house.closed++
-	if g.house.left != nil {
-		g.house.left <- struct{}{}
-	}
+	g.house.left.Broadcast()
 }
 
 func (g *guest) Mail(_ context.Context, from smtp.Path, params *smtp.MailParams) (smtpserver.Transaction, error) {
