@@ -38,8 +38,9 @@ func inWorld(t *testing.T, s *smtpserver.Server, f func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := open(t, s)
+		defer time.Sleep(time.Minute) // for clients that find out that nobody listens
+		defer w.close()
 		f(w)
-		w.close()
 	})
 }
 
@@ -205,7 +206,7 @@ func (c *caller) begin() {
 func (c *caller) startTLS() {
 	c.t.Helper()
 	c.ask("STARTTLS", 220)
-	c.secure("smtp")
+	c.secure("smtp", "lmtp")
 }
 
 func (c *caller) secure(protocols ...string) {
