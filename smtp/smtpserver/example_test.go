@@ -6,10 +6,10 @@ import (
 	"io"
 	"log"
 	"net"
-	"net/smtp"
+	netsmtp "net/smtp"
 	"strings"
 
-	words "github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
@@ -20,23 +20,23 @@ func (printer) NewSession(context.Context, *smtpserver.Conn) (smtpserver.Session
 	return printer{}, nil
 }
 
-func (printer) Mail(_ context.Context, from words.Path, _ *words.MailParams) (smtpserver.Transaction, error) {
+func (printer) Mail(_ context.Context, from smtp.Path, _ *smtp.MailParams) (smtpserver.Transaction, error) {
 	fmt.Println("from", from)
 	return printer{}, nil
 }
 
-func (printer) Rcpt(_ context.Context, to words.Path, _ *words.RcptParams) (*words.Reply, error) {
+func (printer) Rcpt(_ context.Context, to smtp.Path, _ *smtp.RcptParams) (*smtp.Reply, error) {
 	fmt.Println("to", to)
 	return nil, nil
 }
 
-func (printer) Data(_ context.Context, body io.Reader) (*words.Reply, error) {
+func (printer) Data(_ context.Context, body io.Reader) (*smtp.Reply, error) {
 	text, err := io.ReadAll(body)
 	if err != nil {
 		return nil, err // the text did not come whole
 	}
 	fmt.Print(strings.ReplaceAll(string(text), "\r\n", "\n"))
-	return &words.Reply{Code: words.CodeOK, Text: "Printed"}, nil
+	return &smtp.Reply{Code: smtp.CodeOK, Text: "Printed"}, nil
 }
 
 func (printer) Abort() {}
@@ -51,7 +51,7 @@ func ExampleServer() {
 	server := &smtpserver.Server{Hostname: "sina.com", Handler: printer{}}
 	go server.Serve(l)
 
-	err = smtp.SendMail(l.Addr().String(), nil, "bob@sohu.com", []string{"alice@sina.com"},
+	err = netsmtp.SendMail(l.Addr().String(), nil, "bob@sohu.com", []string{"alice@sina.com"},
 		[]byte("Subject: Hello\r\n\r\nHello, Alice.\r\n"))
 	if err != nil {
 		log.Fatal(err)

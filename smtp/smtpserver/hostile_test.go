@@ -254,7 +254,7 @@ func TestSmuggling(t *testing.T) {
 	inWorld(t, &smtpserver.Server{Limits: smtpserver.Limits{Errors: -1}}, func(w *world) {
 		c := w.call()
 		c.ask("EHLO sohu.com", 250)
-		for text := range words([]string{"\r\n", "\r", "\n", ".", "a"}, 5) {
+		for text := range wordsOver([]string{"\r\n", "\r", "\n", ".", "a"}, 5) {
 			if strings.Contains("\r\n"+text+"\r\n", "\r\n.\r\n") {
 				continue // it ends before
 			}
@@ -269,8 +269,8 @@ func TestSmuggling(t *testing.T) {
 	})
 }
 
-// words yields every word of up to n symbols.
-func words(symbols []string, n int) func(yield func(string) bool) {
+// wordsOver yields every word of up to n symbols.
+func wordsOver(symbols []string, n int) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		var grow func(string, int) bool
 		grow = func(word string, left int) bool {
