@@ -43,7 +43,7 @@ One line a message is logged on the standard error stream. SIGINT and SIGTERM
 end the program: messages on their way in are finished first.`,
 		Example: `  posthouse run
   posthouse run --data inbox --smtp 127.0.0.1:0 --json --log json`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := o.logger(cmd.ErrOrStderr())
 			if err != nil {
@@ -71,6 +71,9 @@ func (o *options) logger(w io.Writer) (*slog.Logger, error) {
 }
 
 func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	if o.data == "" {
+		return cli.Fail(cli.Usage, "--data names no directory (give DIR)")
+	}
 	l, err := cli.Listen(ctx, o.smtp)
 	if err != nil {
 		return err
