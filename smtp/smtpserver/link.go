@@ -148,8 +148,7 @@ func (l *link) endWait() bool {
 	defer l.mu.Unlock()
 	l.waiting = false
 	if l.interrupted {
-		l.readBy = time.Time{}
-		_ = l.nc.SetReadDeadline(time.Time{}) // set anew before the next read
+		l.readBy = time.Time{} // what is set is over; the next read sets it anew
 	}
 	return l.interrupted
 }
