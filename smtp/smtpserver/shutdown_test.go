@@ -112,7 +112,9 @@ func TestShutdown(t *testing.T) {
 // TestShutdownAsACommandArrives: what is read when Shutdown comes is still
 // carried out; if it is DATA, the message has all the time that it may take.
 func TestShutdownAsACommandArrives(t *testing.T) {
-	inWorld(t, &smtpserver.Server{}, func(w *world) {
+	// Equal limits: the deadline of the wait for DATA would do for its text.
+	limits := smtpserver.Limits{Idle: 3 * time.Minute, DataIdle: 3 * time.Minute}
+	inWorld(t, &smtpserver.Server{Limits: limits}, func(w *world) {
 		ours, theirs := transcript.Pipe(64 << 10)
 		w.street.doors <- &interruptedRead{theirs, w.server}
 		c := newCaller(t, ours)
