@@ -137,10 +137,8 @@ func (c *Conn) recovered() {
 		return
 	}
 	c.log(slog.LevelError, "panic in a session", "panic", p, "stack", string(debug.Stack()))
-	if !c.closing {
-		c.bye(smtp.EnhancedCode{4, 3, 0}, "Local error in processing")
-		_ = c.flush()
-	}
+	c.bye(smtp.EnhancedCode{4, 3, 0}, "Local error in processing")
+	_ = c.flush()
 }
 
 // talk carries out commands until the connection is at its end.
@@ -369,8 +367,11 @@ func (c *Conn) refused() {
 	}
 }
 
-// bye tells the client 421 and ends the connection.
+// bye tells the client 421 and ends the connection, unless it is ended already.
 func (c *Conn) bye(e smtp.EnhancedCode, text string) {
+	if c.closing {
+		return
+	}
 	c.reply(smtp.VerbUnknown, &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: e, Text: text})
 	c.closing = true
 	c.log(slog.LevelInfo, "connection closed by us", "reason", text)

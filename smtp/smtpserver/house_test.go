@@ -25,6 +25,7 @@ type house struct {
 	old    bool        // EHLO is not spoken
 
 	mu       sync.Mutex
+	left     sync.Cond // a session came to its end
 	sessions int
 	closed   int
 	letters  []*letter
@@ -94,6 +95,24 @@ func (h *house) check(t interface {
 	}
 }
 
+// await waits until every session is at its end.
+func (h *house) await() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.left.L = &h.mu
+	for h.closed < h.sessions {
+		h.left.Wait()
+	}
+}
+
+// forget begins a new book, once every session is at its end.
+func (h *house) forget() {
+	h.await()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sessions, h.closed, h.letters = 0, 0, nil
+}
+
 // asked returns the reply that a name asks for, nil for none.
 func asked(name string) *smtp.Reply {
 	switch name {
@@ -133,6 +152,7 @@ func (g *guest) Close() {
 	g.house.mu.Lock()
 	defer g.house.mu.Unlock()
 	g.house.closed++
+	g.house.left.Broadcast()
 }
 
 func (g *guest) Mail(_ context.Context, from smtp.Path, params *smtp.MailParams) (smtpserver.Transaction, error) {
@@ -249,7 +269,8 @@ func (g *guest) Expand(_ context.Context, list string) (*smtp.Reply, error) {
 }
 
 func (g *guest) Help(_ context.Context, topic string) (*smtp.Reply, error) { return asked(topic), nil }
-func (g *guest) Turn(_ context.Context, node string) (*smtp.Reply, error)  { return asked(node), nil }
+
+func (g *guest) Turn(_ context.Context, node string) (*smtp.Reply, error) { return asked(node), nil }
 
 func (g *guest) XClient(_ context.Context, attrs []smtp.XClientAttr) error {
 	for _, a := range attrs {

@@ -38,8 +38,9 @@ func inWorld(t *testing.T, s *smtpserver.Server, f func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := open(t, s)
+		defer time.Sleep(time.Minute) // for clients that find out that nobody listens
+		defer w.close()
 		f(w)
-		w.close()
 	})
 }
 
@@ -85,8 +86,10 @@ func (s *street) Accept() (net.Conn, error) {
 	}
 }
 
-func (s *street) Close() error   { s.once.Do(func() { close(s.closed) }); return nil }
-func (s *street) Addr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.25:25")) }
+func (s *street) Close() error { s.once.Do(func() { close(s.closed) }); return nil }
+func (s *street) Addr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.25:25"))
+}
 
 // from is a connection whose other end has an address.
 type from struct {
@@ -203,7 +206,7 @@ func (c *caller) begin() {
 func (c *caller) startTLS() {
 	c.t.Helper()
 	c.ask("STARTTLS", 220)
-	c.secure("smtp")
+	c.secure("smtp", "lmtp")
 }
 
 func (c *caller) secure(protocols ...string) {
@@ -313,4 +316,6 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
 })
 
-func withCertificate() *tls.Config { return &tls.Config{Certificates: []tls.Certificate{certificate()}} }
+func withCertificate() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{certificate()}}
+}
