@@ -93,7 +93,7 @@ type SASL interface {
 	// Next takes the client's response (nil: there was none yet) and returns the
 	// next challenge, or done. A challenge that comes with done is sent, and must
 	// be answered with an empty line (RFC 4954, 4). An error that is no
-	// [*smtp.Reply] is answered 535.
+	// [*smtp.Reply] is answered 535, and not logged, since it may tell secrets.
 	Next(response []byte) (challenge []byte, done bool, err error)
 }
 

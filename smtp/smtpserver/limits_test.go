@@ -271,3 +271,9 @@ func TestProxiedClientsAreCountedThemselves(t *testing.T) {
 		})
 	})
 }
+
+func addrPrefix(t *testing.T, addr string) netip.Prefix {
+	t.Helper()
+	a := netip.MustParseAddrPort(addr).Addr()
+	return netip.PrefixFrom(a, a.BitLen())
+}
