@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,26 @@ func TestPrintable(t *testing.T) {
 	} {
 		if got := Printable(in); got != want {
 			t.Errorf("Printable(%q) is %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestPrintJSON: what JSON would let through to a terminal is escaped, and means
+// what it did.
+func TestPrintJSON(t *testing.T) {
+	for in, want := range map[string]string{
+		"你好 <a@b>":             `"你好 <a@b>"`,
+		"\x1b[2J\n\x00":        `"\u001b[2J\n\u0000"`,
+		"\x7f\u009b2J\u202e":   `"\u007f\u009b2J\u202e"`,
+		"\U000e0041\ufffd\xff": `"\udb40\udc41` + "\ufffd" + `\ufffd"`,
+	} {
+		var out bytes.Buffer
+		if err := PrintJSON(&out, in); err != nil || out.String() != want+"\n" {
+			t.Errorf("PrintJSON(%q) writes %q, %v; want %q", in, &out, err, want)
+		}
+		var back string
+		if err := json.Unmarshal(out.Bytes(), &back); err != nil || back != strings.ToValidUTF8(in, "\ufffd") {
+			t.Errorf("%q is read back as %q, %v", in, back, err)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (o *options) logger(w io.Writer) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, nil)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, nil)), nil
+		return slog.New(slog.NewJSONHandler(cli.SafeJSON(w), nil)), nil
 	}
 	return nil, cli.Fail(cli.Usage, "--log %q is neither text nor json", o.log)
 }
