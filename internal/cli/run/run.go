@@ -41,7 +41,8 @@ made for the run; clients find it in certificate.pem in the data directory.
 
 One line is logged on the standard error stream for a message that is kept, and
 one for each reply that refuses something. SIGINT and SIGTERM end the program:
-messages on their way in are finished first.`,
+messages on their way in are finished first, if that takes no more than eight
+seconds; a second signal ends it at once.`,
 		Example: `  posthouse run
   posthouse run --data inbox --smtp 127.0.0.1:0 --json --log json`,
 		Args: cli.NoArgs,
