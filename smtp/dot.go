@@ -292,7 +292,7 @@ func (d *DotWriter) take(p []byte) int {
 	}
 	n := whole + part
 	d.write(p[:n])
-	d.inLine = part > 0 || whole == 0
+	d.inLine = part > 0
 	if n == len(p)-1 && p[n] == '\r' {
 		d.cr = true
 		n++

@@ -162,7 +162,7 @@ func (p *MailParams) check() error {
 		return fmt.Errorf("AUTH=%q is no mailbox", clip(p.Auth))
 	case p.Priority < -MaxPriority || p.Priority > MaxPriority:
 		return fmt.Errorf("MT-PRIORITY=%d is beyond %d", p.Priority, MaxPriority)
-	case p.HoldFor < 0 || p.HoldFor > maxSeconds || p.HoldFor%time.Second != 0:
+	case p.HoldFor < 0 || p.HoldFor > longestTime || p.HoldFor%time.Second != 0:
 		return fmt.Errorf("HOLDFOR=%v is out of range or not in whole seconds", p.HoldFor)
 	case !p.HoldUntil.IsZero() && !isHoldUntil(p.HoldUntil):
 		return fmt.Errorf("HOLDUNTIL=%v is out of range", p.HoldUntil)
@@ -172,7 +172,7 @@ func (p *MailParams) check() error {
 	return p.By.check()
 }
 
-const maxSeconds = 999999999 * time.Second
+const longestTime = 999999999 * time.Second
 
 func (b DeliverBy) check() error {
 	switch {
@@ -183,7 +183,7 @@ func (b DeliverBy) check() error {
 	default:
 		return fmt.Errorf("BY= has no mode %q", string(rune(b.Mode)))
 	}
-	if b.Within > maxSeconds || b.Within < -maxSeconds || b.Within%time.Second != 0 {
+	if b.Within > longestTime || b.Within < -longestTime || b.Within%time.Second != 0 {
 		return fmt.Errorf("BY=%v is out of range or not in whole seconds", b.Within)
 	}
 	return nil
@@ -269,7 +269,7 @@ func (o ORcpt) check() error {
 		return fmt.Errorf("ORCPT: %q is no address type", clip(o.Type))
 	}
 	var coded [MaxORcpt]byte
-	if o.Addr == "" || len(o.Type)+1+len(o.appendAddr(coded[:0])) > MaxORcpt {
+	if o.Addr == "" || len(o.Addr) > MaxORcpt || len(o.Type)+1+len(o.appendAddr(coded[:0])) > MaxORcpt {
 		return fmt.Errorf("ORCPT: address is empty, or longer than %d octets", MaxORcpt)
 	}
 	// A report has the address on a line of its own.

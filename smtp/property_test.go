@@ -17,6 +17,15 @@ var whatever = rapid.OneOf(
 	rapid.String(),
 )
 
+// checkMany is rapid.Check for properties that are cheap to check: by default
+// rapid looks at a hundred cases.
+func checkMany(t *testing.T, prop func(*rapid.T)) {
+	t.Helper()
+	for range 20 {
+		rapid.Check(t, prop)
+	}
+}
+
 func drawPath(t *rapid.T) Path {
 	p, err := ParseMailbox(rapid.SampledFrom([]string{
 		"a@b.example", `"a b>"@c.example`, "a@[192.0.2.1]", "postmaster", "é@b.example", "a@é.example", strings.Repeat("x", 64) + "@b",
@@ -94,7 +103,7 @@ func TestWhatAProgramBuildsIsSentWholeOrNotAtAll(t *testing.T) {
 	for name, draw := range map[string]func(*rapid.T) Command{"MAIL": drawMail, "RCPT": drawRcpt, "others": drawOther} {
 		t.Run(name, func(t *testing.T) {
 			sent := 0
-			rapid.Check(t, func(t *rapid.T) {
+			checkMany(t, func(t *rapid.T) {
 				c := draw(t)
 				out, err := AppendCommand([]byte("x"), c)
 				if err != nil {
@@ -142,7 +151,7 @@ func asRead(c Command) Command {
 
 // TestNoReplyEndsALineEarly prints replies of any text.
 func TestNoReplyEndsALineEarly(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	checkMany(t, func(t *rapid.T) {
 		text := rapid.OneOf(whatever, rapid.StringN(0, 3000, -1)).Draw(t, "text")
 		r := Replyf(rapid.SampledFrom([]Code{250, 354, 550}).Draw(t, "code"), EnhancedCode{}, "%s", text)
 		wire := r.Append(nil, rapid.Bool().Draw(t, "utf8"))

@@ -73,9 +73,12 @@ func (r *Reply) Append(dst []byte, utf8 bool) []byte {
 // cutLine takes the first line off text, at most room octets of it and never
 // half a character.
 func cutLine(text string, room int) (line, rest string, more bool) {
-	line, rest, more = strings.Cut(text, "\n")
-	if len(line) <= room {
-		return line, rest, more
+	// No further than room: the rest is looked at when its turn comes.
+	if i := strings.IndexByte(text[:min(len(text), room+1)], '\n'); i >= 0 {
+		return text[:i], text[i+1:], true
+	}
+	if len(text) <= room {
+		return text, "", false
 	}
 	at := room
 	for at > room-utf8.UTFMax && !utf8.RuneStart(text[at]) {
