@@ -93,5 +93,5 @@ func ExampleHandler() {
 	send(l.Addr().String(), "carol@sina.com")
 	_ = server.Shutdown(context.Background())
 	// Output:
-	// not sent: 550 5.1.1 No carol here
+	// not sent: 550 "5.1.1 No carol here"
 }
