@@ -18,10 +18,14 @@ var floors = map[string]int{
 	"message":    1,
 	"senderauth": 1,
 
+	"internal/dns": 1,
+
 	"internal/mail": 2,
 
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
+
+	"internal/dns/dnsclient": 3,
 
 	"internal/maildrop": 5,
 
@@ -33,7 +37,8 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
-	"internal/transcript": true,
+	"internal/transcript":  true,
+	"internal/dns/dnstest": true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.
