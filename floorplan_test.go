@@ -27,6 +27,8 @@ var floors = map[string]int{
 
 	"internal/dns/dnsclient": 3,
 
+	"internal/route": 4,
+
 	"internal/maildrop": 5,
 
 	"internal/cli":   8,
