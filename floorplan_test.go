@@ -27,7 +27,11 @@ var floors = map[string]int{
 
 	"internal/dns/dnsclient": 3,
 
-	"internal/route": 4,
+	"internal/route":     4,
+	"internal/transport": 4,
+
+	"internal/transport/discard": 5,
+	"internal/transport/remote":  5,
 
 	"internal/maildrop": 5,
 
@@ -41,6 +45,8 @@ var floors = map[string]int{
 var workshop = map[string]bool{
 	"internal/transcript":  true,
 	"internal/dns/dnstest": true,
+
+	"internal/transport/transporttest": true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.
