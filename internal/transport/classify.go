@@ -30,7 +30,8 @@ func Classify(ctx context.Context, o *smtpclient.Outcome, accepted mail.Fate) ma
 		out.Fate = accepted
 	case o.Fate() == smtpclient.Unknown:
 		out.Unsure, out.Local = true, true
-		out.Reply = Local(smtp.CodeLocalError, smtp.EnhancedCode{4, 4, 2}, "The message may have been accepted, but no reply came: %v", o.Err)
+		out.Reply = Local(smtp.CodeLocalError, smtp.EnhancedCode{4, 4, 2}, "The message may have been accepted, but no reply came: %s",
+			strings.TrimPrefix(o.Err.Error(), smtpclient.ErrUnknownOutcome.Error()+": "))
 	case o.Reply == nil:
 		return broken(ctx, o.Stage, o.Err)
 	case o.Reply.Code == smtp.CodeUnavailable:
