@@ -31,6 +31,8 @@ var floors = map[string]int{
 	"internal/transport": 4,
 
 	"internal/transport/discard": 5,
+	"internal/transport/lmtp":    5,
+	"internal/transport/pipe":    5,
 	"internal/transport/remote":  5,
 
 	"internal/maildrop": 5,

@@ -61,6 +61,17 @@ func afterMail(stage smtp.Verb) bool {
 	return false
 }
 
+// TooMany reports whether a recipient was refused only because there are others
+// (RFC 5321, 4.5.3.1.10, which has 552 mean the same).
+func TooMany(o *smtpclient.Outcome) bool {
+	if o.Err == nil || o.Stage != smtp.VerbRCPT || o.Reply == nil {
+		return false
+	}
+	e := o.Reply.Enhanced
+	said := e.IsZero() || e[1] == 5 && e[2] == 3
+	return said && (o.Reply.Code == smtp.CodeInsufficientStorage || o.Reply.Code == smtp.CodeExceededStorage)
+}
+
 // Unreached makes an outcome of why there is no connection that is ready for MAIL:
 // deferred and HostDown; or failed, if the server has refused its service for good,
 // as its greeting or its answer to EHLO (RFC 5321, 3.1; RFC 7504).
