@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/transcript"
 	"github.com/posthouse/posthouse/internal/transport/remote"
 	"github.com/posthouse/posthouse/internal/transport/transporttest"
 )
@@ -245,6 +249,28 @@ func TestSilentAddress(t *testing.T) {
 		send(t, tr, to("b.test"), "x@b.test")
 		if took := time.Since(began); took != 250*time.Millisecond {
 			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestLateConnection: one that is made when another was faster is closed.
+func TestLateConnection(t *testing.T) {
+	const zone = "b.test MX 10 mx.b.test\nmx.b.test A 192.0.2.1\nmx.b.test AAAA 2001:db8::1\n"
+	n := &network{peers: map[string]*transporttest.Peer{"192.0.2.1": {}}}
+	in(t, zone, n, func(t *testing.T, tr *remote.Transport) {
+		ours, theirs := transcript.Pipe(100)
+		tr.Dial = func(ctx context.Context, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+			if to.Addr().Is4() {
+				return n.dial(ctx, local, to)
+			}
+			<-ctx.Done()
+			return ours, nil
+		}
+		if got := send(t, tr, to("b.test"), "x@b.test"); !strings.HasPrefix(got, "0 relayed") {
+			t.Error(got)
+		}
+		if _, err := theirs.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the late connection: %v", err)
 		}
 	})
 }

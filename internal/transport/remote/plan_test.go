@@ -85,7 +85,7 @@ type many struct {
 }
 
 func (m many) MX(_ context.Context, domain dns.Name) (dns.Answer[dns.MX], error) {
-	a := dns.Answer[dns.MX]{Name: domain, TTL: time.Hour}
+	a := dns.Answer[dns.MX]{Name: domain, TTL: 40 * time.Second}
 	for i := range 10_000 {
 		host, err := dns.ParseName(fmt.Sprintf("mx%d.b.test", i))
 		if err != nil {
@@ -98,7 +98,7 @@ func (m many) MX(_ context.Context, domain dns.Name) (dns.Answer[dns.MX], error)
 
 func (m many) A(_ context.Context, host dns.Name) (dns.Answer[netip.Addr], error) {
 	m.asked <- struct{}{}
-	a := dns.Answer[netip.Addr]{Name: host, TTL: time.Second}
+	a := dns.Answer[netip.Addr]{Name: host, TTL: 50 * time.Second}
 	for i := range 1000 {
 		a.Records = append(a.Records, netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}))
 	}
@@ -118,6 +118,9 @@ func TestTenThousandExchangers(t *testing.T) {
 		p := tr.Plan(t.Context(), to("b.test"))
 		if len(p.Hosts) != 20 || len(r.asked) != 20 || len(p.Hosts[0].Addrs) != 8 || p.Hosts[0].Name != "mx9999.b.test" || len(p.Notes) != 1 {
 			t.Errorf("%d hosts, %d questions, %q", len(p.Hosts), len(r.asked), p.Notes)
+		}
+		if until := time.Until(p.Until); until != 40*time.Second {
+			t.Errorf("holds for %v", until)
 		}
 		got := send(t, tr, to("b.test"), "x@b.test")
 		if dialled := len(strings.Fields(n.went())); !strings.HasPrefix(got, "0 deferred 451 4.4.1") || dialled > 24 {
