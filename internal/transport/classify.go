@@ -129,18 +129,23 @@ func Unreadable(err error) mail.Outcome {
 	}
 }
 
-// maxReply is how many octets of a reply's text are kept in an outcome.
+// maxReply is how many octets of a reply's text, or of a line, are kept.
 const maxReply = 1000
 
 // Local makes a reply that is ours: one printable line.
 func Local(code smtp.Code, enhanced smtp.EnhancedCode, format string, args ...any) *smtp.Reply {
-	text := strings.Map(func(r rune) rune {
+	return &smtp.Reply{Code: code, Enhanced: enhanced, Text: Line(fmt.Sprintf(format, args...))}
+}
+
+// Line makes one printable line, of the length that an outcome keeps, of what may
+// have come from outside.
+func Line(s string) string {
+	return clip(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError || r >= 0x80 && r < 0xa0 {
 			return ' '
 		}
 		return r
-	}, fmt.Sprintf(format, args...))
-	return Clip(&smtp.Reply{Code: code, Enhanced: enhanced, Text: text})
+	}, s))
 }
 
 // Clip returns a reply with as much of its text as an outcome keeps.
@@ -149,10 +154,17 @@ func Clip(r *smtp.Reply) *smtp.Reply {
 		return r
 	}
 	short := *r
+	short.Text = clip(r.Text)
+	return &short
+}
+
+func clip(s string) string {
+	if len(s) <= maxReply {
+		return s
+	}
 	at := maxReply
-	for at > 0 && !utf8.RuneStart(r.Text[at]) {
+	for at > 0 && !utf8.RuneStart(s[at]) {
 		at--
 	}
-	short.Text = strings.TrimRight(r.Text[:at], "\n") + "..."
-	return &short
+	return strings.TrimRight(s[:at], "\n") + "..."
 }

@@ -106,7 +106,7 @@ func (m many) A(_ context.Context, host dns.Name) (dns.Answer[netip.Addr], error
 }
 
 func (many) AAAA(_ context.Context, host dns.Name) (dns.Answer[netip.Addr], error) {
-	return dns.Answer[netip.Addr]{}, dns.ErrNoData
+	return dns.Answer[netip.Addr]{Name: host, TTL: time.Hour}, dns.ErrNoData
 }
 
 // TestTenThousandExchangers: a few hosts are looked up, fewer are tried.
@@ -116,7 +116,7 @@ func TestTenThousandExchangers(t *testing.T) {
 		r := many{asked: make(chan struct{}, 10_000)}
 		tr.Resolver = r
 		p := tr.Plan(t.Context(), to("b.test"))
-		if len(p.Hosts) != 20 || len(r.asked) != 20 || len(p.Hosts[0].Addrs) != 8 || p.Hosts[0].Name != "mx9999.b.test" || len(p.Notes) != 1 {
+		if len(p.Hosts) != 20 || len(r.asked) != 20 || len(p.Hosts[0].Addrs) != 4 || p.Hosts[0].Name != "mx9999.b.test" || len(p.Notes) != 1 {
 			t.Errorf("%d hosts, %d questions, %q", len(p.Hosts), len(r.asked), p.Notes)
 		}
 		if until := time.Until(p.Until); until != 40*time.Second {
