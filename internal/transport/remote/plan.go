@@ -94,7 +94,10 @@ func (p *planner) find(ctx context.Context) []*candidate {
 		return p.literal()
 	}
 	domain, err := dns.ParseName(p.domain)
-	if err != nil || domain.IsRoot() {
+	if err == nil && domain.IsRoot() {
+		err = errors.New("nobody lives at the root")
+	}
+	if err != nil {
 		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 2}, "%q is no domain: %v", p.domain, err)
 		return nil
 	}
