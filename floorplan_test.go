@@ -14,9 +14,8 @@ const module = "github.com/posthouse/posthouse"
 // the module. A path that ends in "/*" stands for every package below it.
 // A package imports only packages of lower floors.
 var floors = map[string]int{
-	"smtp":       1,
-	"message":    1,
-	"senderauth": 1,
+	"smtp":    1,
+	"message": 1,
 
 	"internal/dns": 1,
 
@@ -32,12 +31,11 @@ var floors = map[string]int{
 
 	"internal/transport/discard": 5,
 	"internal/transport/lmtp":    5,
+	"internal/transport/maildir": 5,
 	"internal/transport/pipe":    5,
 	"internal/transport/remote":  5,
 
-	"internal/maildrop": 5,
-
-	"internal/cli":   8,
+	"internal/cli":   7,
 	"internal/cli/*": 8,
 
 	"cmd/posthouse": 9,

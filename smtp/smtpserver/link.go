@@ -95,7 +95,7 @@ var errDiscard = errors.New("too much refused text")
 const week = 7 * 24 * time.Hour
 
 // slack is how much later than asked for a deadline may be: setting one costs
-// as much as some commands.
+// as much as some commands. [Limits] tells of it.
 func slack(d time.Duration) time.Duration { return d / 16 }
 
 // setReadBy sets the read deadline, or leaves the one that is set if it is a
@@ -169,6 +169,10 @@ func (l *link) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.interrupted = true
+	if l.tls != nil {
+		_ = l.tls.NetConn().Close() // without its farewell, which waits for the client
+		return
+	}
 	_ = l.nc.Close()
 }
 

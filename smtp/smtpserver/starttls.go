@@ -16,7 +16,7 @@ func (c *Conn) startTLS() {
 		c.bye(smtp.EnhancedCode{4, 7, 0}, "Something came along with STARTTLS, before TLS stood")
 		return
 	}
-	c.reply(smtp.VerbSTARTTLS, &smtp.Reply{Code: smtp.CodeReady, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "Ready to start TLS"})
+	c.reply(smtp.VerbSTARTTLS, &smtp.Reply{Code: smtp.CodeReady, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "ready to start TLS"})
 	if err := c.flush(); err != nil {
 		c.lost(err)
 		return

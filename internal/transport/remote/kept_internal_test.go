@@ -14,6 +14,12 @@ import (
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
+func rooms(t *Transport) int {
+	t.kept.mu.Lock()
+	defer t.kept.mu.Unlock()
+	return len(t.kept.rooms)
+}
+
 // TestRoomsGo: nothing stays in memory of hosts that are no longer talked with.
 func TestRoomsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -31,12 +37,12 @@ func TestRoomsGo(t *testing.T) {
 			d := transporttest.Delivery(transporttest.Envelope(t, "x@b.test"), transporttest.Hello, mail.Hop{Destination: hop})
 			transporttest.Check(t, d, tr.Deliver(t.Context(), d))
 		}
-		if n := len(tr.kept.rooms); n != 2 {
+		if n := rooms(tr); n != 2 {
 			t.Errorf("%d rooms while connections are kept", n)
 		}
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		if n := len(tr.kept.rooms); n != 0 {
+		if n := rooms(tr); n != 0 {
 			t.Errorf("%d rooms when they are gone", n)
 		}
 		full := key{"x", 25, smtpclient.TLSNever}
@@ -49,7 +55,7 @@ func TestRoomsGo(t *testing.T) {
 			t.Error("two where there is room for one")
 		}
 		tr.kept.leave(full)
-		if n := len(tr.kept.rooms); n != 0 {
+		if n := rooms(tr); n != 0 {
 			t.Errorf("%d rooms when nobody waits any more", n)
 		}
 	})
