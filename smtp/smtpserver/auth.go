@@ -114,6 +114,7 @@ func (c *Conn) notAuthenticated(mechanism string, err error) {
 	if r == nil {
 		r = &smtp.Reply{Code: smtp.CodeBadCredentials, Enhanced: smtp.EnhancedCode{5, 7, 8}, Text: "Authentication credentials invalid"}
 	}
-	c.log(slog.LevelInfo, "authentication failed", "mechanism", mechanism, "error", err)
+	// The error itself may quote what the client said.
+	c.log(slog.LevelInfo, "authentication failed", "mechanism", mechanism, "reply", r.Error())
 	c.refuse(smtp.VerbAUTH, r)
 }

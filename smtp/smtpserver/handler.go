@@ -93,7 +93,7 @@ type SASL interface {
 	// Next takes the client's response (nil: there was none yet) and returns the
 	// next challenge, or done. A challenge that comes with done is sent, and must
 	// be answered with an empty line (RFC 4954, 4). An error that is no
-	// [*smtp.Reply] is answered 535.
+	// [*smtp.Reply] is answered 535, and not logged, since it may tell secrets.
 	Next(response []byte) (challenge []byte, done bool, err error)
 }
 
@@ -119,7 +119,7 @@ type Turner interface {
 }
 
 // XClientHandler is a Session that wants to know what a trusted proxy said.
-// The Conn has the new values when it is called.
+// The Conn has the new values when it is called, and forgets them at STARTTLS.
 type XClientHandler interface {
 	XClient(ctx context.Context, attrs []smtp.XClientAttr) error
 }

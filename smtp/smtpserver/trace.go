@@ -27,18 +27,31 @@ func (c *Conn) traceIn(cmd smtp.Command, line []byte) {
 	if c.server.Trace == nil || c.server.Trace.In == nil {
 		return
 	}
-	s := strings.Map(printable, string(line))
-	switch words := strings.Fields(s); {
-	case verb == smtp.VerbAUTH && len(words) > 1:
-		mechanism, _, more := strings.Cut(words[1], "=")
-		s = words[0] + " " + mechanism
-		if more || len(words) > 2 {
-			s += " ***"
-		}
+	switch words := bytes.Fields(line); {
+	case len(words) > 1 && bytes.EqualFold(words[0], []byte("AUTH")):
+		line = maskAuth(words)
 	case verb == smtp.VerbUnknown && secretive:
-		s = "***"
+		line = []byte("***")
 	}
-	c.server.Trace.In(c, s)
+	c.server.Trace.In(c, strings.Map(printable, string(line)))
+}
+
+// maskAuth shows of an AUTH no more than its mechanism.
+func maskAuth(words [][]byte) []byte {
+	mechanism := words[1]
+	if i := bytes.IndexFunc(mechanism, notOfMechanism); i >= 0 {
+		mechanism = mechanism[:i]
+	}
+	shown := append([]byte("AUTH "), mechanism...)
+	if len(words) > 2 || len(mechanism) < len(words[1]) {
+		shown = append(shown, " ***"...)
+	}
+	return shown
+}
+
+// notOfMechanism: RFC 4422, 3.1.
+func notOfMechanism(r rune) bool {
+	return r != '-' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 }
 
 // printable maps what does not belong into a log to '?'.

@@ -42,6 +42,8 @@ func TestSecretsAreMasked(t *testing.T) {
 		{"AUTH NO-SUCH " + plain, plain},
 		{"AUTH NO-SUCH", coded, plain, plain}, // the client does not notice that it is refused
 		{"AUTH PLAIN\t" + plain},
+		{"AUTH\tPLAIN " + plain},
+		{" AUTH PLAIN " + plain},
 		{"AUTH LOGIN", "Ym9i", plain + plain + "!", coded},
 		{"AUTH LOGIN", "*", plain},
 		{"AUTH X-ROUNDS", rounds, rounds, "*"},
