@@ -19,14 +19,26 @@ func (s store) NewSession(context.Context, *smtpserver.Conn) (smtpserver.Session
 	return s, nil
 }
 
-func (store) Mail(_ context.Context, from smtp.Path, _ *smtp.MailParams) (smtpserver.Transaction, error) {
-	return &delivery{printed{from: from}}, nil
+func (store) Mail(context.Context, smtp.Path, *smtp.MailParams) (smtpserver.Transaction, error) {
+	return &delivery{}, nil
 }
 
 func (store) Close() {}
 
 // delivery accepts a message for some of its recipients.
-type delivery struct{ printed }
+type delivery struct{ to []smtp.Path }
+
+func (d *delivery) Rcpt(_ context.Context, to smtp.Path, _ *smtp.RcptParams) (*smtp.Reply, error) {
+	d.to = append(d.to, to)
+	return nil, nil
+}
+
+// Data is not called in LMTP, whose clients understand a reply for each.
+func (*delivery) Data(context.Context, io.Reader) (*smtp.Reply, error) {
+	return nil, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1}, "LMTP only")
+}
+
+func (*delivery) Abort() {}
 
 func (d *delivery) DataEach(_ context.Context, body io.Reader) ([]*smtp.Reply, error) {
 	if _, err := io.Copy(io.Discard, body); err != nil {
