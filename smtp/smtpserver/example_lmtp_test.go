@@ -33,9 +33,10 @@ func (d *delivery) Rcpt(_ context.Context, to smtp.Path, _ *smtp.RcptParams) (*s
 	return nil, nil
 }
 
-// Data is not called in LMTP, whose clients understand a reply for each.
-func (*delivery) Data(context.Context, io.Reader) (*smtp.Reply, error) {
-	return nil, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1}, "LMTP only")
+// Data is not called: whoever speaks LMTP is answered for each recipient.
+func (d *delivery) Data(ctx context.Context, body io.Reader) (*smtp.Reply, error) {
+	_, err := d.DataEach(ctx, body)
+	return nil, err
 }
 
 func (*delivery) Abort() {}
