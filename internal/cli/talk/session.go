@@ -101,7 +101,7 @@ func (s *session) next(in *prompter) (input, bool) {
 			}
 			if s.show(h) {
 				s.unasked++
-				s.inText = s.last == 354
+				s.inText = s.inText || s.last == 354
 			}
 		case <-s.done:
 			return input{err: errInterrupted}, true

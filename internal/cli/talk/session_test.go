@@ -132,6 +132,34 @@ func TestAPersonPipelines(t *testing.T) {
 	})
 }
 
+// A server that speaks in the middle of a text has not ended it.
+func TestTheOtherSideInterruptsAText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got, err := play(t, true, func(c net.Conn) {
+			write(c, "220 hello\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "354 go on\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "250 by the way\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "250 kept\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "221 bye\r\n")
+		}, "DATA", "one", thinks, "two", ".", "QUIT")
+		want := `   0.000 < 220 hello
+   0.000 < 354 go on
+   0.000 * now the text; a line with a single dot ends it
+   0.000 < 250 by the way
+   1.000 < 250 kept
+   1.000 < 221 bye
+`
+		if got != want || err != nil {
+			t.Errorf("the session was\n%s%v; want\n%s", got, err, want)
+		}
+	})
+}
+
 func TestNoReplyInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
