@@ -46,13 +46,14 @@ func (c *Conn) bdat(cmd smtp.Bdat) {
 	}
 	fault := b.fault()
 	if broken := c.discard(true, b.chunk.Drain); broken != nil {
+		if fault != nil {
+			err = fault
+		}
 		fault = broken
 	}
-	if fault != nil {
-		err = c.faulty(fault)
-	}
 	c.pauseText()
-	c.conclude(smtp.VerbBDAT, b.last, replies, err)
+	c.conclude(smtp.VerbBDAT, b.last, replies, c.verdict(err, fault))
+	c.leaveUnread(fault)
 }
 
 // passOver reads the chunk of a BDAT that is refused, for the client sends it
@@ -61,10 +62,11 @@ func (c *Conn) passOver(cmd smtp.Bdat, r *smtp.Reply) {
 	c.beginText(&c.server.limits)
 	err := c.discard(true, c.reader.Chunk(cmd.Size).Drain)
 	c.pauseText()
-	if err != nil {
+	if err != nil && !errors.Is(err, errDiscard) {
 		r = c.faulty(err)
 	}
 	c.refuse(smtp.VerbBDAT, r)
+	c.leaveUnread(err)
 }
 
 // begin goes over to the next chunk.

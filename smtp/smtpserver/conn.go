@@ -44,10 +44,11 @@ type Conn struct {
 	mechanism string // of the AUTH that succeeded
 	secretive bool   // AUTH came last: what is no command may be a secret
 
-	errors    int
-	messages  int
-	discarded int64
-	closing   bool
+	errors     int
+	messages   int
+	discarded  int64
+	closing    bool
+	unreadText bool // the client is still sending, and nobody reads it
 }
 
 func newConn(s *Server, nc net.Conn, id uint64) *Conn {
@@ -128,7 +129,26 @@ func (c *Conn) serve() {
 		c.talk()
 	}
 	_ = c.flush() // the client may be gone
+	if c.unreadText {
+		c.linger()
+	}
 }
+
+// linger gives the client a while to find our last reply. Were the connection
+// closed at once, with octets unread, the system would throw the reply away.
+func (c *Conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.nc, lingerSize)
+}
+
+// What linger waits for at the most.
+const (
+	lingerTime = 2 * time.Second
+	lingerSize = 16 << 20
+)
 
 // recovered keeps one connection's panic from ending the others.
 func (c *Conn) recovered() {
@@ -343,11 +363,12 @@ func (c *Conn) unknown(cmd smtp.Unknown) {
 	c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 1}, "Command is not known; HELP lists those that are"))
 }
 
-// answer sends a reply of the Session, and counts it if it is a refusal. It
-// reports whether the client was told yes.
+// answer sends a reply of the Session, and counts it if it is a refusal for
+// good: a client is not to blame for our full disk. It reports whether the client
+// was told yes.
 func (c *Conn) answer(v smtp.Verb, r *smtp.Reply) bool {
 	yes := c.reply(v, r)
-	if !yes {
+	if !yes && r.Code.Permanent() {
 		c.refused()
 	}
 	return yes

@@ -15,11 +15,39 @@ func (c *Conn) data() {
 	c.beginText(&c.server.limits)
 	body := c.reader.Dot(smtp.TextLimits{Size: c.server.limits.MessageSize, Line: c.server.limits.TextLine})
 	replies, err := c.handOver(body)
-	if fault := c.discard(err != nil, body.Drain); fault != nil {
-		err = c.faulty(fault)
-	}
+	fault := c.discard(err != nil, body.Drain)
 	c.pauseText()
-	c.conclude(smtp.Dot, true, replies, err)
+	c.conclude(smtp.Dot, true, replies, c.verdict(err, fault))
+	c.leaveUnread(fault)
+}
+
+// verdict is why a text is not accepted, nil if it is: what was wrong with it
+// goes before what the Handler says, except that a text may be too long to be
+// read to its end only because the Handler refused it.
+func (c *Conn) verdict(err, fault error) error {
+	switch {
+	case fault == nil:
+		return err
+	case errors.Is(fault, errDiscard) && isTextFault(err):
+		return c.faulty(err)
+	case errors.Is(fault, errDiscard) && err != nil:
+		return err
+	}
+	return c.faulty(fault)
+}
+
+// isTextFault reports whether a Handler returned what its body ended in.
+func isTextFault(err error) bool {
+	return errors.Is(err, smtp.ErrTooLarge) || errors.Is(err, smtp.ErrBareCR) ||
+		errors.Is(err, smtp.ErrBareLF) || errors.Is(err, smtp.ErrLineTooLong)
+}
+
+// leaveUnread ends the connection if the rest of a text was too long to be
+// thrown away: it would be taken for commands.
+func (c *Conn) leaveUnread(fault error) {
+	if errors.Is(fault, errDiscard) {
+		c.closing, c.unreadText = true, true
+	}
 }
 
 // discard finds the end of a text with drain. What the Handler did not take is
@@ -108,15 +136,17 @@ func (c *Conn) overall(v smtp.Verb, replies []*smtp.Reply) {
 // final sends what ends a transaction. One yes in it, and the client's errors
 // up to here are forgiven.
 func (c *Conn) final(v smtp.Verb, replies ...*smtp.Reply) {
-	yes := false
+	yes, never := false, false
 	for _, r := range replies {
 		yes = c.reply(v, r) || yes
+		never = never || r.Code.Permanent()
 	}
-	if !yes {
+	switch {
+	case yes:
+		c.errors = 0
+	case never:
 		c.refused()
-		return
 	}
-	c.errors = 0
 }
 
 // faulty is the reply to a text that cannot be accepted whatever the Handler

@@ -61,12 +61,12 @@ func TestEndlessThings(t *testing.T) {
 		{"a line of spaces", "NOOP ", "                ", "421 sina.com Too much nonsense"},
 		{"a line with bare LF", "", "\n", "421 sina.com Too much nonsense"},
 		{"lines of nonsense", "", "aaaa\r\n", "421 sina.com Too many errors"},
-		{"a header", envelope + "DATA\r\n", "X: aaaaaaaaaa", "421 4.7.0 sina.com Too much refused text"},
-		{"dots", envelope + "DATA\r\n", "..\r\n", "421 4.7.0 sina.com Too much refused text"},
-		{"text at fault", envelope + "DATA\r\n", "\n.\n", "421 4.7.0 sina.com Too much refused text"},
-		{"a chunk", envelope + "BDAT 9223372036854775807\r\n", "aaaaaaaa", "421 4.7.0 sina.com Too much refused text"},
-		{"a chunk of nothing begun", "BDAT 9223372036854775807 LAST\r\n", "aaaaaaaa", "421 sina.com Too much refused text"},
-		{"refused chunks", "", "BDAT 100000\r\n" + strings.Repeat("a", 100000), "421 sina.com Too much refused text"},
+		{"a header", envelope + "DATA\r\n", "X: aaaaaaaaaa", "552 5.3.4 Message is larger than 1048576 octets"},
+		{"dots", envelope + "DATA\r\n", "..\r\n", "552 5.3.4 Message is larger than 1048576 octets"},
+		{"text at fault", envelope + "DATA\r\n", "\n.\n", "554 5.6.0 LF without CR: lines of a message end with CRLF, and have neither inside"},
+		{"a chunk", envelope + "BDAT 9223372036854775807\r\n", "aaaaaaaa", "552 5.3.4 Message is larger than 1048576 octets"},
+		{"a chunk of nothing begun", "BDAT 9223372036854775807 LAST\r\n", "aaaaaaaa", "503 Say HELO or EHLO first"},
+		{"refused chunks", "", "BDAT 100000\r\n" + strings.Repeat("a", 100000), "503 Say HELO or EHLO first"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &smtpserver.Server{}

@@ -12,7 +12,7 @@ type Limits struct {
 	TextLine    int   // octets of a text line with CRLF; default none: RFC 5321 says 1000, and real mail exceeds it
 	Recipients  int   // of a transaction; default 1000, never below 100 (RFC 5321, 4.5.3.1.8)
 	Messages    int   // transactions of a session; default none, since a kept connection costs little
-	Errors      int   // refused commands that end the session with 421, since the last message; default 20
+	Errors      int   // commands refused for good (5yz) that end the session with 421, since the last message; default 20
 
 	Connections int // at a time; default 10000
 	PerAddress  int // at a time from one IPv4 address or IPv6 /64; default 100

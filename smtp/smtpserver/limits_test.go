@@ -1,13 +1,16 @@
 package smtpserver_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
@@ -282,4 +285,56 @@ func addrPrefix(t *testing.T, addr string) netip.Prefix {
 	t.Helper()
 	a := netip.MustParseAddrPort(addr).Addr()
 	return netip.PrefixFrom(a, a.BitLen())
+}
+
+// TestNotTheClientsFault: what is refused for now does not count as the
+// client's error, however often.
+func TestNotTheClientsFault(t *testing.T) {
+	inWorld(t, &smtpserver.Server{Limits: smtpserver.Limits{Errors: 3}}, func(w *world) {
+		c := w.call()
+		c.begin()
+		for range 10 {
+			c.ask("RCPT TO:<450.busy@sina.com>", 450)
+		}
+		c.ask("RCPT TO:<550.nobody@sina.com>", 550)
+		c.ask("RCPT TO:<550.nobody@sina.com>", 550)
+		c.ask("RCPT TO:<452.full@sina.com>", 452)
+		c.say("RCPT TO:<550.nobody@sina.com>")
+		c.hear(550, 421)
+		c.ended()
+	})
+}
+
+// TestLastWords: over a real connection, the reply to a text that is not read
+// to its end reaches a client that is still sending.
+func TestLastWords(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &smtpserver.Server{
+		Handler: smtpserver.HandlerFunc(func(_ context.Context, m *smtpserver.Message) (*smtp.Reply, error) {
+			_, err := io.Copy(io.Discard, m.Body)
+			return nil, err
+		}),
+		Limits: smtpserver.Limits{MessageSize: 1 << 20, Discard: 1 << 20},
+	}
+	go server.Serve(l)
+	defer server.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "EHLO sohu.com\r\nMAIL FROM:<bob@sohu.com>\r\nRCPT TO:<alice@sina.com>\r\nDATA\r\n")
+	line := strings.Repeat("a", 1022) + "\r\n"
+	for range 8 << 10 { // 8 MiB, whatever becomes of them
+		if _, err := io.WriteString(conn, line); err != nil {
+			break
+		}
+	}
+	all, _ := io.ReadAll(conn)
+	if !strings.Contains(string(all), "552 5.3.4 ") {
+		t.Errorf("the client never heard why: %q", all)
+	}
 }

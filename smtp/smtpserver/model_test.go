@@ -45,7 +45,7 @@ func (m *model) hear(line, text string) []int {
 	switch {
 	case code == 221 || code == 421:
 		m.done = true
-	case code >= 400:
+	case code >= 500:
 		if m.errors++; m.errors == modelErrors || strings.HasPrefix(line, "BDAT x") {
 			m.done = true
 			return []int{code, 421}
@@ -391,7 +391,7 @@ func (p *player) data() {
 	p.m.draft.text = text
 	code := p.m.verdict(true)
 	p.expect(code)
-	if code >= 400 {
+	if code >= 500 {
 		if p.m.errors++; p.m.errors == modelErrors {
 			p.m.done = true
 			p.expect(421)
