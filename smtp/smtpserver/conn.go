@@ -135,7 +135,8 @@ func (c *Conn) serve() {
 }
 
 // linger gives the client a while to find our last reply. Were the connection
-// closed at once, with octets unread, the system would throw the reply away.
+// closed at once, with octets unread, a reset would go out, and many systems
+// throw away what came before one.
 func (c *Conn) linger() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
