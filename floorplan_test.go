@@ -20,6 +20,9 @@ var floors = map[string]int{
 
 	"internal/mail": 2,
 
+	"internal/queue": 4,
+	"internal/dsn":   4,
+
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 
