@@ -281,6 +281,9 @@ func TestNothingInAReportEndsALine(t *testing.T) {
 	to.Final.Addr, to.Original = evil, smtp.ORcpt{Type: "rfc822" + evil, Addr: evil}
 	to.Remote, to.Diagnostic = evil, dsn.Diagnostic{Type: "smtp" + evil, Text: evil}
 	r.Recipients = []dsn.Recipient{to}
+	long := refused(t)
+	long.Final.Addr, long.Original = strings.Repeat("a", 3000), smtp.ORcpt{Type: "utf-8", Addr: strings.Repeat("鲍", 300)}
+	r.Recipients = append(r.Recipients, long)
 	for _, utf8 := range []bool{false, true} {
 		r.UTF8 = utf8
 		text, needs := write(t, r, content("Subject: a\rb\nX:\x00\x1b\r\n c\r\n\r\nBody\r\n"))

@@ -101,6 +101,7 @@ func (s status7) field(name, value string) {
 	s.p.printf("%s:", name)
 	col := len(name) + 1
 	for word := range strings.SplitSeq(value, " ") {
+		word = clip(word, clipped) // a line has 998 octets at most
 		// A line of nothing but white space is not a folded one: RFC 5322, 3.2.2.
 		if n := utf8.RuneCountInString(word); col+1+n > width && col > 1 && word != "" {
 			s.p.printf("\r\n")
