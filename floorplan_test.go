@@ -14,9 +14,10 @@ const module = "github.com/posthouse/posthouse"
 // the module. A path that ends in "/*" stands for every package below it.
 // A package imports only packages of lower floors.
 var floors = map[string]int{
-	"smtp":       1,
-	"message":    1,
-	"senderauth": 1,
+	"smtp":    1,
+	"message": 1,
+
+	"internal/dns": 1,
 
 	"internal/mail": 2,
 
@@ -26,9 +27,18 @@ var floors = map[string]int{
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 
-	"internal/maildrop": 5,
+	"internal/dns/dnsclient": 3,
 
-	"internal/cli":   8,
+	"internal/route":     4,
+	"internal/transport": 4,
+
+	"internal/transport/discard": 5,
+	"internal/transport/lmtp":    5,
+	"internal/transport/maildir": 5,
+	"internal/transport/pipe":    5,
+	"internal/transport/remote":  5,
+
+	"internal/cli":   7,
 	"internal/cli/*": 8,
 
 	"cmd/posthouse": 9,
@@ -36,7 +46,10 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
-	"internal/transcript": true,
+	"internal/transcript":  true,
+	"internal/dns/dnstest": true,
+
+	"internal/transport/transporttest": true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.

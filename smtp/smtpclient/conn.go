@@ -21,11 +21,12 @@ type Conn struct {
 	r      *smtp.Reader
 	trace  tracer
 
-	ctx  context.Context // of the call under way
-	out  []byte          // said, but not yet written
-	late error           // a write failed; replies may still come
-	dead error           // the connection cannot be used any more
-	text []byte          // memory for the text of messages
+	ctx    context.Context // of the call under way
+	out    []byte          // said, but not yet written
+	late   error           // a write failed; replies may still come
+	dead   error           // the connection cannot be used any more
+	secret string          // said last in AUTH, as it was on the wire
+	text   []byte          // memory for the text of messages
 
 	greeting *smtp.Reply
 	ext      smtp.Extensions
@@ -95,7 +96,7 @@ func (c *Conn) under(ctx context.Context) func() {
 	}
 	fired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = c.base.SetDeadline(longAgo)
+		_ = c.base.SetDeadline(time.Unix(1, 0)) // long ago: reads and writes end at once
 		close(fired)
 	})
 	return func() {
@@ -105,9 +106,6 @@ func (c *Conn) under(ctx context.Context) func() {
 		c.ctx = context.Background()
 	}
 }
-
-// longAgo is a deadline that ends reads and writes at once.
-var longAgo = time.Unix(1, 0)
 
 // readWithin and writeWithin give the next reads or writes a time limit.
 func (c *Conn) readWithin(d time.Duration) error {

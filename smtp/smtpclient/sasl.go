@@ -4,10 +4,12 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,6 +74,7 @@ func (c *Conn) respond(client sasl.Client, r *smtp.Reply) (*smtp.Reply, error) {
 		response, err = client.Next(challenge)
 	}
 	if err == nil {
+		c.secret = base64.StdEncoding.EncodeToString(response)
 		c.out = smtp.AppendSASL(c.out, response)
 	} else {
 		c.out = append(c.out, "*\r\n"...)
@@ -189,16 +192,29 @@ func scramClient(name string, hash scram.HashGeneratorFcn) func(*Conn, *Auth) (s
 		if err != nil {
 			return nil, fmt.Errorf("SCRAM: %w", err)
 		}
-		talk := client.NewConversation()
-		if strings.HasSuffix(name, "-PLUS") {
-			binding, err := c.channelBinding()
-			if err != nil {
-				return nil, err
-			}
-			talk = client.NewConversationWithChannelBinding(binding)
+		talk, err := c.converse(client, name)
+		if err != nil {
+			return nil, err
 		}
 		return &scramConversation{name, talk}, nil
 	}
+}
+
+// converse begins a conversation, bound to TLS if the mechanism is. If we could
+// bind it, and the server seems not to, it is told so: somebody in between may
+// have taken the -PLUS off its list (RFC 5802, 6).
+func (c *Conn) converse(client *scram.Client, name string) (*scram.ClientConversation, error) {
+	if strings.HasSuffix(name, "-PLUS") {
+		binding, err := c.channelBinding()
+		if err != nil {
+			return nil, err
+		}
+		return client.NewConversationWithChannelBinding(binding), nil
+	}
+	if c.secure && !slices.Contains(c.ext.Mechanisms, name+"-PLUS") {
+		return client.NewConversationAdvertisingChannelBinding(), nil
+	}
+	return client.NewConversation(), nil
 }
 
 func (s *scramConversation) Start() (string, []byte, error) {
@@ -206,7 +222,17 @@ func (s *scramConversation) Start() (string, []byte, error) {
 	return s.name, []byte(first), err
 }
 
+// maxIterations bounds the work that a server can make of a password, to about
+// a second. RFC 7677 asks for 4096 at least, and nobody for a million.
+const maxIterations = 2_000_000
+
 func (s *scramConversation) Next(challenge []byte) ([]byte, error) {
+	for field := range strings.SplitSeq(string(challenge), ",") {
+		count, ok := strings.CutPrefix(field, "i=")
+		if n, err := strconv.ParseUint(count, 10, 64); ok && (err != nil || n > maxIterations) {
+			return nil, fmt.Errorf("SCRAM: %q iterations, %d are allowed", count, maxIterations)
+		}
+	}
 	response, err := s.talk.Step(string(challenge))
 	return []byte(response), err
 }

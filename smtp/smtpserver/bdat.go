@@ -40,16 +40,19 @@ func (c *Conn) bdat(cmd smtp.Bdat) {
 	if err == nil && b.err == nil {
 		_, _ = io.Copy(io.Discard, b) // the Handler has read enough
 	}
-	if b.err == errAborted || b.err == nil && c.closing {
+	if b.err == errAborted {
 		c.endTransaction()
 		return
 	}
 	fault := b.fault()
-	if end := c.discard(true, b.chunk.Drain); end != nil {
-		fault = end
+	if broken := c.discard(true, b.chunk.Drain); broken != nil {
+		fault = broken
+	}
+	if fault != nil {
+		err = c.faulty(fault)
 	}
 	c.pauseText()
-	c.conclude(smtp.VerbBDAT, replies, err, fault)
+	c.conclude(smtp.VerbBDAT, b.last, replies, err)
 }
 
 // passOver reads the chunk of a BDAT that is refused, for the client sends it

@@ -138,7 +138,8 @@ func hostname(name string) string {
 	return name
 }
 
-// ListenAndServe listens on a TCP address, "host:port", and serves it.
+// ListenAndServe listens on a TCP address, "host:port", and serves it as Serve
+// does. The context is for listening: what ends serving is Shutdown or Close.
 func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	l, err := Listen(ctx, addr)
 	if err != nil {
@@ -227,7 +228,8 @@ func (s *Server) leave(c *Conn) {
 	s.sessions.Done()
 }
 
-// full returns the reply that turns a connection away when there are too many.
+// full returns the reply that turns a connection away when there are too many;
+// nil: there is room.
 // The client's address is known by now, from PROXY if need be.
 func (s *Server) full(c *Conn) *smtp.Reply {
 	block := addressBlock(c.peer.Addr())
@@ -250,7 +252,6 @@ func (s *Server) full(c *Conn) *smtp.Reply {
 // addressBlock is what counts as one client: an IPv4 address, or the /64 that
 // an IPv6 host usually has to itself.
 func addressBlock(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
 	bits := 32
 	if a.Is6() {
 		bits = 64

@@ -1,0 +1,80 @@
+// Command posthouse receives and sends mail. See "posthouse help".
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/posthouse/posthouse/internal/cli"
+	"github.com/posthouse/posthouse/internal/cli/bench"
+	"github.com/posthouse/posthouse/internal/cli/codes"
+	"github.com/posthouse/posthouse/internal/cli/run"
+	"github.com/posthouse/posthouse/internal/cli/send"
+	"github.com/posthouse/posthouse/internal/cli/talk"
+)
+
+func main() { os.Exit(int(execute())) }
+
+// execute carries out the command line. The first signal asks the command to end,
+// the second one ends it.
+func execute() cli.Status {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	started := false
+	root := rootCommand()
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	status, told := cli.StatusOf(err)
+	if !told && !started {
+		status = cli.Usage // cobra refused the command line
+		err = refused(cmd, err)
+	}
+	if err != nil && err.Error() != "" {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", cmd.CommandPath(), cli.Printable(err.Error()))
+	}
+	return status
+}
+
+// refused says in one line why cobra does not take the command line.
+func refused(cmd *cobra.Command, err error) error {
+	text, meant, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	help := cmd.CommandPath() + " --help tells more"
+	if words := strings.Fields(meant); len(words) > 0 {
+		help = "did you mean " + strings.Join(words, " or ") + "? " + help
+	}
+	return fmt.Errorf("%s (%s)", text, help)
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "posthouse",
+		Short: "Receive and send mail over SMTP",
+		Long: `Posthouse receives and sends mail over SMTP.
+
+Try it in two terminals; no mail leaves this machine:
+
+  posthouse run
+  posthouse send --to you@example.org --subject hello --text "It works."`,
+		Version:       readVersion().String(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.AddCommand(
+		run.Command(),
+		send.Command(),
+		talk.Command(),
+		bench.Command(),
+		codes.Command(),
+		versionCommand(),
+	)
+	return root
+}
