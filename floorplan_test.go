@@ -21,14 +21,13 @@ var floors = map[string]int{
 
 	"internal/mail": 2,
 
-	"internal/queue": 4,
-	"internal/dsn":   4,
-
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 
 	"internal/dns/dnsclient": 3,
 
+	"internal/dsn":       4,
+	"internal/queue":     4,
 	"internal/route":     4,
 	"internal/transport": 4,
 
