@@ -26,6 +26,8 @@ var floors = map[string]int{
 
 	"internal/dns/dnsclient": 3,
 
+	"internal/dsn":       4,
+	"internal/queue":     4,
 	"internal/route":     4,
 	"internal/transport": 4,
 
