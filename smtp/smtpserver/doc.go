@@ -8,5 +8,6 @@
 // connection, the Session a [Transaction] for each MAIL, and each Transaction
 // ends in exactly one of Data or Abort.
 //
-// The zero value of every option is safe, and every limit is finite.
+// The zero value of every option is safe, and so are the limits on memory and
+// time that it stands for: they are finite.
 package smtpserver
