@@ -120,7 +120,7 @@ func (c *Conn) serve() {
 	c.ctx, c.end = context.WithCancel(c.server.base)
 	defer c.end()
 	c.began = time.Now()
-	c.reader = smtp.NewReader(&c.link, &c.server.buffers)
+	c.reader = smtp.NewReader((*incoming)(&c.link), &c.server.buffers)
 	defer c.reader.Release()
 	if c.identify() && c.open() {
 		defer c.session.Close()

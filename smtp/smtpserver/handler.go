@@ -119,7 +119,7 @@ type Turner interface {
 }
 
 // XClientHandler is a Session that wants to know what a trusted proxy said.
-// The Conn has the new values when it is called.
+// The Conn has the new values when it is called, and forgets them at STARTTLS.
 type XClientHandler interface {
 	XClient(ctx context.Context, attrs []smtp.XClientAttr) error
 }

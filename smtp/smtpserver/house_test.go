@@ -286,6 +286,9 @@ func (g *guest) Command(_ context.Context, name, args string) (*smtp.Reply, erro
 		text := cmp.Or(g.conn.RemoteAddr().String(), "nowhere") + " " + g.conn.Protocol() + " " + g.conn.Hello()
 		return &smtp.Reply{Code: 250, Text: text}, nil
 	}
+	if name == "XECHO" {
+		return &smtp.Reply{Code: 250, Text: args}, nil
+	}
 	if name == "XREPLY" {
 		return asked(args), nil
 	}

@@ -268,6 +268,12 @@ func TestProxiedClientsAreCountedThemselves(t *testing.T) {
 			began := time.Now()
 			newCaller(t, w.dial(stranger)).ended()
 			within(t, "header", began, 30*time.Second)
+			c := newCaller(t, w.dial(stranger))
+			c.say("EHLO sohu.com")
+			c.ended()
+			if w.house.sessions != 0 {
+				t.Error("the Handler was asked about a peer that did not say who it is for")
+			}
 		})
 	})
 }

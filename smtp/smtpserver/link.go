@@ -46,9 +46,12 @@ const (
 	keepOut = 128
 )
 
-// Read flushes what was written and waits for the client. It implements
-// [io.Reader] for the smtp.Reader above.
-func (l *link) Read(p []byte) (int, error) {
+// incoming is the side of a link that the smtp.Reader above reads.
+type incoming link
+
+// Read flushes what was written and waits for the client.
+func (in *incoming) Read(p []byte) (int, error) {
+	l := (*link)(in)
 	if err := l.flush(); err != nil {
 		return 0, err
 	}
@@ -148,8 +151,7 @@ func (l *link) endWait() bool {
 	defer l.mu.Unlock()
 	l.waiting = false
 	if l.interrupted {
-		l.readBy = time.Time{}
-		_ = l.nc.SetReadDeadline(time.Time{}) // set anew before the next read
+		l.readBy = time.Time{} // what is set is over; the next read sets it anew
 	}
 	return l.interrupted
 }

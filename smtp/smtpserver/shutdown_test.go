@@ -3,10 +3,13 @@ package smtpserver_test
 import (
 	"context"
 	"errors"
+	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/transcript"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
@@ -15,72 +18,72 @@ import (
 func TestShutdown(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		at    func(*caller) // what it is at when Shutdown comes
-		after func(*caller) // what goes on then
+		at    func(*caller)        // what it is at when Shutdown comes
+		after func(*caller) string // what goes on then, up to the 421
 		taken int
 	}{
-		{"idle", func(*caller) {}, func(c *caller) { c.hear(421) }, 0},
-		{"in a transaction", (*caller).begin, func(c *caller) { c.hear(421) }, 0},
-		{"in the middle of a line", func(c *caller) { c.send("NOO") }, func(c *caller) { c.hear(421) }, 0},
+		{"idle", func(*caller) {}, func(c *caller) string { return c.hear(421) }, 0},
+		{"in a transaction", (*caller).begin, func(c *caller) string { return c.hear(421) }, 0},
+		{"in the middle of a line", func(c *caller) { c.send("NOO") }, func(c *caller) string { return c.hear(421) }, 0},
 		{"in DATA", func(c *caller) {
 			c.begin()
 			c.ask("DATA", 354)
 			c.say("Subject: x")
-		}, func(c *caller) {
+		}, func(c *caller) string {
 			time.Sleep(time.Minute)
 			c.say("", "the rest", ".")
-			c.hear(250, 421)
+			return c.hear(250, 421)
 		}, 1},
 		{"in DATA, pipelined", func(c *caller) {
 			c.begin()
 			c.ask("DATA", 354)
-		}, func(c *caller) {
+		}, func(c *caller) string {
 			c.say(".", "MAIL FROM:<bob@sohu.com>")
-			c.hear(250, 421)
+			return c.hear(250, 421)
 		}, 1},
 		{"in a chunk", func(c *caller) {
 			c.begin()
 			c.send("BDAT 4 LAST\r\nab")
-		}, func(c *caller) {
+		}, func(c *caller) string {
 			c.send("\r\n")
-			c.hear(250, 421)
+			return c.hear(250, 421)
 		}, 1},
 		{"between chunks", func(c *caller) {
 			c.begin()
 			c.send("BDAT 4\r\nab\r\n")
 			c.hear(250)
-		}, func(c *caller) { c.hear(421) }, 0},
+		}, func(c *caller) string { return c.hear(421) }, 0},
 		{"in a chunk that is not the last", func(c *caller) {
 			c.begin()
 			c.send("BDAT 4\r\nab")
-		}, func(c *caller) {
+		}, func(c *caller) string {
 			c.send("\r\n")
-			c.hear(250, 421)
+			return c.hear(250, 421)
 		}, 0},
 		{"in AUTH", func(c *caller) {
 			c.ask("EHLO sohu.com", 250)
 			c.ask("AUTH X-ROUNDS", 334)
-		}, func(c *caller) { c.hear(421) }, 0},
+		}, func(c *caller) string { return c.hear(421) }, 0},
 		{"before the TLS handshake", func(c *caller) {
 			c.ask("EHLO sohu.com", 250)
 			c.ask("STARTTLS", 220)
-		}, func(c *caller) {
+		}, func(c *caller) string {
 			c.secure("smtp")
-			c.hear(421)
+			return c.hear(421)
 		}, 0},
 		{"in TLS", func(c *caller) {
 			c.ask("EHLO sohu.com", 250)
 			c.startTLS()
 			c.begin()
-		}, func(c *caller) { c.hear(421) }, 0},
+		}, func(c *caller) string { return c.hear(421) }, 0},
 		{"in DATA in TLS", func(c *caller) {
 			c.ask("EHLO sohu.com", 250)
 			c.startTLS()
 			c.begin()
 			c.ask("DATA", 354)
-		}, func(c *caller) {
+		}, func(c *caller) string {
 			c.say(".")
-			c.hear(250, 421)
+			return c.hear(250, 421)
 		}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,13 +91,15 @@ func TestShutdown(t *testing.T) {
 				caller := w.call()
 				c.at(caller)
 				synctest.Wait()
-				done := make(chan error)
+				done, began := make(chan error), time.Now()
 				go func() { done <- w.server.Shutdown(context.Background()) }()
 				synctest.Wait()
-				c.after(caller)
+				if text := c.after(caller); !strings.HasSuffix(text, "Service is shutting down") {
+					t.Errorf("421 says %q", text)
+				}
 				caller.ended()
-				if err := <-done; err != nil {
-					t.Error(err)
+				if err := <-done; err != nil || time.Since(began) > time.Minute {
+					t.Errorf("Shutdown returned %v after %v", err, time.Since(began))
 				}
 				if got := len(w.house.taken()); got != c.taken {
 					t.Errorf("%d messages were accepted, want %d", got, c.taken)
@@ -102,6 +107,40 @@ func TestShutdown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestShutdownAsACommandArrives: what is read when Shutdown comes is still
+// carried out; if it is DATA, the message has all the time that it may take.
+func TestShutdownAsACommandArrives(t *testing.T) {
+	// Equal limits: the deadline of the wait for DATA would do for its text.
+	limits := smtpserver.Limits{Idle: 3 * time.Minute, DataIdle: 3 * time.Minute}
+	inWorld(t, &smtpserver.Server{Limits: limits}, func(w *world) {
+		ours, theirs := transcript.Pipe(64 << 10)
+		w.street.doors <- &interruptedRead{theirs, w.server}
+		c := newCaller(t, ours)
+		c.hear(220)
+		c.begin()
+		c.ask("DATA", 354)
+		time.Sleep(time.Minute)
+		c.say(".")
+		c.hear(250, 421)
+		c.ended()
+	})
+}
+
+// interruptedRead is a connection whose server is shut down while DATA is read.
+type interruptedRead struct {
+	net.Conn
+	server *smtpserver.Server
+}
+
+func (c *interruptedRead) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if string(p[:n]) == "DATA\r\n" {
+		go func() { _ = c.server.Shutdown(context.Background()) }()
+		time.Sleep(time.Millisecond)
+	}
+	return n, err
 }
 
 // TestShutdownGivesUp: when its context ends, Shutdown returns, the sessions go

@@ -50,6 +50,6 @@ func (c *Conn) handshake() bool {
 	c.nc, c.tls = t, t
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.mu.Unlock()
-	c.reader.Reset(&c.link)
+	c.reader.Reset((*incoming)(&c.link))
 	return true
 }

@@ -1,8 +1,10 @@
 package smtpserver_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,15 +32,32 @@ func TestImplicitTLS(t *testing.T) {
 // TestTLSIsClosedProperly: the client can tell an end from a cut, which is a
 // close_notify (RFC 8446, 6.1).
 func TestTLSIsClosedProperly(t *testing.T) {
-	inWorld(t, &smtpserver.Server{TLS: withCertificate()}, func(w *world) {
+	config := withCertificate()
+	config.MaxVersion = tls.VersionTLS12 // which shows that a record is an alert
+	inWorld(t, &smtpserver.Server{TLS: config}, func(w *world) {
 		c := w.call()
 		c.ask("EHLO sohu.com", 250)
+		heard := &tap{Conn: c.conn}
+		c.conn = heard
 		c.startTLS()
 		c.ask("QUIT", 221)
-		if rest, err := io.ReadAll(c.conn); err != nil || len(rest) > 0 {
-			t.Errorf("end of TLS: %q %v", rest, err)
+		c.ended()
+		if i := bytes.LastIndex(heard.in, []byte{21, 3, 3}); i < 0 || i < len(heard.in)-64 {
+			t.Errorf("TLS ends without an alert: % x", heard.in[max(0, len(heard.in)-64):])
 		}
 	})
+}
+
+// tap keeps what is read through it.
+type tap struct {
+	net.Conn
+	in []byte
+}
+
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.in = append(t.in, p[:n]...)
+	return n, err
 }
 
 // TestALPN: a client that asks for protocols must ask for SMTP.
