@@ -17,12 +17,23 @@ var floors = map[string]int{
 	"smtp":    1,
 	"message": 1,
 
+	"internal/dns": 1,
+
 	"internal/mail": 2,
 
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 
+	"internal/dns/dnsclient": 3,
+
+	"internal/route":     4,
+	"internal/transport": 4,
+
+	"internal/transport/discard": 5,
+	"internal/transport/lmtp":    5,
 	"internal/transport/maildir": 5,
+	"internal/transport/pipe":    5,
+	"internal/transport/remote":  5,
 
 	"internal/cli":   7,
 	"internal/cli/*": 8,
@@ -32,7 +43,10 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
-	"internal/transcript": true,
+	"internal/transcript":  true,
+	"internal/dns/dnstest": true,
+
+	"internal/transport/transporttest": true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.

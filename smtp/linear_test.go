@@ -79,9 +79,6 @@ func parseAs(v Verb, before string) func(s string) {
 // times. Only a ratio that stays above 11 in five tries is a failure, so that a
 // busy machine is none.
 func TestEveryParserIsLinear(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector takes its time, and not in proportion")
-	}
 	const size = 1 << 20
 	for name, parse := range parsers {
 		t.Run(name, func(t *testing.T) {

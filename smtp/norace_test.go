@@ -2,4 +2,4 @@
 
 package smtp
 
-const raceDetector = false
+const raceEnabled = false

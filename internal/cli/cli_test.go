@@ -79,10 +79,18 @@ func TestOctets(t *testing.T) {
 func TestProgressLine(t *testing.T) {
 	begun := time.Unix(1000, 0)
 	p := &Progress{label: "sending", total: 4000, format: Octets, begun: begun, done: 1000}
-	got := p.line(begun.Add(2 * time.Second))
-	want := "sending [######------------------]  25% 1.0 kB of 4.0 kB, 500 B/s"
-	if got != want {
-		t.Errorf("the bar is\n%q, want\n%q", got, want)
+	forms := p.forms(begun.Add(2 * time.Second))
+	for width, want := range map[int]string{
+		80: "sending [######------------------]  25% 1.0 kB of 4.0 kB, 500 B/s",
+		66: "sending [######------------------]  25% 1.0 kB of 4.0 kB, 500 B/s",
+		65: "sending  25% 1.0 kB of 4.0 kB, 500 B/s", // the last column stays free
+		38: "sending  25%",
+		10: " 25%",
+		1:  " 25%",
+	} {
+		if got := widest(forms, width); got != want {
+			t.Errorf("%d wide, the bar is\n%q, want\n%q", width, got, want)
+		}
 	}
 }
 
@@ -125,6 +133,12 @@ func TestHostPort(t *testing.T) {
 		"mail.example:x":   "",
 		"mail.example:-1":  "",
 		"a b:25":           "",
+		"fe80::1%eth0":     "[fe80::1%eth0]:25",
+		"2525":             "",
+		"[::1":             "",
+		"::1]":             "",
+		"mail:25:25":       "",
+		"[mail]:25":        "mail:25",
 	} {
 		got, err := HostPort(in, "25")
 		if got != want || (err != nil) != (want == "") {

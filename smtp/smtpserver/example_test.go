@@ -6,11 +6,11 @@ import (
 	"io"
 	"log"
 	"net"
-	netsmtp "net/smtp"
 	"os"
 	"strings"
 
 	"github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp/smtpclient"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
@@ -48,7 +48,7 @@ func (u unixLines) Write(p []byte) (int, error) {
 }
 
 func send(addr string, to ...string) {
-	err := netsmtp.SendMail(addr, nil, "bob@sohu.com", to, []byte("Subject: Hello\r\n\r\nHello, Alice.\r\n"))
+	err := smtpclient.SendMail(addr, nil, "bob@sohu.com", to, []byte("Subject: Hello\r\n\r\nHello, Alice.\r\n"))
 	if err != nil {
 		fmt.Println("not sent:", err)
 	}
@@ -93,5 +93,5 @@ func ExampleHandler() {
 	send(l.Addr().String(), "carol@sina.com")
 	_ = server.Shutdown(context.Background())
 	// Output:
-	// not sent: 550 "5.1.1 No carol here"
+	// not sent: carol@sina.com: 550 5.1.1 No carol here
 }

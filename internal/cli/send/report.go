@@ -63,7 +63,7 @@ func outcome(o *smtpclient.Outcome) recipient {
 		out.Reply = &reply{o.Reply.Code, o.Reply.Enhanced.String(), o.Reply.Text}
 	}
 	if o.Err != nil {
-		out.Error = o.Err.Error()
+		out.Error = plain(o.Err)
 	}
 	out.Fate, out.status = fate(o)
 	return out
@@ -150,7 +150,7 @@ func (to *recipient) why() string {
 	case to.Local:
 		return "not sent: " + to.Reply.String()
 	}
-	return to.Stage + ": " + to.Reply.String()
+	return stageName(to.Stage) + ": " + to.Reply.String()
 }
 
 func (r *reply) String() string {

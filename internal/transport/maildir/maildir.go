@@ -12,6 +12,9 @@
 // which a later Open removes once it is old. A crash after it leaves a whole
 // message in new. So a message that Commit promised is there after a crash, and
 // one that it did not promise is there whole or not at all.
+//
+// A [Transport] does so for the recipients of a delivery, in Maildirs whose paths
+// are made of their addresses.
 package maildir
 
 import (
