@@ -33,7 +33,6 @@ type Conn struct {
 
 	ctx     context.Context
 	end     context.CancelFunc
-	began   time.Time
 	peer    netip.AddrPort
 	counted netip.Prefix // how the server counts this connection
 
@@ -120,7 +119,9 @@ func (c *Conn) serve() {
 	defer c.recovered()
 	c.ctx, c.end = context.WithCancel(c.server.base)
 	defer c.end()
-	c.began = time.Now()
+	if l := c.server.limits.Session; l != none {
+		c.endBy = time.Now().Add(l)
+	}
 	c.reader = smtp.NewReader((*incoming)(&c.link), &c.server.buffers)
 	defer c.reader.Release()
 	if c.identify() && c.open() {
@@ -188,12 +189,31 @@ func (c *Conn) next() smtp.Command {
 		}
 		cmd, err := c.grammar.Parse(line)
 		c.traceIn(cmd, line)
-		if err == nil {
+		switch {
+		case isHTTP(cmd):
+			c.bye(smtp.EnhancedCode{4, 7, 0}, "This is a mail server, and that was HTTP")
+		case err != nil:
+			c.malformed(cmd, err)
+		default:
 			return cmd
 		}
-		c.malformed(cmd, err)
 	}
 	return nil
+}
+
+// isHTTP reports whether a command is the first line of a request of HTTP. A
+// web page can make its visitor's browser send one here, with commands of SMTP in
+// its body: nothing behind it is listened to.
+func isHTTP(cmd smtp.Command) bool {
+	u, ok := cmd.(smtp.Unknown)
+	if !ok || !strings.Contains(u.Args, "HTTP/") {
+		return false
+	}
+	switch u.Name {
+	case "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE":
+		return true
+	}
+	return false
 }
 
 // await waits for a line of the client.
@@ -203,8 +223,8 @@ func (c *Conn) await() ([]byte, error) {
 	if l := c.server.limits.Idle; l != none {
 		by = now.Add(l)
 	}
-	if l := c.server.limits.Session; l != none && by.After(c.began.Add(l)) {
-		by = c.began.Add(l)
+	if !c.endBy.IsZero() && c.endBy.Before(by) {
+		by = c.endBy
 	}
 	if !c.beginWait(by, now) {
 		return nil, errShutdown
@@ -220,6 +240,7 @@ var errShutdown = errors.New("shutting down")
 
 // unread answers a line that could not be read.
 func (c *Conn) unread(err error) {
+	c.traceUnread(err)
 	switch {
 	case errors.Is(err, smtp.ErrLineTooLong):
 		c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 2}, "Line is too long"))

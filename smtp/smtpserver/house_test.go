@@ -283,7 +283,7 @@ func (g *guest) XClient(_ context.Context, attrs []smtp.XClientAttr) error {
 
 func (g *guest) Command(_ context.Context, name, args string) (*smtp.Reply, error) {
 	if name == "XWHERE" {
-		text := cmp.Or(g.conn.RemoteAddr().String(), "nowhere") + " " + g.conn.Protocol() + " " + g.conn.Hello()
+		text := cmp.Or(g.conn.RemoteAddr().String(), "nowhere") + " " + g.conn.Protocol() + " " + cmp.Or(g.conn.Hello(), "nobody yet")
 		return &smtp.Reply{Code: 250, Text: text}, nil
 	}
 	if name == "XECHO" {

@@ -19,7 +19,7 @@ type Limits struct {
 
 	Idle      time.Duration // until a command is complete; default 5 min (RFC 5321, 4.5.3.2.7)
 	DataIdle  time.Duration // without an octet of the text; default 3 min
-	Session   time.Duration // of a connection, looked at between commands; default 4 h
+	Session   time.Duration // of a connection, whatever it does; default 4 h
 	Handshake time.Duration // of TLS, and of PROXY's header; default 30 s
 
 	// DataRate is the lowest rate of text, in octets a second, reckoned over

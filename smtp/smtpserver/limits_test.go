@@ -62,6 +62,25 @@ func TestTimes(t *testing.T) {
 			within(t, "session", began, time.Hour)
 		})
 	})
+	t.Run("a text that goes on", func(t *testing.T) {
+		inWorld(t, &smtpserver.Server{Limits: smtpserver.Limits{Session: time.Hour}}, func(w *world) {
+			c, began := w.call(), time.Now()
+			c.begin()
+			c.ask("DATA", 354)
+			go func() {
+				line := strings.Repeat("a", 998) + "\r\n"
+				for range 10000 {
+					time.Sleep(time.Second)
+					if _, err := io.WriteString(c.conn, line); err != nil {
+						return
+					}
+				}
+			}()
+			c.hear(421)
+			c.ended()
+			within(t, "session", began, time.Hour)
+		})
+	})
 	t.Run("no limits", func(t *testing.T) {
 		s := &smtpserver.Server{Limits: smtpserver.Limits{Idle: -1, Session: -1, DataIdle: -1, DataRate: -1}}
 		inWorld(t, s, func(w *world) {

@@ -21,6 +21,7 @@ type link struct {
 	waiting     bool       // for a command
 	interrupted bool       // by Shutdown
 
+	endBy   time.Time // when the session is over, whatever it does; zero: no limit
 	readBy  time.Time // the read deadline that is set
 	writeBy time.Time
 
@@ -71,6 +72,9 @@ func (l *link) readText(p []byte) (int, error) {
 	by := start.Add(week)
 	if t.limits.DataIdle != none {
 		by = start.Add(t.limits.DataIdle)
+	}
+	if !l.endBy.IsZero() && l.endBy.Before(by) {
+		by = l.endBy
 	}
 	slow := false
 	if t.limits.DataRate != none {

@@ -2,6 +2,7 @@ package smtpserver
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -34,6 +35,17 @@ func (c *Conn) traceIn(cmd smtp.Command, line []byte) {
 		line = []byte("***")
 	}
 	c.server.Trace.In(c, strings.Map(printable, string(line)))
+}
+
+// traceUnread shows that a line came which could not be read, and why.
+func (c *Conn) traceUnread(err error) {
+	if c.server.Trace != nil && c.server.Trace.In != nil && isLineFault(err) {
+		c.server.Trace.In(c, "("+err.Error()+")")
+	}
+}
+
+func isLineFault(err error) bool {
+	return errors.Is(err, smtp.ErrLineTooLong) || errors.Is(err, smtp.ErrBareCR) || errors.Is(err, smtp.ErrBareLF)
 }
 
 // maskAuth shows of an AUTH no more than its mechanism.

@@ -80,6 +80,7 @@ func TestTraceShowsTheDialogue(t *testing.T) {
 		c.ask("DATA", 354)
 		c.ask("the text\r\n.", 250)
 		c.ask("NOOP \x1b[31m", 500)
+		c.ask("NOOP \r NOOP", 500)
 		c.ask("QUIT", 221)
 		synctest.Wait()
 	})
@@ -95,6 +96,8 @@ S: 354 End data with <CRLF>.<CRLF>
 S: 250 Message accepted
 C: NOOP ?[31m
 S: 500 Control character in the command
+C: (CR without LF)
+S: 500 CR without LF: a line ends with CRLF, and has neither inside
 C: QUIT
 S: 221 sina.com closing connection
 `
