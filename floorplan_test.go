@@ -17,10 +17,14 @@ var floors = map[string]int{
 	"smtp":    1,
 	"message": 1,
 
+	"internal/plainfile": 1,
+
 	"internal/mail": 2,
 
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
+
+	"internal/config": 4,
 
 	"internal/transport/maildir": 5,
 

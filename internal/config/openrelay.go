@@ -1,0 +1,84 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/posthouse/posthouse/internal/mail"
+)
+
+var (
+	uniqueLocal = netip.MustParsePrefix("fc00::/7")      // RFC 4193
+	nat64       = netip.MustParseAddr("64:ff9b::")       // RFC 6052: all of IPv4 in a /96
+	mapped      = netip.MustParsePrefix("::ffff:0:0/96") // and again
+)
+
+// checkNetworks refuses networks of strangers where clients are trusted: whom
+// they may relay for, or what they say about others. Of IPv4 a /8 is the widest
+// that is anybody's own, of IPv6 a /32; and many narrow ones are as good as a wide
+// one.
+func (d *decoder) checkNetworks(s Setting[[]netip.Prefix], what string) {
+	sum := 0.0
+	distinct := outermost(s.Value)
+	for _, p := range distinct {
+		if wide(p) || p.Overlaps(mapped) && !p.Addr().Is4() {
+			d.add(s.Origin, "name the networks of your own hosts", "%s: whoever is in %s could %s", openRelay, p, what)
+			return
+		}
+		if p.Addr().Is4() {
+			sum += 1 / float64(uint64(1)<<min(p.Bits(), 63))
+		}
+	}
+	if sum > 1.0/16 {
+		d.add(s.Origin, "name the networks of your own hosts", "%s: whoever is in one of the %d networks could %s, and together they are %d %% of all of IPv4",
+			openRelay, len(distinct), what, int(sum*100))
+	}
+}
+
+const openRelay = "this would be an open relay"
+
+// outermost returns the networks that are in no other one of them.
+func outermost(all []netip.Prefix) []netip.Prefix {
+	sorted := slices.Clone(all)
+	slices.SortFunc(sorted, func(a, b netip.Prefix) int {
+		if c := a.Addr().Compare(b.Addr()); c != 0 {
+			return c
+		}
+		return a.Bits() - b.Bits()
+	})
+	var out []netip.Prefix
+	for _, p := range sorted {
+		if n := len(out); n == 0 || !out[n-1].Contains(p.Addr()) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// checkRelayDomains refuses to be the backup MX of everybody.
+func (d *decoder) checkRelayDomains(r *Relay) {
+	for _, p := range r.Domains.Value {
+		s := strings.Trim(strings.TrimPrefix(string(p), "*"), ".")
+		switch {
+		case p == "*" || strings.Contains(s, "*") || !strings.Contains(s, "."):
+			d.add(r.Domains.Origin, "name the domains that you are a backup MX of", "%s: everybody could send to all of %q", openRelay, p)
+		case p == "<>" || strings.Contains(s, "@"):
+			d.add(r.Domains.Origin, "", "%q is no domain", p)
+		}
+	}
+}
+
+// checkRelay looks at everything by which a stranger could come to relay.
+func (d *decoder) checkRelay(c *Config) {
+	d.checkNetworks(c.Relay.Networks, "send mail to everybody through us")
+	d.checkRelayDomains(&c.Relay)
+	for i := range c.Listen {
+		l := &c.Listen[i]
+		d.checkNetworks(l.ProxyFrom, "claim to come from any address")
+		d.checkNetworks(l.XClientFrom, "claim to be any client")
+	}
+	if c.Relay.Origin != (mail.Origin{}) && len(c.Listen) == 0 {
+		d.add(c.Relay.Origin, `write listen "smtp" { ... }`, "relay is of no use, since there is no listener")
+	}
+}
