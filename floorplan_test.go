@@ -24,9 +24,11 @@ var floors = map[string]int{
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 
-	"internal/config": 4,
+	"internal/config":    4,
+	"internal/directory": 4,
 
 	"internal/transport/maildir": 5,
+	"internal/directory/filedir": 5,
 
 	"internal/cli":   7,
 	"internal/cli/*": 8,
@@ -36,7 +38,8 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
-	"internal/transcript": true,
+	"internal/directory/directorytest": true,
+	"internal/transcript":              true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.

@@ -5,6 +5,7 @@
 package plainfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -50,7 +51,7 @@ func (Disk) OpenIn(dir, name string) (fs.File, error) {
 }
 
 // Read reads a file to its end and closes it. It is an error if it is no regular
-// file or longer than most octets.
+// file or longer than most octets; the error does not name the file.
 func Read(f fs.File, most int64) ([]byte, error) {
 	defer f.Close()
 	info, err := f.Stat()
@@ -59,15 +60,15 @@ func Read(f fs.File, most int64) ([]byte, error) {
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
-		return nil, fmt.Errorf("%s is a directory, not a file", info.Name())
+		return nil, errors.New("it is a directory, not a file")
 	case !mode.IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", info.Name())
+		return nil, errors.New("it is not a regular file")
 	case info.Size() > most:
-		return nil, tooLong(info, most)
+		return nil, tooLong(most)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(text)) > most { // it has grown, or says 0 as those of /proc do
-		err = tooLong(info, most)
+		err = tooLong(most)
 	}
 	if err != nil {
 		return nil, err
@@ -75,6 +76,6 @@ func Read(f fs.File, most int64) ([]byte, error) {
 	return text, nil
 }
 
-func tooLong(info fs.FileInfo, most int64) error {
-	return fmt.Errorf("%s is longer than %d octets", info.Name(), most)
+func tooLong(most int64) error {
+	return fmt.Errorf("it is longer than %d octets", most)
 }

@@ -25,13 +25,13 @@ func TestOnlyRegularFilesOfABoundedLengthAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"good":             "",
-		"long":             "long is longer than 8 octets",
-		"pipe":             "pipe is not a regular file",
-		".":                "is a directory",
-		"/dev/zero":        "zero is not a regular file",
+		"good":                 "",
+		"long":                 "it is longer than 8 octets",
+		"pipe":                 "it is not a regular file",
+		".":                    "it is a directory",
+		"/dev/zero":            "it is not a regular file",
 		"/proc/self/mountinfo": "longer than 8 octets",
-		"missing":          "no such file",
+		"missing":              "no such file",
 	} {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)

@@ -1,0 +1,83 @@
+package filedir
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/plainfile"
+)
+
+// Bounds on what is read in all. A directory that needs more is no matter of
+// files.
+const (
+	maxFile  = 16 << 20  // octets of a file
+	maxTotal = 64 << 20  // octets of all
+	maxFiles = 1000      // files
+	maxWords = 2_000_000 // names and targets
+)
+
+// sources reads files, within the bounds.
+type sources struct {
+	*problems
+	open          plainfile.Opener
+	files, octets int
+	words         int
+	failed        bool // a file could not be read
+}
+
+// read reads a file. What is wrong is told at the place that names the file.
+func (s *sources) read(ctx context.Context, at mail.Origin, name string, f form) []alias {
+	file, err := s.open.Open(name)
+	return s.readFile(ctx, at, name, f, file, err)
+}
+
+// readIn reads a file below one of the directories. The name is a full path.
+func (s *sources) readIn(ctx context.Context, at mail.Origin, name string, dirs []string) []alias {
+	for _, dir := range dirs {
+		rel, err := filepath.Rel(dir, name)
+		if err != nil || !filepath.IsLocal(rel) {
+			continue
+		}
+		file, err := s.open.OpenIn(dir, rel)
+		return s.readFile(ctx, at, name, listForm, file, err)
+	}
+	s.add(at, "%s is not below a directory from which files may be included (unix_include names them)", quotePath(name))
+	return nil
+}
+
+func (s *sources) readFile(ctx context.Context, at mail.Origin, name string, f form, file fs.File, err error) []alias {
+	var text []byte
+	if err == nil {
+		text, err = plainfile.Read(file, int64(min(maxFile, maxTotal-s.octets)))
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		var inner *fs.PathError
+		if errors.As(err, &inner) {
+			err = inner.Err // it names the file otherwise
+		}
+		s.add(at, "cannot read %s: %v", quotePath(name), err)
+		s.failed = true
+		return nil
+	}
+	s.files++
+	s.octets += len(text)
+	if s.files > maxFiles {
+		s.add(at, "there are more than %d files", maxFiles)
+		return nil
+	}
+	all := parse(s.problems, name, string(text), f)
+	for _, a := range all {
+		s.words += 1 + len(a.targets)
+	}
+	if s.words > maxWords {
+		s.add(at, "there are more than %d names", maxWords)
+		return nil
+	}
+	return all
+}
