@@ -30,6 +30,16 @@ type Config struct {
 	Journal      Journal
 	DNS          DNS
 	Reports      Reports
+
+	lines []string // of the file
+}
+
+// Problem makes a problem of something that shows only when the configuration is
+// used, such as a file that it names and that cannot be read.
+func (c *Config) Problem(at mail.Origin, message string) Problem {
+	ps := problems{file: c.File, lines: c.lines}
+	ps.add(at, "", "%s", message)
+	return ps.found[0]
 }
 
 // Certificate is a certificate with its key, in PEM form. With none, one is made

@@ -20,7 +20,7 @@ type Options struct {
 	Env func(name string) (value string, ok bool)
 }
 
-// Parse reads a configuration of at most 1 MiB. The name is for messages, and
+// Parse reads a configuration of at most [MaxFile] octets. The name is for messages, and
 // names of files in it are relative to the directory that it stands in. The error
 // is of type [Problems].
 func Parse(name string, src []byte, o Options) (*Config, error) {
@@ -36,6 +36,7 @@ func Parse(name string, src []byte, o Options) (*Config, error) {
 		})
 		return nil, d.found
 	}
+	c.lines = d.lines
 	return c, nil
 }
 
@@ -48,8 +49,8 @@ type decoder struct {
 
 // parse reports whether the syntax allows a look at the whole.
 func (d *decoder) parse(src []byte, c *Config) bool {
-	if len(src) > maxFile {
-		d.add(mail.Origin{File: d.file, Line: 1, Column: 1}, "", "the file is longer than %d octets", maxFile)
+	if len(src) > MaxFile {
+		d.add(mail.Origin{File: d.file, Line: 1, Column: 1}, "", "the file is longer than %d octets", MaxFile)
 		return false
 	}
 	d.lines = strings.Split(string(src), "\n")

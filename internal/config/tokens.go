@@ -11,13 +11,15 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 )
 
+// MaxFile is the longest configuration, in octets.
+const MaxFile = 1 << 20
+
 // Bounds on a file. HCL descends into brackets by calling itself, and Go ends a
 // program whose stack has grown too large, so depth is bounded before it sees
 // the file.
 const (
-	maxFile   = 1 << 20 // octets
-	maxDepth  = 16      // of brackets in brackets
-	maxNumber = 20      // octets of a number
+	maxDepth  = 16 // of brackets in brackets
+	maxNumber = 20 // octets of a number
 )
 
 // placeholder takes the place of the '%' of "%{user}" while HCL looks at the

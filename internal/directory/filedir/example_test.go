@@ -15,7 +15,7 @@ func Example() {
 		Domains: []filedir.Domain{{
 			Name:       "example.org",
 			Mailboxes:  []string{"jane"},
-			AliasFiles: []string{"/etc/posthouse/aliases"},
+			AliasFiles: []filedir.File{{Name: "/etc/posthouse/aliases"}},
 			Tags:       "+",
 		}},
 		Files: memory{"/etc/posthouse/aliases": "sales: jane, joe@partner.example\n"},

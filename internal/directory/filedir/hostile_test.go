@@ -36,9 +36,9 @@ func load(t testing.TB, files memory) (*filedir.Directory, error) {
 		Name: "d.example", Mailboxes: []string{"jane"}, Tags: "+-",
 		Unix: filedir.Unix{Include: []string{"/lists"}, Pipes: true, Files: true},
 	}
-	for name, list := range map[string]*[]string{"/aliases": &d.AliasFiles, "/unix": &d.Unix.AliasFiles, "/names": &d.MailboxFiles} {
+	for name, list := range map[string]*[]filedir.File{"/aliases": &d.AliasFiles, "/unix": &d.Unix.AliasFiles, "/names": &d.MailboxFiles} {
 		if _, ok := files[name]; ok {
-			*list = []string{name}
+			*list = []filedir.File{{Name: name}}
 		}
 	}
 	return filedir.Load(t.Context(), filedir.Options{Domains: []filedir.Domain{d}, Files: files})
@@ -128,9 +128,9 @@ func checkProblems(t *testing.T, name string, err error) {
 
 func TestDevicesAreNotRead(t *testing.T) {
 	for _, d := range []filedir.Domain{
-		{Name: "d.example", MailboxFiles: []string{"/dev/zero"}},
-		{Name: "d.example", AliasFiles: []string{"/dev/stdin"}},
-		{Name: "d.example", Unix: filedir.Unix{AliasFiles: []string{"/dev/tty"}}},
+		{Name: "d.example", MailboxFiles: []filedir.File{{Name: "/dev/zero"}}},
+		{Name: "d.example", AliasFiles: []filedir.File{{Name: "/dev/stdin"}}},
+		{Name: "d.example", Unix: filedir.Unix{AliasFiles: []filedir.File{{Name: "/dev/tty"}}}},
 	} {
 		_, err := filedir.Load(t.Context(), filedir.Options{Domains: []filedir.Domain{d}})
 		if err == nil || !strings.Contains(err.Error(), "cannot read") {
@@ -143,7 +143,7 @@ func TestALoadThatIsCancelledMakesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	d, err := filedir.Load(ctx, filedir.Options{
-		Domains: []filedir.Domain{{Name: "d.example", AliasFiles: []string{"/aliases"}}},
+		Domains: []filedir.Domain{{Name: "d.example", AliasFiles: []filedir.File{{Name: "/aliases"}}}},
 		Files:   memory{"/aliases": "a: b"},
 	})
 	if d != nil || !errors.Is(err, context.Canceled) {
@@ -173,8 +173,8 @@ func TestAHostWithoutDomainsHasAPostmaster(t *testing.T) {
 func TestDomainsKnowEachOther(t *testing.T) {
 	d, err := filedir.Load(t.Context(), filedir.Options{
 		Domains: []filedir.Domain{
-			{Name: "a.example", AliasFiles: []string{"/a"}, Mailboxes: []string{"x"}},
-			{Name: "b.example", AliasFiles: []string{"/b"}, Mailboxes: []string{"boss"}},
+			{Name: "a.example", AliasFiles: []filedir.File{{Name: "/a"}}, Mailboxes: []string{"x"}},
+			{Name: "b.example", AliasFiles: []filedir.File{{Name: "/b"}}, Mailboxes: []string{"boss"}},
 		},
 		Postmaster: path(t, "boss@b.example"),
 		Files:      memory{"/a": "all: x, all@b.example", "/b": "all: boss, x@a.example\nboss: \\boss, x@a.example"},

@@ -75,7 +75,7 @@ func (b *builder) domain(ctx context.Context, o *Domain) {
 		b.mailbox(d, name, o.Origin)
 	}
 	for _, file := range o.MailboxFiles {
-		for _, a := range b.src.read(ctx, o.Origin, file, namesForm) {
+		for _, a := range b.src.read(ctx, file, namesForm) {
 			name, err := b.nameOf(d, a.name, domainForm)
 			if err != nil {
 				b.add(a.name.origin, "%s cannot be a mailbox: %v", quote(a.name.raw), err)
@@ -88,10 +88,10 @@ func (b *builder) domain(ctx context.Context, o *Domain) {
 		b.forward(d, &o.Forwards[i])
 	}
 	for _, file := range o.AliasFiles {
-		b.aliases(d, b.src.read(ctx, o.Origin, file, domainForm), domainForm)
+		b.aliases(d, b.src.read(ctx, file, domainForm), domainForm)
 	}
 	for _, file := range o.Unix.AliasFiles {
-		b.aliases(d, b.src.read(ctx, o.Origin, file, unixForm), unixForm)
+		b.aliases(d, b.src.read(ctx, file, unixForm), unixForm)
 	}
 	if !o.CatchAll.IsNull() {
 		d.catchAll = b.alias(d, "whom nobody knows", smtp.Path{}, o.Origin, pathWord(o.CatchAll, o.Origin))

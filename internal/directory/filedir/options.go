@@ -25,8 +25,8 @@ type Domain struct {
 	CatchAll smtp.Path   // gets mail for whom nobody knows; null: nobody does
 
 	Mailboxes    []string // local parts, without quoting
-	MailboxFiles []string // files of them, one a line
-	AliasFiles   []string
+	MailboxFiles []File   // files of them, one a line
+	AliasFiles   []File
 	Postmaster   smtp.Path // null: Options.Postmaster
 	Forwards     []Forward
 
@@ -37,9 +37,15 @@ type Domain struct {
 	Unix Unix
 }
 
+// File is a file, and the setting that names it.
+type File struct {
+	Name   string
+	Origin mail.Origin
+}
+
 // Unix are alias files in the form of Unix, and what may stand in them.
 type Unix struct {
-	AliasFiles []string
+	AliasFiles []File
 	Include    []string // directories below which included files are
 	Pipes      bool     // |command
 	Files      bool     // /file

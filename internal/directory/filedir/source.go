@@ -29,9 +29,9 @@ type sources struct {
 }
 
 // read reads a file. What is wrong is told at the place that names the file.
-func (s *sources) read(ctx context.Context, at mail.Origin, name string, f form) []alias {
-	file, err := s.open.Open(name)
-	return s.readFile(ctx, at, name, f, file, err)
+func (s *sources) read(ctx context.Context, from File, f form) []alias {
+	file, err := s.open.Open(from.Name)
+	return s.readFile(ctx, from, f, file, err)
 }
 
 // readIn reads a file below one of the directories. The name is a full path.
@@ -42,13 +42,13 @@ func (s *sources) readIn(ctx context.Context, at mail.Origin, name string, dirs 
 			continue
 		}
 		file, err := s.open.OpenIn(dir, rel)
-		return s.readFile(ctx, at, name, listForm, file, err)
+		return s.readFile(ctx, File{name, at}, listForm, file, err)
 	}
 	s.add(at, "%s is not below a directory from which files may be included (unix_include names them)", quotePath(name))
 	return nil
 }
 
-func (s *sources) readFile(ctx context.Context, at mail.Origin, name string, f form, file fs.File, err error) []alias {
+func (s *sources) readFile(ctx context.Context, from File, f form, file fs.File, err error) []alias {
 	var text []byte
 	if err == nil {
 		text, err = plainfile.Read(file, int64(min(maxFile, maxTotal-s.octets)))
@@ -61,22 +61,22 @@ func (s *sources) readFile(ctx context.Context, at mail.Origin, name string, f f
 		if errors.As(err, &inner) {
 			err = inner.Err // it names the file otherwise
 		}
-		s.add(at, "cannot read %s: %v", quotePath(name), err)
+		s.add(from.Origin, "cannot read %s: %v", quotePath(from.Name), err)
 		s.failed = true
 		return nil
 	}
 	s.files++
 	s.octets += len(text)
 	if s.files > maxFiles {
-		s.add(at, "there are more than %d files", maxFiles)
+		s.add(from.Origin, "there are more than %d files", maxFiles)
 		return nil
 	}
-	all := parse(s.problems, name, string(text), f)
+	all := parse(s.problems, from.Name, string(text), f)
 	for _, a := range all {
 		s.words += 1 + len(a.targets)
 	}
 	if s.words > maxWords {
-		s.add(at, "there are more than %d names", maxWords)
+		s.add(from.Origin, "there are more than %d names", maxWords)
 		return nil
 	}
 	return all

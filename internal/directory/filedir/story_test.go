@@ -64,9 +64,9 @@ func tell(t *testing.T, dir, settings, ask string) string {
 	d := filedir.Domain{Name: "example.org", Tags: "+", Origin: mail.Origin{File: "main.hcl", Line: 1, Column: 8}}
 	for line := range strings.Lines(settings) {
 		words := strings.Fields(line)
-		files := make([]string, len(words)-1)
+		files := make([]filedir.File, len(words)-1)
 		for i, w := range words[1:] {
-			files[i] = filepath.Join(dir, w)
+			files[i] = filedir.File{Name: filepath.Join(dir, w), Origin: d.Origin}
 		}
 		switch words[0] {
 		case "mailboxes":
@@ -84,7 +84,9 @@ func tell(t *testing.T, dir, settings, ask string) string {
 		case "unix_aliases":
 			d.Unix.AliasFiles = files
 		case "unix_include":
-			d.Unix.Include = files
+			for _, f := range files {
+				d.Unix.Include = append(d.Unix.Include, f.Name)
+			}
 		case "unix_pipes":
 			d.Unix.Pipes = true
 		case "unix_files":

@@ -44,12 +44,12 @@ func domainOf(t *testing.T, i int, d directorytest.Domain) filedir.Domain {
 		fmt.Fprintf(&aliases, "%s: %s\n", a.Name, strings.Join(a.To, ", "))
 	}
 	dir := t.TempDir()
-	write := func(name, text string) []string {
+	write := func(name, text string) []filedir.File {
 		name = filepath.Join(dir, name)
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return []string{name}
+		return []filedir.File{{Name: name}}
 	}
 	out.MailboxFiles, out.AliasFiles = write("names", names.String()), write("aliases", aliases.String())
 	return out
