@@ -57,7 +57,7 @@ func (d *decoder) checkListeners(c *Config) {
 			d.add(l.Origin, `give one a name = "..."`, "two listeners are called %q: the other is in line %d", clip(l.Name.Value), before.Line)
 		}
 		names[l.Name.Value] = l.Origin
-		if len(l.Address.Value) == 0 {
+		if len(l.Address.Value) == 0 && !l.Address.Given() {
 			d.add(l.Origin, `write address = "unix:FILE" or "127.0.0.1:24"`, "it says nowhere where to listen")
 		}
 		for _, a := range l.Address.Value {

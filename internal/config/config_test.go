@@ -243,6 +243,14 @@ func TestPlaceholdersStandAsTheyAre(t *testing.T) {
 	if got := c.Routes[0].Maildir.Value; got != "mail/%{domain}/%{user}/100%" {
 		t.Errorf("maildir %q", got)
 	}
+	c = parse(t, `hostname = "mx.example.org"
+data = "/a%%%{b/$$${c/$/%"`, config.Options{})
+	if got := c.Data.Value; got != "/a%%{b/$${c/$/%" {
+		t.Errorf("data %q", got)
+	}
+	if got := parse(t, show(t, c), config.Options{}).Data.Value; got != c.Data.Value {
+		t.Errorf("shown as %q", got)
+	}
 }
 
 func TestEntriesAreJSON(t *testing.T) {

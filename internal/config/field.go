@@ -186,6 +186,8 @@ func literal(v any) string {
 			b.WriteByte('\\')
 		case r == '$' && strings.HasPrefix(s[i:], "${"):
 			b.WriteByte('$') // HCL's way of writing it
+		case r == '%' && strings.HasPrefix(s[i:], "%{") && strings.HasSuffix(s[:i], "%"):
+			b.WriteByte('%') // see hidePlaceholders
 		}
 		b.WriteRune(r)
 	}

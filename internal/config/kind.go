@@ -209,7 +209,7 @@ func endpoint(check func(host string, port uint16) error, unix bool) kind[string
 
 // here is an address of this machine to listen on.
 func here(host string, _ uint16) error {
-	if _, err := netip.ParseAddr(host); err != nil && host != "" && host != "localhost" {
+	if _, err := netip.ParseAddr(host); err != nil && host != "" {
 		return fmt.Errorf("%q is no IP address to listen on (leave it out for all of this machine)", clip(host))
 	}
 	return nil

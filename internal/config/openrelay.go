@@ -8,21 +8,24 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 )
 
+// Networks of IPv6 that are not what they seem by their size.
 var (
-	uniqueLocal = netip.MustParsePrefix("fc00::/7")      // RFC 4193
-	nat64       = netip.MustParseAddr("64:ff9b::")       // RFC 6052: all of IPv4 in a /96
-	mapped      = netip.MustParsePrefix("::ffff:0:0/96") // and again
+	uniqueLocal = netip.MustParsePrefix("fc00::/7")      // RFC 4193: one's own
+	linkLocal   = netip.MustParsePrefix("fe80::/10")     // RFC 4291, 2.5.6: and these
+	nat64       = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052: all of IPv4
+	mapped      = netip.MustParsePrefix("::ffff:0:0/96") // RFC 4291, 2.5.5.2: and again
 )
 
+const openRelay = "this would be an open relay"
+
 // checkNetworks refuses networks of strangers where clients are trusted: whom
-// they may relay for, or what they say about others. Of IPv4 a /8 is the widest
-// that is anybody's own, of IPv6 a /32; and many narrow ones are as good as a wide
-// one.
+// they may relay for, or what they say about others. Of IPv4 many narrow ones are
+// as good as a wide one.
 func (d *decoder) checkNetworks(s Setting[[]netip.Prefix], what string) {
 	sum := 0.0
 	distinct := outermost(s.Value)
 	for _, p := range distinct {
-		if wide(p) || p.Overlaps(mapped) && !p.Addr().Is4() {
+		if wide(p) {
 			d.add(s.Origin, "name the networks of your own hosts", "%s: whoever is in %s could %s", openRelay, p, what)
 			return
 		}
@@ -36,7 +39,26 @@ func (d *decoder) checkNetworks(s Setting[[]netip.Prefix], what string) {
 	}
 }
 
-const openRelay = "this would be an open relay"
+// wide is a network of so many strangers that it must not be trusted. Of IPv4 a
+// /8 is the widest that is anybody's own, of IPv6 a /32.
+func wide(p netip.Prefix) bool {
+	switch {
+	case p.Addr().Is4():
+		return p.Bits() < 8
+	case p.Overlaps(nat64):
+		return p.Bits() < nat64.Bits()+8
+	case p.Overlaps(mapped):
+		return true
+	case within6(uniqueLocal, p), within6(linkLocal, p):
+		return false
+	}
+	return p.Bits() < 32
+}
+
+// within6 reports whether all of p is in outer.
+func within6(outer, p netip.Prefix) bool {
+	return outer.Contains(p.Addr()) && p.Bits() >= outer.Bits()
+}
 
 // outermost returns the networks that are in no other one of them.
 func outermost(all []netip.Prefix) []netip.Prefix {

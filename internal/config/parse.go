@@ -24,6 +24,7 @@ type Options struct {
 // names of files in it are relative to the directory that it stands in. The error
 // is of type [Problems].
 func Parse(name string, src []byte, o Options) (*Config, error) {
+	name = cmp.Or(name, "configuration") // an origin without a file is built in
 	d := &decoder{problems: problems{file: name}, dir: filepath.Dir(name), env: o.Env}
 	c := defaults()
 	c.File = name
@@ -88,6 +89,8 @@ func (d *decoder) diagnose(found hcl.Diagnostics) {
 		switch bad.Summary {
 		case "Invalid multi-line string":
 			text = "the closing quote is missing: a text ends on its line"
+		case "Unsupported operator":
+			text = "there are no operators here"
 		case "Attribute redefined":
 			text = "the setting is there twice"
 		case "Error in function call":

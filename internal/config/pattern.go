@@ -92,9 +92,11 @@ func cutAddress(s string) (local, domain string, ok bool) {
 
 // foldDomain returns a domain as A-labels in lower case.
 func foldDomain(s string) string {
-	if p, err := smtp.ParseMailbox("x@" + s); err == nil {
-		if a, err := p.ToASCII(); err == nil {
-			s = a.Domain()
+	if !isASCII(s) {
+		if p, err := smtp.ParseMailbox("x@" + s); err == nil {
+			if a, err := p.ToASCII(); err == nil {
+				s = a.Domain()
+			}
 		}
 	}
 	return strings.ToLower(s)

@@ -3,8 +3,6 @@ package config
 import (
 	"fmt"
 	"math"
-	"net"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -320,25 +318,4 @@ func tags() kind[string] {
 			return s
 		},
 	}
-}
-
-// wide is a network of so many strangers that it must not be trusted.
-func wide(p netip.Prefix) bool {
-	switch {
-	case p.Addr().Is4():
-		return p.Bits() < 8
-	case p.Bits() >= 32:
-		return p.Contains(nat64)
-	}
-	return !uniqueLocal.Contains(p.Addr()) || p.Bits() < uniqueLocal.Bits()
-}
-
-// isLoopback reports whether an endpoint can only be reached from this machine.
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return true // unix:
-	}
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }

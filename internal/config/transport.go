@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -108,4 +110,14 @@ func (d *decoder) checkPaths(r *Route) {
 	if p := r.Pipe.Value; len(p) > 0 && (!filepath.IsAbs(p[0]) || strings.Contains(p[0], "%{")) {
 		d.add(r.Pipe.Origin, "there is no shell, and no PATH is searched", "the program is named by its full path, not %q", clip(p[0]))
 	}
+}
+
+// isLoopback reports whether an endpoint can only be reached from this machine.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return true // unix:
+	}
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }

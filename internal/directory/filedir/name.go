@@ -2,6 +2,7 @@ package filedir
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -22,9 +23,11 @@ func localPath(name, domain string) (smtp.Path, error) {
 
 // foldDomain returns a domain as A-labels in lower case.
 func foldDomain(s string) string {
-	if p, err := smtp.ParseMailbox("x@" + s); err == nil {
-		if a, err := p.ToASCII(); err == nil {
-			s = a.Domain()
+	if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		if p, err := smtp.ParseMailbox("x@" + s); err == nil {
+			if a, err := p.ToASCII(); err == nil {
+				s = a.Domain()
+			}
 		}
 	}
 	return strings.ToLower(s)
