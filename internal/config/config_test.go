@@ -261,6 +261,105 @@ func TestEntriesAreJSON(t *testing.T) {
 	}
 }
 
+// TestWhatOnlyLooksWrong is accepted.
+func TestWhatOnlyLooksWrong(t *testing.T) {
+	for name, text := range map[string]string{
+		"a route before one with fewer conditions": `
+			route "a" {
+				to     = "example.net"
+				from   = "example.org"
+				remote = true
+			}
+			route "b" {
+				to     = ["example.net", ".example.net"]
+				remote = true
+			}
+			route "c" {
+				networks = "10.0.0.0/8"
+				remote   = true
+			}
+			route "d" {
+				networks = ["10.1.0.0/16", "192.0.2.0/24"]
+				remote   = true
+			}`,
+		"a route to what is below a domain of ours": `
+			domain "example.org" { mailboxes = "jane" }
+			route "a" {
+				to     = ".example.org"
+				remote = true
+			}`,
+		"a route that takes all, and one by name": `
+			domain "example.org" {
+				mailboxes = "jane"
+				deliver   = "box"
+			}
+			route "box" { maildir = "mail/box" }
+			route "all" {
+				to        = "*"
+				smarthost = "smtp.example.org:587"
+			}`,
+		"a password in clear on this machine": `
+			route "a" {
+				smarthost    = ["127.0.0.1:2525", "[::1]:2525"]
+				tls          = "never"
+				user         = "jane"
+				password_env = "PASSWORD"
+			}`,
+		"two listeners on one port of two addresses, and on free ports": `
+			listen "smtp" { address = ["192.0.2.1:25", "127.0.0.1:0"] }
+			listen "smtp" {
+				name    = "inside"
+				address = ["192.0.2.2:25", "127.0.0.1:0"]
+			}`,
+		"all of one's own networks": `
+			listen "smtp" {}
+			relay { networks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "::1", "fc00::/7"] }`,
+		"a backup MX of what is below, in several ways": `
+			listen "smtp" {}
+			relay { domains = ["example.com", ".example.com", "*.example.net"] }`,
+	} {
+		if got := problems("main.hcl", []byte("hostname = \"mx.example.org\"\n"+text), config.Options{}); got != "" {
+			t.Errorf("%s:\n%s", name, got)
+		}
+	}
+}
+
+// TestUnits: what is written, as it is shown.
+func TestUnits(t *testing.T) {
+	for _, x := range []struct{ place, written, want string }{
+		{"expire", `"1d12h"`, `"1d12h"`},
+		{"expire", `"36h"`, `"1d12h"`},
+		{"expire", `"90m"`, `"1h30m"`},
+		{"expire", `"7200s"`, `"2h"`},
+		{"retry", `["90s", "5m..1d"]`, `["1m30s", "5m..1d"]`},
+		{"retry", `"5m"`, `["5m"]`},
+		{"message_size", `1048576`, `"1MiB"`},
+		{"message_size", `"25 MB"`, `"25MB"`},
+		{"message_size", `"100000B"`, `"100KB"`},
+		{"rate", `"60/h"`, `"60/h"`},
+		{"rate", `"5/10m"`, `"5/10m"`},
+		{"rate", `"10/1s"`, `"10/s"`},
+		{"networks", `["192.0.2.1", "::ffff:10.0.0.0/104"]`, `["192.0.2.1/32", "10.0.0.0/8"]`},
+		{"servers", `["192.0.2.1", "[2001:db8::1]:5353"]`, `["192.0.2.1:53", "[2001:db8::1]:5353"]`},
+	} {
+		line := x.place + " = " + x.written + "\n"
+		switch x.place {
+		case "message_size":
+			line = "limits {\n" + line + "}"
+		case "rate":
+			line = "route \"a\" {\nremote = true\nlimits {\n" + line + "}\n}"
+		case "networks":
+			line = "route \"a\" {\nremote = true\n" + line + "}"
+		case "servers":
+			line = "dns {\n" + line + "}"
+		}
+		shown := show(t, parse(t, "hostname = \"mx.example.org\"\n"+line, config.Options{}))
+		if !regexp.MustCompile(`(?m)^ *` + x.place + ` += ` + regexp.QuoteMeta(x.want) + ` +# /etc`).MatchString(shown) {
+			t.Errorf("%s = %s is not shown as %s", x.place, x.written, x.want)
+		}
+	}
+}
+
 // TestHostileFiles: whatever stands in a file of 128 KiB, the answer comes
 // soon and the program lives.
 func TestHostileFiles(t *testing.T) {

@@ -83,7 +83,7 @@ func (d *decoder) checkRelayDomains(r *Relay) {
 	for _, p := range r.Domains.Value {
 		s := strings.Trim(strings.TrimPrefix(string(p), "*"), ".")
 		switch {
-		case p == "*" || strings.Contains(s, "*") || !strings.Contains(s, "."):
+		case strings.Contains(s, "*") || !strings.Contains(s, "."):
 			d.add(r.Domains.Origin, "name the domains that you are a backup MX of", "%s: everybody could send to all of %q", openRelay, p)
 		case p == "<>" || strings.Contains(s, "@"):
 			d.add(r.Domains.Origin, "", "%q is no domain", p)

@@ -55,7 +55,7 @@ func house() []Domain {
 	return []Domain{
 		{
 			Name: "example.org", Also: []string{"example.com", "bücher.example"},
-			Mailboxes: []string{"jane", "Joe", "a+b", "the porter"},
+			Mailboxes: []string{"jane", "Joe", "a+b", "x", "x+y", "the porter"},
 			Aliases: []Alias{
 				{"sales", []string{"jane", "joe@partner.example"}},
 				{"office", []string{"sales", "Joe", "sales", "joe@PARTNER.example", "JANE@example.com"}},
@@ -89,6 +89,8 @@ func lookups(t *testing.T, d directory.Directory) {
 		{"a+b@example.org", "mailbox a+b@example.org: a+b@example.org*"},
 		{"a+b+c@example.org", "mailbox a+b@example.org: a+b@example.org*"},
 		{"a@example.org", "unknown a@example.org"},
+		{"x+y+z@example.org", "mailbox x+y@example.org: x+y@example.org*"},
+		{"x+z+y@example.org", "mailbox x@example.org: x@example.org*"},
 		{"+jane@example.org", "unknown +jane@example.org"},
 		{`"the porter"@example.org`, `mailbox "the porter"@example.org: "the porter"@example.org*`},
 		{`"The Porter+x"@example.org`, `mailbox "the porter"@example.org: "the porter"@example.org*`},

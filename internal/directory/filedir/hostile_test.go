@@ -80,7 +80,7 @@ func TestHostileFiles(t *testing.T) {
 		"too many that continue":    {memory{"/aliases": "a: jane,\n" + strings.Repeat(" jane,\n", 10_000)}, "more than 10000 addresses"},
 		"a hundred thousand names":  {memory{"/names": lines(100_000, func(i int) string { return fmt.Sprintf("u%d", i) })}, ""},
 		"all wrong":                 {memory{"/aliases": lines(100_000, func(i int) string { return "a" })}, "there are more problems than these"},
-		"a long chain":              {memory{"/aliases": lines(100_000, func(i int) string { return fmt.Sprintf("a%d: a%d", i, i+1) }) + "a100000: jane"}, "leads on more than 50 times"},
+		"a long chain":              {memory{"/aliases": lines(100_000, func(i int) string { return fmt.Sprintf("a%d: a%d", i, i+1) }) + "a100000: jane"}, `"a0" leads on more than 50 times: "a0" -> "a1" -> `},
 		"a long chain, from behind": {memory{"/aliases": "a0: jane\n" + lines(100_000, func(i int) string { return fmt.Sprintf("a%d: a%d", i+1, i) })}, "leads on more than 50 times"},
 		"a long circle":             {memory{"/aliases": lines(40, func(i int) string { return fmt.Sprintf("a%d: a%d", i, (i+1)%40) })}, "leads back to itself"},
 		"doubling":                  {memory{"/aliases": lines(40, func(i int) string { return fmt.Sprintf("a%d: a%d, a%d", i, i+1, i+1) }) + "a40: jane"}, "more than 10000 addresses"},
