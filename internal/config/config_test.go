@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -232,6 +233,25 @@ route "out" { smarthost = "127.0.0.1:${env("PORT")}" }
 	}
 	if got := parse(t, show(t, c), config.Options{}); got.Data.Value != c.Data.Value {
 		t.Errorf("shown as %s", got.Data.Value)
+	}
+}
+
+// TestTheBenchmarksAreConfigurations: those of bench/, which take their ports from
+// the environment.
+func TestTheBenchmarksAreConfigurations(t *testing.T) {
+	files, err := filepath.Glob("../../bench/*.hcl")
+	if err != nil || len(files) != 4 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	env := func(name string) (string, bool) { return "2626", name == "SINK_PORT" }
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := problems(filepath.Base(f), text, config.Options{Env: env}); got != "" {
+			t.Errorf("%s", got)
+		}
 	}
 }
 
