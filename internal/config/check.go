@@ -34,7 +34,11 @@ func (d *decoder) checkSchedule(s *Schedule) {
 	case len(s.Retry.Value) > 100:
 		d.add(s.Retry.Origin, "the last one is for all that follow", "there are more than 100 delays")
 	case s.Expire.Value <= s.Retry.Value[0].Min:
-		d.add(s.Expire.Origin, "", "mail is given up after %s, before it is tried a second time (%s)",
+		at := s.Expire.Origin
+		if !s.Expire.Given() {
+			at = s.Retry.Origin
+		}
+		d.add(at, "", "mail is given up after %s, before it is tried a second time (%s)",
 			formatDuration(s.Expire.Value), formatDuration(s.Retry.Value[0].Min))
 	case s.Warn.Given() && s.Warn.Value >= s.Expire.Value:
 		d.add(s.Warn.Origin, `"none" is for no warning`, "nobody is warned after %s, since mail is given up after %s",

@@ -13,7 +13,6 @@ import (
 // settings, finds unknown ones and shows them.
 type schema struct {
 	title  string // of the block, as it is written: `listen "smtp"`; "": the file
-	origin mail.Origin
 	fields []field
 	blocks []block
 	done   func()

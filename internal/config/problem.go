@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -76,7 +77,10 @@ func (ps *problems) add(at mail.Origin, hint, format string, args ...any) {
 	if len(ps.found) == maxProblems {
 		hint, format, args = "mend these first", "there are more problems than these", nil
 	}
-	ps.found = append(ps.found, Problem{at, oneLine(fmt.Sprintf(format, args...)), oneLine(hint), ps.line(at)})
+	p := Problem{at, oneLine(fmt.Sprintf(format, args...)), oneLine(hint), ps.line(at)}
+	if !slices.Contains(ps.found, p) { // what is inherited would be told by each heir
+		ps.found = append(ps.found, p)
+	}
 }
 
 // line is the source at a place, if the mark of an excerpt can be put below it.

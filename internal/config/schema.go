@@ -114,7 +114,7 @@ func (c *Config) certificateBlock() block {
 }
 
 func (c *Certificate) schema() schema {
-	return schema{title: "certificate", origin: c.Origin, fields: []field{
+	return schema{title: "certificate", fields: []field{
 		one("chain", &c.Chain, file()),
 		one("key", &c.Key, file()),
 	}}
@@ -134,7 +134,7 @@ func (c *Config) listenBlock() block {
 
 func (l *Listen) schema() schema {
 	return schema{
-		title: fmt.Sprintf("listen %q", l.Kind), origin: l.Origin,
+		title: fmt.Sprintf("listen %q", l.Kind),
 		fields: []field{
 			one("name", &l.Name, text()),
 			list("address", &l.Address, endpoint(here, l.Kind == ListenLMTP)),
@@ -160,7 +160,7 @@ func (c *Config) relayBlock() block {
 }
 
 func (r *Relay) schema() schema {
-	return schema{title: "relay", origin: r.Origin, fields: []field{
+	return schema{title: "relay", fields: []field{
 		list("networks", &r.Networks, network()),
 		list("domains", &r.Domains, pattern()),
 	}}
@@ -180,7 +180,7 @@ func (c *Config) domainBlock() block {
 
 func (m *Domain) schema() schema {
 	return schema{
-		title: fmt.Sprintf("domain %s", literal(m.Name)), origin: m.Origin,
+		title: fmt.Sprintf("domain %s", literal(m.Name)),
 		fields: []field{
 			list("also", &m.Also, domain()),
 			one("deliver", &m.Deliver, text()),
@@ -223,7 +223,7 @@ func (f *Forward) schema() schema {
 		}
 		return n, err
 	}
-	return schema{title: fmt.Sprintf("forward %s", literal(f.Name)), origin: f.Origin, fields: []field{
+	return schema{title: fmt.Sprintf("forward %s", literal(f.Name)), fields: []field{
 		one("to", &f.To, mailbox()),
 		one("answer", &f.Answer, answer),
 	}}
@@ -236,7 +236,7 @@ func (c *Config) routeBlock() block {
 
 func (r *Route) schema() schema {
 	return schema{
-		title: fmt.Sprintf("route %s", literal(r.Name)), origin: r.Origin,
+		title: fmt.Sprintf("route %s", literal(r.Name)),
 		fields: append([]field{
 			list("to", &r.To, pattern()),
 			list("from", &r.From, pattern()),

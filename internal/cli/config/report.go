@@ -22,7 +22,7 @@ type report struct {
 	Problems []problem `json:"problems"`
 
 	summary string
-	add     func(at mail.Origin, format string, args ...any)
+	config  *config.Config // nil if it could not be read
 }
 
 // problem is something that is wrong, in the configuration or in a file that it
@@ -52,12 +52,15 @@ func problemsOf(err error) ([]problem, error) {
 	return found, nil
 }
 
+// add tells what is wrong with a file that the configuration names.
+func (r *report) add(at mail.Origin, format string, args ...any) {
+	p := r.config.Problem(at, fmt.Sprintf(format, args...))
+	r.Problems = append(r.Problems, problem{place(p.Origin), p.Message, "", p.Excerpt()})
+}
+
 // look checks the files that the configuration names.
 func (r *report) look(ctx context.Context, c *config.Config) {
-	r.add = func(at mail.Origin, format string, args ...any) {
-		p := c.Problem(at, fmt.Sprintf(format, args...))
-		r.Problems = append(r.Problems, problem{place(p.Origin), p.Message, "", p.Excerpt()})
-	}
+	r.config = c
 	_, err := filedir.Load(ctx, directoryOf(c))
 	var ps filedir.Problems
 	switch {
