@@ -71,19 +71,7 @@ func (b *builder) domain(ctx context.Context, o *Domain) {
 		}
 		b.dir.domains[foldDomain(name)] = d
 	}
-	for _, name := range o.Mailboxes {
-		b.mailbox(d, name, o.Origin)
-	}
-	for _, file := range o.MailboxFiles {
-		for _, a := range b.src.read(ctx, file, namesForm) {
-			name, err := b.nameOf(d, a.name, domainForm)
-			if err != nil {
-				b.add(a.name.origin, "%s cannot be a mailbox: %v", quote(a.name.raw), err)
-				continue
-			}
-			b.mailbox(d, name, a.name.origin)
-		}
-	}
+	b.mailboxes(ctx, d, o)
 	for i := range o.Forwards {
 		b.forward(d, &o.Forwards[i])
 	}
@@ -98,6 +86,22 @@ func (b *builder) domain(ctx context.Context, o *Domain) {
 	}
 	if !o.Postmaster.IsNull() {
 		b.named(d, postmaster, o.Postmaster, o.Origin)
+	}
+}
+
+func (b *builder) mailboxes(ctx context.Context, d *domain, o *Domain) {
+	for _, name := range o.Mailboxes {
+		b.mailbox(d, name, o.Origin)
+	}
+	for _, file := range o.MailboxFiles {
+		for _, a := range b.src.read(ctx, file, namesForm) {
+			name, err := b.nameOf(d, a.name, domainForm)
+			if err != nil {
+				b.add(a.name.origin, "%s cannot be a mailbox: %v", quote(a.name.raw), err)
+				continue
+			}
+			b.mailbox(d, name, a.name.origin)
+		}
 	}
 }
 

@@ -67,17 +67,21 @@ func (s *sources) readFile(ctx context.Context, from File, f form, file fs.File,
 	}
 	s.files++
 	s.octets += len(text)
-	if s.files > maxFiles {
-		s.add(from.Origin, "there are more than %d files", maxFiles)
-		return nil
-	}
 	all := parse(s.problems, from.Name, string(text), f)
 	for _, a := range all {
 		s.words += 1 + len(a.targets)
 	}
-	if s.words > maxWords {
-		s.add(from.Origin, "there are more than %d names", maxWords)
-		return nil
+	switch {
+	case s.files > maxFiles:
+		return s.tooMany(from, maxFiles, "files")
+	case s.words > maxWords:
+		return s.tooMany(from, maxWords, "names")
 	}
 	return all
+}
+
+func (s *sources) tooMany(from File, most int, what string) []alias {
+	s.add(from.Origin, "there are more than %d %s", most, what)
+	s.failed = true
+	return nil
 }
