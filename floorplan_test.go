@@ -17,6 +17,7 @@ var floors = map[string]int{
 	"smtp":    1,
 	"message": 1,
 
+	"internal/dns":       1,
 	"internal/plainfile": 1,
 
 	"internal/mail": 2,
@@ -24,11 +25,21 @@ var floors = map[string]int{
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 
+	"internal/dns/dnsclient": 3,
+
 	"internal/config":    4,
 	"internal/directory": 4,
+	"internal/dsn":       4,
+	"internal/queue":     4,
+	"internal/route":     4,
+	"internal/transport": 4,
 
-	"internal/transport/maildir": 5,
 	"internal/directory/filedir": 5,
+	"internal/transport/discard": 5,
+	"internal/transport/lmtp":    5,
+	"internal/transport/maildir": 5,
+	"internal/transport/pipe":    5,
+	"internal/transport/remote":  5,
 
 	"internal/cli":   7,
 	"internal/cli/*": 8,
@@ -39,7 +50,9 @@ var floors = map[string]int{
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
 	"internal/directory/directorytest": true,
+	"internal/dns/dnstest":             true,
 	"internal/transcript":              true,
+	"internal/transport/transporttest": true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.
