@@ -161,7 +161,7 @@ type Route struct {
 	Smarthost Setting[[]string] // "HOST:PORT", asked in this order
 	LMTP      Setting[[]string] // "HOST:PORT" or "unix:FILE", asked in this order
 	Maildir   Setting[string]   // directory, with %{user} and %{domain}; below Config.Data if it is relative
-	Pipe      Setting[[]string] // a program and its arguments, with %{user}, %{domain}, %{sender}, %{recipient}
+	Pipe      Setting[[]string] // a program and its arguments, with %{user}, %{domain}, %{sender}, %{recipient}, %{id}; "%%" is a percent sign
 	Discard   Setting[bool]
 
 	TLS          Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"

@@ -257,11 +257,18 @@ func TestTheBenchmarksAreConfigurations(t *testing.T) {
 
 func TestPlaceholdersStandAsTheyAre(t *testing.T) {
 	c := parse(t, "hostname = \"mx.example.org\"\n"+`route "box" {
-  to      = "*"
-  maildir = "mail/%{domain}/%%{user}/100%" # %{no matter
+  to      = "a.example"
+  maildir = "mail/%{domain}/%%{user}/x" # %{no matter
+}
+route "pipe" {
+  to   = "<>"
+  pipe = ["/bin/x", "100%%", "-%{id}%{user}"]
 }`, config.Options{})
-	if got := c.Routes[0].Maildir.Value; got != "mail/%{domain}/%{user}/100%" {
+	if got := c.Routes[0].Maildir.Value; got != "mail/%{domain}/%{user}/x" {
 		t.Errorf("maildir %q", got)
+	}
+	if got := c.Routes[1].Pipe.Value; !slices.Equal(got, []string{"/bin/x", "100%%", "-%{id}%{user}"}) {
+		t.Errorf("pipe %q", got)
 	}
 	c = parse(t, `hostname = "mx.example.org"
 data = "/a%%%{b/$$${c/$/%"`, config.Options{})
@@ -270,6 +277,22 @@ data = "/a%%%{b/$$${c/$/%"`, config.Options{})
 	}
 	if got := parse(t, show(t, c), config.Options{}).Data.Value; got != c.Data.Value {
 		t.Errorf("shown as %q", got)
+	}
+}
+
+func TestMaildirsAreBelowARoot(t *testing.T) {
+	for path, want := range map[string][2]string{
+		"mail/%{domain}/%{user}":    {"/var/lib/posthouse", "mail/%{domain}/%{user}"},
+		"box":                       {"/var/lib/posthouse", "box"},
+		"/srv/mail/%{user}/Maildir": {"/srv/mail", "%{user}/Maildir"},
+		"/srv/mail/u-%{user}":       {"/srv/mail", "u-%{user}"},
+		"/srv/box":                  {"/srv", "box"},
+		"/box":                      {"/", "box"},
+	} {
+		c := parse(t, "hostname = \"mx.example.org\"\nroute \"box\" {\nto = \"*\"\nmaildir = \""+path+"\"\n}", config.Options{})
+		if root, below := c.MaildirOf(&c.Routes[0]); root != want[0] || below != want[1] {
+			t.Errorf("%s: %s, %s", path, root, below)
+		}
 	}
 }
 

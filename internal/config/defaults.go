@@ -127,6 +127,6 @@ func (r *Route) complete() {
 	case Maildir:
 		r.Quota = r.Quota.or(None)
 	case Pipe:
-		r.Timeout = r.Timeout.or(5 * time.Minute)
+		r.Timeout = r.Timeout.or(10 * time.Minute)
 	}
 }

@@ -100,15 +100,25 @@ func (d *decoder) checkLogin(r *Route) {
 // checkPaths finds Maildirs that could be anywhere, and programs that depend on
 // where the daemon was started.
 func (d *decoder) checkPaths(r *Route) {
-	switch m := r.Maildir.Value; {
-	case m == "":
-	case slices.Contains(strings.Split(filepath.ToSlash(m), "/"), ".."):
-		d.add(r.Maildir.Origin, "", "a Maildir is not named by way of \"..\"")
-	case strings.HasPrefix(m, "/%{"):
-		d.add(r.Maildir.Origin, "write a directory in front of it", "a user would choose the first directory of the path")
+	if m := r.Maildir.Value; m != "" {
+		d.checkFolders(r.Maildir.Origin, m)
 	}
 	if p := r.Pipe.Value; len(p) > 0 && (!filepath.IsAbs(p[0]) || strings.Contains(p[0], "%{")) {
 		d.add(r.Pipe.Origin, "there is no shell, and no PATH is searched", "the program is named by its full path, not %q", clip(p[0]))
+	}
+}
+
+func (d *decoder) checkFolders(at mail.Origin, path string) {
+	if strings.HasPrefix(path, "/%{") {
+		d.add(at, "write a directory in front of it", "a user would choose the first directory of the path")
+	}
+	for folder := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		switch {
+		case folder == "":
+			d.add(at, "", "a folder of the path has no name")
+		case folder[0] == '.':
+			d.add(at, "a Maildir has folders of its own that begin with a dot", "the folder %q begins with a dot", folder)
+		}
 	}
 }
 

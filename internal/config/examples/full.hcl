@@ -130,7 +130,7 @@ route "partner" {
   #   smarthost = ["HOST:PORT", ...]                 the first that takes it
   #   lmtp      = ["HOST:PORT", "unix:FILE", ...]    the first that takes it
   #   maildir   = "mail/%{domain}/%{user}"           below data, if it is relative
-  #   pipe      = ["/full/path", "arg", "%{user}"]   also %{domain} %{sender} %{recipient}; no shell
+  #   pipe      = ["/full/path", "arg", "%{user}"]   also %{domain} %{sender} %{recipient} %{id}; no shell
   #   discard   = true
   smarthost = ["mx1.partner.example:587", "mx2.partner.example:587"]
 
@@ -163,7 +163,7 @@ route "partner" {
 route "tickets" {
   to      = "tickets@partner.test"
   pipe    = ["/usr/local/bin/ticket", "--from", "%{sender}"]
-  timeout = "5m" # default: this
+  timeout = "10m" # default: this
 }
 
 # This one is there without being written, for domains that name no other; it is
