@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -98,11 +97,8 @@ func TestProgressLine(t *testing.T) {
 func TestProgressOnlyOnTerminal(t *testing.T) {
 	var out bytes.Buffer
 	p := NewProgress(&out, "sending", 10, Octets)
-	text, err := io.ReadAll(p.Reader(strings.NewReader("0123456789")))
+	p.Add(10)
 	p.Done()
-	if string(text) != "0123456789" || err != nil {
-		t.Errorf("read %q, %v through the bar", text, err)
-	}
 	if out.Len() != 0 {
 		t.Errorf("something was drawn on what is no terminal: %q", out.String())
 	}

@@ -71,25 +71,6 @@ func (p *Progress) Done() {
 	}
 }
 
-// Reader returns r with every octet that is read from it added to the bar.
-func (p *Progress) Reader(r io.Reader) io.Reader {
-	if p == nil {
-		return r
-	}
-	return progressReader{r, p}
-}
-
-type progressReader struct {
-	r io.Reader
-	p *Progress
-}
-
-func (r progressReader) Read(b []byte) (int, error) {
-	n, err := r.r.Read(b)
-	r.p.Add(int64(n))
-	return n, err
-}
-
 // forms are the bar, without what puts it in its place, from the widest to the
 // narrowest.
 func (p *Progress) forms(now time.Time) []string {
