@@ -17,7 +17,8 @@ var floors = map[string]int{
 	"smtp":    1,
 	"message": 1,
 
-	"internal/dns": 1,
+	"internal/dns":       1,
+	"internal/plainfile": 1,
 
 	"internal/mail": 2,
 
@@ -26,11 +27,14 @@ var floors = map[string]int{
 
 	"internal/dns/dnsclient": 3,
 
+	"internal/config":    4,
+	"internal/directory": 4,
 	"internal/dsn":       4,
 	"internal/queue":     4,
 	"internal/route":     4,
 	"internal/transport": 4,
 
+	"internal/directory/filedir": 5,
 	"internal/transport/discard": 5,
 	"internal/transport/lmtp":    5,
 	"internal/transport/maildir": 5,
@@ -45,9 +49,9 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
-	"internal/transcript":  true,
-	"internal/dns/dnstest": true,
-
+	"internal/directory/directorytest": true,
+	"internal/dns/dnstest":             true,
+	"internal/transcript":              true,
 	"internal/transport/transporttest": true,
 }
 
