@@ -23,7 +23,10 @@ var floors = map[string]int{
 	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
 
-	"internal/maildrop": 5,
+	"internal/spool": 4,
+
+	"internal/maildrop":       5,
+	"internal/spool/memspool": 5,
 
 	"internal/cli":   8,
 	"internal/cli/*": 8,
@@ -33,7 +36,8 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
-	"internal/transcript": true,
+	"internal/transcript":      true,
+	"internal/spool/spooltest": true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.
