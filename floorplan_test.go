@@ -25,8 +25,9 @@ var floors = map[string]int{
 
 	"internal/spool": 4,
 
-	"internal/maildrop":       5,
-	"internal/spool/memspool": 5,
+	"internal/maildrop":          5,
+	"internal/spool/memspool":    5,
+	"internal/spool/pebblespool": 5,
 
 	"internal/cli":   8,
 	"internal/cli/*": 8,
