@@ -32,8 +32,7 @@ func TestContract(t *testing.T) {
 		fs := vfs.NewCrashableMem()
 		s := mustOpen(t, fs)
 		t.Cleanup(func() { s.Close() })
-		var subject spooltest.Subject
-		subject = spooltest.Subject{
+		return spooltest.Subject{
 			Engine: s,
 			Crash: func() spool.Engine {
 				old := s
@@ -56,6 +55,5 @@ func TestContract(t *testing.T) {
 			},
 			Spoil: func(id mail.ID) { s.Spoil(id) },
 		}
-		return subject
 	})
 }

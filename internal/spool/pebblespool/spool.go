@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -100,15 +101,37 @@ func open(dir string, opts Options, readOnly bool) (*Spool, error) {
 
 func (s *Spool) openDisk() (err error) {
 	if !s.readOnly {
-		if err := s.makeDirs(); err != nil {
+		if err := errors.Join(s.makeDirs(), s.makeStore(), s.fs.broken()); err != nil {
 			return err
 		}
 	}
-	s.db, err = pebble.Open(s.fs.PathJoin(s.dir, "pebble"), s.pebbleOptions())
-	if broken := s.fs.broken(); broken != nil {
-		return broken
+	s.db, err = pebble.Open(s.storeDir(), s.pebbleOptions())
+	if broken := s.fs.broken(); broken != nil && err == nil {
+		return errors.Join(broken, s.db.Close())
 	}
 	return err
+}
+
+func (s *Spool) storeDir() string { return s.fs.PathJoin(s.dir, "pebble") }
+
+// makeStore makes the store if there is none: beside its place, so that a crash
+// does not leave half of one there.
+func (s *Spool) makeStore() error {
+	if _, err := s.fs.Stat(s.storeDir()); err == nil || !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	making := s.storeDir() + ".new"
+	if err := s.fs.RemoveAll(making); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	db, err := pebble.Open(making, s.pebbleOptions())
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.Close(), s.syncDir(making), s.fs.Rename(making, s.storeDir())); err != nil {
+		return err
+	}
+	return s.syncDir(s.dir)
 }
 
 func (s *Spool) pebbleOptions() *pebble.Options {
