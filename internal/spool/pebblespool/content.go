@@ -114,7 +114,7 @@ func (c *content) missing() error {
 }
 
 func (c *content) openFile(prepend, tail []byte) (io.ReadCloser, error) {
-	r := &fileReader{c: c, left: int64(binary.BigEndian.Uint64(tail[8:])), want: binary.BigEndian.Uint32(tail[16:])}
+	r := &fileReader{damaged: c.damaged, left: int64(binary.BigEndian.Uint64(tail[8:])), want: binary.BigEndian.Uint32(tail[16:])}
 	f, err := c.s.fs.Open(c.s.filePath(binary.BigEndian.Uint64(tail)))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, c.missing()
@@ -131,17 +131,17 @@ func (c *content) openFile(prepend, tail []byte) (io.ReadCloser, error) {
 
 // fileReader reads a body file and does not say io.EOF before its checksum was right.
 type fileReader struct {
-	c    *content
-	file io.Reader
-	left int64
-	sum  uint32
-	want uint32
+	file    io.Reader
+	left    int64
+	sum     uint32
+	want    uint32
+	damaged func(what string) error
 }
 
 func (r *fileReader) Read(p []byte) (int, error) {
 	if r.left == 0 {
 		if r.sum != r.want {
-			return 0, r.c.damaged("body file: checksum does not match")
+			return 0, r.damaged("body file: checksum does not match")
 		}
 		return 0, io.EOF
 	}
@@ -151,7 +151,7 @@ func (r *fileReader) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		err = nil
 		if n == 0 {
-			err = r.c.damaged("body file: its length is not that of the message")
+			err = r.damaged("body file: its length is not that of the message")
 		}
 	}
 	return n, err

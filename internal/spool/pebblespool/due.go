@@ -94,7 +94,7 @@ func (h *haul) takeOne(name string, ref spool.Ref) (left bool, err error) {
 		return false, err
 	}
 	v := h.consider(rec, h.s.shownStanding(st))
-	if v == got {
+	if v != passed {
 		h.t.noteMoved(ref, name)
 	}
 	return v == passed, nil

@@ -27,6 +27,7 @@ import (
 type files struct {
 	dir     vfs.File      // for syncing
 	reserve chan struct{} // held while numbers are taken
+	first   uint64        // first number that this life may take
 	next    uint64        // next number to be taken
 	end     uint64        // reserved before this one
 }
@@ -44,19 +45,11 @@ func (s *Spool) makeDirs() error {
 		}
 	}
 	for _, dir := range []string{s.fs.PathDir(s.dir), s.dir} {
-		if err := s.syncDir(dir); err != nil {
+		if err := s.fs.syncDir(dir); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (s *Spool) syncDir(name string) error {
-	d, err := s.fs.OpenDir(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (s *Spool) filePath(number uint64) string {
@@ -70,7 +63,7 @@ func (f *files) recover(s *Spool) (err error) {
 		return err
 	}
 	f.next = max(f.next, 1)
-	f.end = f.next
+	f.first, f.end = f.next, f.next
 	var orphans []uint64
 	err = s.scan(s.db, []byte{kIntent}, []byte{kIntent + 1}, func(key, _ []byte) bool {
 		orphans = append(orphans, binary.BigEndian.Uint64(key[1:]))

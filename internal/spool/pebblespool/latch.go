@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -72,8 +73,24 @@ func (l *latch) file(open func() (vfs.File, error)) (vfs.File, error) {
 	return &latchedFile{f, l}, nil
 }
 
+// Create implements [vfs.FS]. A marker names another new file, so that one's
+// name has to be durable before the marker's can be: Pebble syncs the directory
+// only after both, and a crash between may keep the marker alone.
 func (l *latch) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(l.PathBase(name), "marker.") {
+		if err := l.syncDir(l.PathDir(name)); err != nil {
+			return nil, err
+		}
+	}
 	return l.file(func() (vfs.File, error) { return l.FS.Create(name, c) })
+}
+
+func (l *latch) syncDir(name string) error {
+	d, err := l.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (l *latch) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {

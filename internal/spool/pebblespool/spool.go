@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -128,10 +129,10 @@ func (s *Spool) makeStore() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(db.Close(), s.syncDir(making), s.fs.Rename(making, s.storeDir())); err != nil {
+	if err := errors.Join(db.Close(), s.fs.syncDir(making), s.fs.Rename(making, s.storeDir())); err != nil {
 		return err
 	}
-	return s.syncDir(s.dir)
+	return s.fs.syncDir(s.dir)
 }
 
 func (s *Spool) pebbleOptions() *pebble.Options {
@@ -184,6 +185,7 @@ func (s *Spool) begin() error {
 		return err
 	}
 	if s.readOnly {
+		s.files.first = math.MaxUint64
 		return nil
 	}
 	if err := s.writeGeneration(); err != nil {

@@ -198,14 +198,14 @@ func (s *Spool) message(id mail.ID) (*message, error) {
 	if flight {
 		m.fresh = h.recipients
 	}
-	return m, s.readProgress(id, m)
+	return m, readProgress(s.db, id, m)
 }
 
-func (s *Spool) readProgress(id mail.ID, m *message) error {
+func readProgress(r pebble.Reader, id mail.ID, m *message) error {
 	if m.recipients == 1 {
 		return nil
 	}
-	b, err := s.get(idKey(kProgress, id))
+	b, err := get(r, idKey(kProgress, id))
 	if err == nil && len(b) == 8 {
 		m.fresh, m.open = int(binary.BigEndian.Uint32(b)), int(binary.BigEndian.Uint32(b[4:]))
 	}
@@ -353,7 +353,7 @@ func (t *tx) quarantine(id mail.ID) {
 	}
 }
 
-// dropMoved forgets that a lease was taken from the due index, once it has ended.
+// dropMoved forgets what noteMoved remembered, once the lease has ended.
 func (t *tx) dropMoved(ref spool.Ref) {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
@@ -368,10 +368,13 @@ func (t *tx) dropMoved(ref spool.Ref) {
 	}
 }
 
-// noteMoved remembers that a lease was taken from the due index.
+// noteMoved remembers that a destination is to start after a recipient that is leased.
 func (t *tx) noteMoved(ref spool.Ref, name string) {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
+	if _, known := t.s.moved[ref]; known {
+		return
+	}
 	t.s.moved[ref] = name
 	if t.s.movedOf[name]++; t.s.movedOf[name] == 1 {
 		t.set(nameKey(kMoved, name), nil)

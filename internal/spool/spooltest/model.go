@@ -227,7 +227,8 @@ func (m *model) checkRest(rt *rapid.T, want *spool.Want, taken *spool.Taken, n i
 		if p := m.now.postponed[r.st.Destination]; p.After(due) {
 			due = p
 		}
-		if r.place == spool.Waiting && due.After(time.Now()) && !slices.Contains(want.Skip, r.st.Destination) {
+		_, leased := m.leases[r.ref]
+		if r.place == spool.Waiting && !leased && due.After(time.Now()) && !slices.Contains(want.Skip, r.st.Destination) {
 			if next.IsZero() || due.Before(next) {
 				next = due
 			}
