@@ -143,7 +143,7 @@ func benchCycle(b *testing.B, committers, kb int, settle bool) {
 		b.Fatal(err)
 	}
 	leases, settled := make(chan *spool.Lease, 1000), make(chan error, 1)
-	go func() { settled <- settleAll(ctx, s, owner, leases) }()
+	go func() { settled <- settleAll(ctx, s, owner, mail.Relayed, leases) }()
 	if !settle {
 		owner = spool.Owner{}
 	}
@@ -159,14 +159,14 @@ func benchCycle(b *testing.B, committers, kb int, settle bool) {
 	}
 }
 
-func settleAll(ctx context.Context, s spool.Engine, owner spool.Owner, leases <-chan *spool.Lease) error {
+func settleAll(ctx context.Context, s spool.Engine, owner spool.Owner, fate mail.Fate, leases <-chan *spool.Lease) error {
 	for lease := range leases {
-		batch := []spool.Settlement{delivered(lease)}
+		batch := []spool.Settlement{became(lease, fate)}
 		for more := true; more && len(batch) < 100; {
 			select {
 			case l, ok := <-leases:
 				if more = ok; ok {
-					batch = append(batch, delivered(l))
+					batch = append(batch, became(l, fate))
 				}
 			default:
 				more = false
@@ -185,9 +185,10 @@ func settleAll(ctx context.Context, s spool.Engine, owner spool.Owner, leases <-
 	return nil
 }
 
-func delivered(l *spool.Lease) spool.Settlement {
+func became(l *spool.Lease, fate mail.Fate) spool.Settlement {
 	st := l.Recipients[0]
-	st.Fate = mail.Relayed
+	st.Fate, st.Attempts, st.Due = fate, 1, time.Now().Add(-time.Minute)
+	st.Last = mail.Outcome{Fate: fate, At: time.Now(), Host: "mx.sina.example", Reply: smtp.Replyf(451, smtp.EnhancedCode{4, 7, 1}, "greylisted")}
 	return spool.Settlement{ID: l.Envelope.ID, Results: []spool.Standing{st}, Facts: []spool.Fact{{At: time.Now(), Data: make([]byte, 100)}}}
 }
 

@@ -27,7 +27,7 @@ type Options struct {
 	// MemTable is the size in octets of a memtable, of which two may be in use; 0
 	// is 64 MiB. More than that lets more mail come and go without being written twice.
 	MemTable uint64
-	// Cache is the size in octets of the block cache; 0 is 32 MiB.
+	// Cache is the size in octets of the block cache; 0 is 64 MiB.
 	Cache int64
 
 	// MinFree is how many octets of the disk are kept free: below it Begin returns
@@ -55,7 +55,7 @@ func (o Options) withDefaults() Options {
 	set(&o.LargeBody, 128<<10)
 	set(&o.DraftMemory, 128<<20)
 	set(&o.MemTable, 64<<20)
-	set(&o.Cache, 32<<20)
+	set(&o.Cache, 64<<20)
 	set(&o.MinFree, 256<<20)
 	set(&o.Ballast, 32<<20)
 	set(&o.KeepFacts, 30*24*time.Hour)

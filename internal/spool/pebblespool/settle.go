@@ -129,10 +129,7 @@ func (sb *settling) ended(ref spool.Ref) {
 
 func (sb *settling) result(id mail.ID, r *spool.Standing) error {
 	ref := spool.Ref{ID: id, Recipient: r.Recipient}
-	old, err := sb.s.standing(ref)
-	if err != nil && !errors.Is(err, spool.ErrDamaged) {
-		return err
-	}
+	old, err := sb.t.old(ref)
 	if err == nil {
 		now := &standing{Standing: *r}
 		now.Held = false

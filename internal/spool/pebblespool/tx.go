@@ -160,6 +160,9 @@ type message struct {
 	flight bool // it has a first-flight record
 	dirty  bool
 	gone   bool
+
+	pristine bool      // nobody was ever settled, so there are no standings to look for
+	only     *standing // of the one recipient of a message that has one; nil: fresh
 }
 
 func (t *tx) message(id mail.ID) (*message, error) {
@@ -190,15 +193,56 @@ func (s *Spool) message(id mail.ID) (*message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("message %s: %w", id, spool.ErrDamaged)
 	}
-	flight, err := s.has(idKey(kFresh, id))
-	if err != nil {
+	m := &message{head: h, open: h.recipients}
+	if h.recipients == 1 {
+		return m, s.locate(id, m)
+	}
+	if m.flight, err = s.has(idKey(kFresh, id)); err != nil {
 		return nil, err
 	}
-	m := &message{head: h, open: h.recipients, flight: flight}
-	if flight {
+	if m.flight {
 		m.fresh = h.recipients
 	}
-	return m, readProgress(s.db, id, m)
+	err = readProgress(s.db, id, m)
+	m.pristine = m.fresh == h.recipients
+	return m, err
+}
+
+// locate finds out where the one recipient of a message is. It looks first where
+// its lease was taken from, since what is not there costs more to look for than what is.
+func (s *Spool) locate(id mail.ID, m *message) (err error) {
+	ref := spool.Ref{ID: id}
+	s.mu.Lock()
+	_, waited := s.moved[ref]
+	s.mu.Unlock()
+	if waited {
+		if m.only, err = s.standing(ref); err != nil || m.only != nil {
+			return err
+		}
+	}
+	if m.flight, err = s.has(idKey(kFresh, id)); err != nil {
+		return err
+	}
+	if m.flight {
+		m.fresh = 1
+	} else if !waited {
+		m.only, err = s.standing(ref)
+	}
+	return err
+}
+
+// old is where a recipient stood before this batch; nil: fresh.
+func (t *tx) old(ref spool.Ref) (*standing, error) {
+	m, err := t.message(ref.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.recipients == 1:
+		return m.only, nil
+	case m.pristine:
+		return nil, nil
+	}
+	return t.s.standing(ref)
 }
 
 func readProgress(r pebble.Reader, id mail.ID, m *message) error {
