@@ -84,7 +84,13 @@ func (d *decoder) fail() {
 	d.data = nil
 }
 
-func (d *decoder) time() time.Time { return instant(d.int()) }
+func (d *decoder) time() time.Time {
+	n := d.int()
+	if n < 0 { // nanos writes none
+		d.fail()
+	}
+	return instant(n)
+}
 
 func (d *decoder) bools(bits ...*bool) {
 	n := d.int()

@@ -1,6 +1,7 @@
 package pebblespool
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -68,3 +69,11 @@ func (s *Spool) damageFile(what string) error {
 	_, err = f.WriteAt([]byte("DAMAGE"), 100)
 	return errors.Join(err, f.Close())
 }
+
+// SetVersion writes the version of a future program.
+func (s *Spool) SetVersion(v uint64) error {
+	return s.db.Set(metaVersion, binary.BigEndian.AppendUint64(nil, v), pebble.Sync)
+}
+
+// Break fails the disk.
+func (s *Spool) Break(err error) { s.fs.fail(err) }
