@@ -136,7 +136,7 @@ func (s *Spool) newBodyFile() (*bodyFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: 1 << 20})
+	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: 1 << 20, NoSyncOnClose: true})
 	return &bodyFile{s: s, number: n, file: f}, nil
 }
 

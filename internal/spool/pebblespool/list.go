@@ -23,11 +23,18 @@ func (s *Spool) List(ctx context.Context, q spool.Query) (spool.Page, error) {
 	if err := s.lapse(); err != nil {
 		return spool.Page{}, err
 	}
-	return s.list(&q)
+	l := s.newLister(&q)
+	err := l.run()
+	l.tell()
+	return l.page, err
 }
 
-func (s *Spool) list(q *spool.Query) (spool.Page, error) {
-	l := lister{s: s, q: q, limit: spool.Limit(q.Limit)}
+func (s *Spool) newLister(q *spool.Query) *lister {
+	return &lister{s: s, q: q, limit: spool.Limit(q.Limit)}
+}
+
+func (l *lister) run() error {
+	s, q := l.s, l.q
 	snap := s.db.NewSnapshot() // a message and its recipients as they were at one instant
 	defer snap.Close()
 	l.snap = snap
@@ -43,10 +50,14 @@ func (s *Spool) list(q *spool.Query) (spool.Page, error) {
 		inner = l.message(idOf(key), value)
 		return inner == nil && !l.page.More
 	})
+	return errors.Join(err, inner)
+}
+
+// tell puts what was found damaged in quarantine. The index is not held.
+func (l *lister) tell() {
 	for id, what := range l.damaged {
-		s.damage(id, what)
+		l.s.damage(id, what)
 	}
-	return l.page, errors.Join(err, inner)
 }
 
 // lister is one call of List or Alter.
@@ -65,7 +76,7 @@ func (l *lister) message(id mail.ID, value []byte) error {
 		l.page.More = true
 		return nil
 	}
-	if l.s.hidden(id) {
+	if l.s.hidden(id) || l.s.quarantined(id) {
 		return nil
 	}
 	env, h, err := readEnvelope(id, value)
@@ -87,18 +98,11 @@ func (l *lister) damage(id mail.ID, what string) error {
 	if l.damaged == nil {
 		l.damaged = map[mail.ID]string{}
 	}
-	if there, err := l.s.has(idKey(kDamage, id)); err != nil || there {
-		return err
-	}
 	l.damaged[id] = what
 	return nil
 }
 
 func (l *lister) recipients(rec record) error {
-	quarantined, err := l.s.has(idKey(kDamage, rec.env.ID))
-	if err != nil || quarantined {
-		return err
-	}
 	for i := range rec.env.To {
 		if rec.env.ID == l.q.After.ID && i <= l.q.After.Recipient {
 			continue
@@ -152,29 +156,32 @@ func (s *Spool) Alter(ctx context.Context, q spool.Query, order spool.Order, fac
 	if err := s.lapse(); err != nil {
 		return spool.Page{}, err
 	}
-	page, err := s.alterPage(&q, &order, fact)
+	l := s.newLister(&q)
+	err := l.alter(&order, fact)
+	l.tell()
 	if err != nil {
 		return spool.Page{}, err
 	}
-	return page, s.sync()
+	return l.page, s.sync()
 }
 
-func (s *Spool) alterPage(q *spool.Query, order *spool.Order, fact func(spool.Item) []byte) (spool.Page, error) {
+// alter lists a page and gives the order about it.
+func (l *lister) alter(order *spool.Order, fact func(spool.Item) []byte) error {
+	s, page := l.s, &l.page
 	s.index <- struct{}{}
 	defer func() { <-s.index }()
 	t := s.newTx()
 	defer t.close()
-	page, err := s.list(q)
-	if err != nil {
-		return page, err
+	if err := l.run(); err != nil {
+		return err
 	}
 	for i := range page.Items {
 		if err := t.alter(&page.Items[i], order, fact); err != nil {
-			return page, err
+			return err
 		}
 	}
 	if err := t.apply(); err != nil {
-		return page, err
+		return err
 	}
 	for i := range page.Items { // only now, since an owner that is told must find it so
 		if now, changed := order.Apply(page.Items[i].Standing); changed {
@@ -183,7 +190,7 @@ func (s *Spool) alterPage(q *spool.Query, order *spool.Order, fact func(spool.It
 			s.mu.Unlock()
 		}
 	}
-	return page, nil
+	return nil
 }
 
 func (t *tx) alter(it *spool.Item, order *spool.Order, fact func(spool.Item) []byte) error {

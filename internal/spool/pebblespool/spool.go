@@ -45,7 +45,8 @@ type Spool struct {
 	mu      sync.Mutex // guards what follows; held only while computing
 	book    *spool.Book
 	pending map[mail.ID]bool     // applied but not yet durable, so not to be shown
-	moved   map[spool.Ref]string // leased from the due index: destination it was found under
+	broken  map[mail.ID]bool     // in quarantine
+	moved   map[spool.Ref]string // leased, and the start of its destination, the value, is after it
 	movedOf map[string]int       // how many of moved, by destination
 	flights flights
 	lastSeq uint64          // of the journal
@@ -84,7 +85,7 @@ func open(dir string, opts Options, readOnly bool) (*Spool, error) {
 	s := &Spool{
 		opts: opts, fs: newLatch(opts.FS), dir: dir, readOnly: readOnly,
 		stop: make(chan struct{}), index: make(chan struct{}, 1), lazy: make(chan struct{}, 1),
-		pending: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
+		pending: map[mail.ID]bool{}, broken: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
 	}
 	s.drafts.init()
 	if err := s.openDisk(); err != nil {
@@ -181,7 +182,7 @@ func (s *Spool) begin() error {
 	s.generation++
 	s.book = spool.NewBook(s.generation << 32)
 	s.version = s.generation << 32
-	if err := s.stats.load(s.db); err != nil {
+	if err := errors.Join(s.stats.load(s.db), s.loadDamage()); err != nil {
 		return err
 	}
 	if s.readOnly {

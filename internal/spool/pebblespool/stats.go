@@ -172,7 +172,7 @@ func (s *Spool) damage(id mail.ID, what string) {
 	s.opts.Log.Error("message is damaged", "id", id, "what", what)
 	s.index <- struct{}{}
 	defer func() { <-s.index }()
-	if b, err := s.get(idKey(kDamage, id)); err != nil || b != nil {
+	if s.quarantined(id) {
 		return
 	}
 	t := s.newTx()
@@ -182,4 +182,21 @@ func (s *Spool) damage(id mail.ID, what string) {
 	if t.apply() == nil {
 		s.soon()
 	}
+	s.mu.Lock()
+	s.broken[id] = true
+	s.mu.Unlock()
+}
+
+func (s *Spool) quarantined(id mail.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken[id]
+}
+
+// loadDamage reads which messages are in quarantine; they are few.
+func (s *Spool) loadDamage() error {
+	return s.scan(s.db, []byte{kDamage}, []byte{kDamage + 1}, func(key, _ []byte) bool {
+		s.broken[idOf(key)] = true
+		return true
+	})
 }

@@ -169,6 +169,9 @@ func (t *tx) message(id mail.ID) (*message, error) {
 	if m := t.messages[id]; m != nil {
 		return m, nil
 	}
+	if t.s.quarantined(id) {
+		return nil, fmt.Errorf("message %s is in quarantine: %w", id, spool.ErrDamaged)
+	}
 	m, err := t.s.message(id)
 	if err != nil {
 		return nil, err
