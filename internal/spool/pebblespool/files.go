@@ -140,12 +140,13 @@ func (s *Spool) newBodyFile() (*bodyFile, error) {
 	return &bodyFile{s: s, number: n, file: f}, nil
 }
 
+// write appends to the file. It may change p, as a vfs.File may.
 func (b *bodyFile) write(p []byte) error {
+	b.size += int64(len(p))
+	b.sum = crc32.Update(b.sum, castagnoli, p)
 	if _, err := b.file.Write(p); err != nil {
 		return err
 	}
-	b.size += int64(len(p))
-	b.sum = crc32.Update(b.sum, castagnoli, p)
 	return b.s.Err()
 }
 
