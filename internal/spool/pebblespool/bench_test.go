@@ -106,7 +106,7 @@ func BenchmarkYardstick(b *testing.B) {
 }
 
 func benchPebble(b *testing.B, committers, kb int) {
-	db, err := pebble.Open(b.TempDir(), &pebble.Options{MemTableSize: 64 << 20, FormatMajorVersion: pebble.FormatNewest})
+	db, err := pebble.Open(b.TempDir(), &pebble.Options{MemTableSize: 64 << 20, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{b}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -119,6 +119,11 @@ func benchPebble(b *testing.B, committers, kb int) {
 		}
 	})
 }
+
+// quiet is a logger of Pebble that only fails.
+type quiet struct{ testing.TB }
+
+func (quiet) Infof(string, ...any) {}
 
 // measure runs f in so many goroutines.
 func measure(b *testing.B, committers int, f func()) {
