@@ -14,34 +14,36 @@ const module = "github.com/posthouse/posthouse"
 // the module. A path that ends in "/*" stands for every package below it.
 // A package imports only packages of lower floors.
 var floors = map[string]int{
-	"smtp":    1,
-	"message": 1,
-
 	"internal/dns":       1,
 	"internal/plainfile": 1,
+	"message":            1,
+	"smtp":               1,
 
 	"internal/mail": 2,
 
-	"smtp/smtpserver": 3,
-	"smtp/smtpclient": 3,
-
 	"internal/dns/dnsclient": 3,
+	"smtp/smtpclient":        3,
+	"smtp/smtpserver":        3,
 
 	"internal/config":    4,
 	"internal/directory": 4,
 	"internal/dsn":       4,
 	"internal/queue":     4,
 	"internal/route":     4,
+	"internal/spool":     4,
 	"internal/transport": 4,
 
 	"internal/directory/filedir": 5,
+	"internal/spool/memspool":    5,
+	"internal/spool/pebblespool": 5,
 	"internal/transport/discard": 5,
 	"internal/transport/lmtp":    5,
 	"internal/transport/maildir": 5,
 	"internal/transport/pipe":    5,
 	"internal/transport/remote":  5,
 
-	"internal/cli":   7,
+	"internal/cli": 7,
+
 	"internal/cli/*": 8,
 
 	"cmd/posthouse": 9,
@@ -51,6 +53,7 @@ var floors = map[string]int{
 var workshop = map[string]bool{
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
+	"internal/spool/spooltest":         true,
 	"internal/transcript":              true,
 	"internal/transport/transporttest": true,
 }

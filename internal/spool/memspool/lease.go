@@ -1,0 +1,164 @@
+package memspool
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
+)
+
+// Join implements [spool.Engine].
+func (s *Spool) Join(ctx context.Context, name string, ttl time.Duration) (spool.Owner, error) {
+	if len(name) > spool.MaxName {
+		return spool.Owner{}, spool.ErrLimit
+	}
+	if err := s.enter(ctx); err != nil {
+		return spool.Owner{}, err
+	}
+	defer s.mu.Unlock()
+	owner, _ := s.book.Join(name, ttl, time.Now())
+	return owner, nil
+}
+
+// Beat implements [spool.Engine].
+func (s *Spool) Beat(ctx context.Context, owner spool.Owner) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	return s.book.Beat(owner, time.Now())
+}
+
+// Release implements [spool.Engine].
+func (s *Spool) Release(ctx context.Context, owner spool.Owner, refs []spool.Ref) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	for _, ref := range refs {
+		s.book.Free(owner, ref)
+	}
+	return nil
+}
+
+// Lease implements [spool.Engine].
+func (s *Spool) Lease(ctx context.Context, owner spool.Owner, want spool.Want) (spool.Taken, error) {
+	if err := s.enter(ctx); err != nil {
+		return spool.Taken{}, err
+	}
+	defer s.mu.Unlock()
+	h := haul{s: s, owner: owner, want: want, now: time.Now(), at: map[mail.ID]int{}}
+	s.book.Lapse(h.now)
+	if err := s.book.Valid(owner, h.now); err != nil {
+		return spool.Taken{}, err
+	}
+	h.fresh()
+	for _, name := range h.ready() {
+		h.waiting(s.disk.waiting[name])
+	}
+	return h.taken, nil
+}
+
+// haul is one call of Lease.
+type haul struct {
+	s     *Spool
+	owner spool.Owner
+	want  spool.Want
+	now   time.Time
+	taken spool.Taken
+	at    map[mail.ID]int // the lease of a message in taken
+	n     int
+}
+
+func (h *haul) fresh() {
+	for _, ref := range h.s.disk.fresh.keys {
+		if !h.consider(ref) {
+			return
+		}
+	}
+}
+
+// ready are the destinations that may be visited, the longest due first.
+func (h *haul) ready() []string {
+	var names []string
+	for _, name := range h.s.disk.sortedDestinations() {
+		at := h.s.disk.waiting[name]
+		if slices.Contains(h.want.Skip, name) || len(at.due.keys) == 0 {
+			continue
+		}
+		if until := h.s.disk.postponed[name]; until.After(h.now) {
+			h.later(until)
+			continue
+		}
+		names = append(names, name)
+	}
+	slices.SortStableFunc(names, func(a, b string) int {
+		return h.first(a).Compare(h.first(b))
+	})
+	return names
+}
+
+func (h *haul) first(name string) time.Time { return h.s.disk.waiting[name].due.keys[0].due }
+
+func (h *haul) waiting(at *destination) {
+	for _, k := range at.due.keys {
+		if k.due.After(h.now) {
+			h.later(k.due)
+			return
+		}
+		if !h.consider(k.ref) {
+			return
+		}
+	}
+}
+
+// later notes that something falls due.
+func (h *haul) later(due time.Time) {
+	if h.taken.Next.IsZero() || due.Before(h.taken.Next) {
+		h.taken.Next = due
+	}
+}
+
+// consider takes a recipient if it may, and reports whether to go on.
+func (h *haul) consider(ref spool.Ref) bool {
+	m := h.s.disk.messages[ref.ID]
+	to := m.standings[ref.Recipient].Destination
+	if h.s.book.Owner(ref) != (spool.Owner{}) || slices.Contains(h.want.Skip, to) ||
+		h.s.book.Room(h.owner, to, h.want.PerDestination) <= 0 {
+		return true
+	}
+	if h.n >= h.want.Recipients {
+		h.taken.More = true
+		return false
+	}
+	i, has := h.at[ref.ID]
+	if !has {
+		i = len(h.taken.Leases)
+		h.at[ref.ID] = i
+		h.taken.Leases = append(h.taken.Leases, spool.Lease{Envelope: m.env})
+	}
+	h.s.take(&h.taken.Leases[i], h.owner, m, ref.Recipient)
+	h.n++
+	return true
+}
+
+// take leases one recipient.
+func (s *Spool) take(lease *spool.Lease, owner spool.Owner, m *message, i int) {
+	s.book.Take(owner, spool.Ref{ID: m.env.ID, Recipient: i}, m.standings[i].Destination)
+	lease.Recipients = append(lease.Recipients, m.standings[i])
+}
+
+// Postpone implements [spool.Engine].
+func (s *Spool) Postpone(ctx context.Context, name string, until time.Time) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if s.disk.waiting[name] == nil || !until.After(time.Now()) {
+		until = time.Time{}
+	}
+	s.disk.postpone(name, until)
+	return nil
+}

@@ -1,0 +1,539 @@
+package spooltest
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
+)
+
+// playModel plays random days against an engine and a model of the contract,
+// and compares them after every step.
+func playModel(t *testing.T, open func(t testing.TB) Subject) {
+	// Without its own type, since rapid asks a *testing.T for its deadline, which
+	// a bubble does not tell.
+	rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
+		d := &day{TB: t, rapid: rt}
+		defer d.end()
+		playDay(rt, d, open(d))
+	})
+}
+
+func playDay(rt *rapid.T, t testing.TB, s Subject) {
+	m := &model{desk: newDesk(t, s), leases: map[spool.Ref]claim{}, history: []world{{}}}
+	m.owners = []spool.Owner{m.owner, m.join("node-2")}
+	actions := map[string]func(*rapid.T){
+		"accept": m.accept, "lease": m.lease, "settle": m.settle, "release": m.release,
+		"order": m.order, "postpone": m.postpone, "wait": m.wait, "lapse": m.lapse, "": m.compare,
+	}
+	if s.Crash != nil {
+		actions["crash"] = m.crash
+	}
+	rt.Repeat(actions)
+}
+
+// day is the testing.TB of one day: it fails as rapid wants it, and its
+// cleanups run at its end.
+type day struct {
+	testing.TB
+	rapid    *rapid.T
+	cleanups []func()
+}
+
+func (d *day) Helper()                        {}
+func (d *day) Fatal(args ...any)              { d.rapid.Fatal(args...) }
+func (d *day) Fatalf(format string, a ...any) { d.rapid.Fatalf(format, a...) }
+func (d *day) Error(args ...any)              { d.rapid.Error(args...) }
+func (d *day) Errorf(format string, a ...any) { d.rapid.Errorf(format, a...) }
+func (d *day) Cleanup(f func())               { d.cleanups = append(d.cleanups, f) }
+
+func (d *day) end() {
+	for _, f := range slices.Backward(d.cleanups) {
+		f()
+	}
+}
+
+// model is what the contract says the engine holds.
+type model struct {
+	*desk
+	owners    []spool.Owner
+	now       world
+	leases    map[spool.Ref]claim
+	history   []world // the last durable world, and after it one for each lazy call
+	lastLease time.Time
+}
+
+// world is what is on the disk.
+type world struct {
+	rows      []row // by age
+	facts     []string
+	postponed map[string]time.Time
+}
+
+// row is one recipient that is not done.
+type row struct {
+	ref   spool.Ref
+	to    string
+	place spool.Place
+	st    spool.Standing
+}
+
+type claim struct {
+	owner   spool.Owner
+	altered bool
+}
+
+var destinations = []string{"sina.example", "sohu.example", "mx.example"}
+
+func (m *model) commitTo(rt *rapid.T) spool.Commit {
+	to := rapid.SliceOfN(rapid.SampledFrom([]string{"a@sina.example", "b@sina.example", "c@sohu.example", "d@MX.example"}), 1, 3).Draw(rt, "to")
+	c := spool.Commit{Envelope: envelope(to...), Facts: notes("accept")}
+	if rapid.IntRange(0, 3).Draw(rt, "hold") == 0 {
+		c.Envelope.HoldUntil = time.Now().Add(time.Duration(rapid.IntRange(-1, 5).Draw(rt, "until")) * time.Second)
+	}
+	if rapid.Bool().Draw(rt, "lease") {
+		c.For = rapid.SampledFrom(m.owners).Draw(rt, "for")
+	}
+	return c
+}
+
+func (m *model) accept(rt *rapid.T) {
+	c := m.commitTo(rt)
+	draft := m.draft(text)
+	lease, err := draft.Commit(m.ctx, c)
+	m.must(err)
+	m.born(rt, draft.ID(), &c, lease)
+	m.durable()
+}
+
+// born puts a commit into the model and checks the lease it came with.
+func (m *model) born(rt *rapid.T, id mail.ID, c *spool.Commit, lease *spool.Lease) {
+	fresh := !c.Envelope.HoldUntil.After(time.Now())
+	for i, to := range c.Envelope.To {
+		r := row{ref: spool.Ref{ID: id, Recipient: i}, to: to.To.String(), place: spool.Fresh}
+		r.st = spool.Standing{Recipient: i, Destination: strings.ToLower(to.To.Domain())}
+		if !fresh {
+			r.place, r.st.Due = spool.Waiting, c.Envelope.HoldUntil
+		}
+		m.now.rows = append(m.now.rows, r)
+		if fresh && c.For != (spool.Owner{}) {
+			m.leases[r.ref] = claim{owner: c.For}
+		}
+	}
+	slices.SortFunc(m.now.rows, func(a, b row) int {
+		return cmp.Or(bytes.Compare(a.ref.ID[:], b.ref.ID[:]), cmp.Compare(a.ref.Recipient, b.ref.Recipient))
+	})
+	if (lease != nil) != (fresh && c.For != (spool.Owner{})) {
+		rt.Fatalf("lease %+v of a commit for %v", lease, c.For)
+	}
+	m.now.facts = append(m.now.facts, "accept")
+}
+
+func (m *model) durable() { m.history = []world{m.now.clone()} }
+func (m *model) lazy()    { m.history = append(m.history, m.now.clone()) }
+
+func (w *world) clone() world {
+	return world{slices.Clone(w.rows), slices.Clone(w.facts), maps.Clone(w.postponed)}
+}
+
+func (w *world) row(ref spool.Ref) *row {
+	for i := range w.rows {
+		if w.rows[i].ref == ref {
+			return &w.rows[i]
+		}
+	}
+	return nil
+}
+
+func (w *world) remove(ref spool.Ref) {
+	w.rows = slices.DeleteFunc(w.rows, func(r row) bool { return r.ref == ref })
+}
+
+// tidy forgets the postponement of destinations where nothing waits.
+func (w *world) tidy() {
+	maps.DeleteFunc(w.postponed, func(name string, _ time.Time) bool {
+		return !slices.ContainsFunc(w.rows, func(r row) bool { return r.place != spool.Fresh && r.st.Destination == name })
+	})
+}
+
+// available reports whether a lease may take the row now.
+func (m *model) available(r *row, skip []string) bool {
+	_, leased := m.leases[r.ref]
+	if leased || slices.Contains(skip, r.st.Destination) {
+		return false
+	}
+	switch r.place {
+	case spool.Fresh:
+		return true
+	case spool.Waiting:
+		return !r.st.Due.After(time.Now()) && !m.now.postponed[r.st.Destination].After(time.Now())
+	}
+	return false
+}
+
+func (m *model) lease(rt *rapid.T) {
+	o := rapid.SampledFrom(m.owners).Draw(rt, "owner")
+	want := spool.Want{Recipients: rapid.IntRange(1, 6).Draw(rt, "recipients")}
+	want.Skip = rapid.SliceOfNDistinct(rapid.SampledFrom(destinations), 0, 2, rapid.ID).Draw(rt, "skip")
+	taken, err := m.Lease(m.ctx, o, want)
+	m.must(err)
+	if len(taken.Leases) > 0 {
+		m.lastLease = time.Now()
+	}
+	n := 0
+	for _, l := range taken.Leases {
+		for _, st := range l.Recipients {
+			m.leased(rt, o, &want, spool.Ref{ID: l.Envelope.ID, Recipient: st.Recipient}, st)
+			n++
+		}
+	}
+	if n > want.Recipients {
+		rt.Fatalf("%d leased of %d wanted", n, want.Recipients)
+	}
+	m.checkRest(rt, &want, &taken, n)
+}
+
+func (m *model) leased(rt *rapid.T, o spool.Owner, want *spool.Want, ref spool.Ref, st spool.Standing) {
+	r := m.now.row(ref)
+	if r == nil || !m.available(r, want.Skip) {
+		rt.Fatalf("leased %v, which is %+v", ref, r)
+	}
+	if diff := gocmp.Diff(r.st, st, same); diff != "" {
+		rt.Fatalf("leased %v: %s", ref, diff)
+	}
+	m.leases[ref] = claim{owner: o}
+}
+
+// checkRest checks that nothing was left that should have been taken.
+func (m *model) checkRest(rt *rapid.T, want *spool.Want, taken *spool.Taken, n int) {
+	var next time.Time
+	for i := range m.now.rows {
+		r := &m.now.rows[i]
+		if m.available(r, want.Skip) && n < want.Recipients && !taken.More {
+			rt.Fatalf("%d of %d leased, and %s at %+v was left", n, want.Recipients, r.to, r.st)
+		}
+		due := r.st.Due
+		if p := m.now.postponed[r.st.Destination]; p.After(due) {
+			due = p
+		}
+		_, leased := m.leases[r.ref]
+		if r.place == spool.Waiting && !leased && due.After(time.Now()) && !slices.Contains(want.Skip, r.st.Destination) {
+			if next.IsZero() || due.Before(next) {
+				next = due
+			}
+		}
+	}
+	if taken.More {
+		return
+	}
+	if !next.IsZero() && (taken.Next.IsZero() || taken.Next.After(next)) {
+		rt.Fatalf("next is %v, want %v", taken.Next, next)
+	}
+}
+
+// mine are the leases of an owner by message.
+func (m *model) mine(o spool.Owner) [][]spool.Ref {
+	var mine [][]spool.Ref
+	for ref, c := range m.leases {
+		if c.owner == o {
+			mine = append(mine, []spool.Ref{ref})
+		}
+	}
+	slices.SortFunc(mine, func(a, b []spool.Ref) int {
+		return cmp.Or(bytes.Compare(a[0].ID[:], b[0].ID[:]), cmp.Compare(a[0].Recipient, b[0].Recipient))
+	})
+	for i := 0; i+1 < len(mine); {
+		if mine[i][0].ID != mine[i+1][0].ID {
+			i++
+			continue
+		}
+		mine[i] = append(mine[i], mine[i+1]...)
+		mine = slices.Delete(mine, i+1, i+2)
+	}
+	return mine
+}
+
+func (m *model) settle(rt *rapid.T) {
+	o := rapid.SampledFrom(m.owners).Draw(rt, "owner")
+	mine := m.mine(o)
+	if len(mine) == 0 {
+		rt.Skip("nothing leased")
+	}
+	var batch []spool.Settlement
+	for _, refs := range mine[:rapid.IntRange(1, len(mine)).Draw(rt, "messages")] {
+		batch = append(batch, m.settlement(rt, refs[:rapid.IntRange(1, len(refs)).Draw(rt, "recipients")]))
+	}
+	settled, err := m.Settle(m.ctx, o, batch)
+	m.must(err)
+	durable := false
+	for i := range batch {
+		m.settled(rt, &batch[i], &settled[i])
+		durable = durable || batch[i].Durable()
+	}
+	m.now.tidy()
+	if durable {
+		m.durable()
+	} else {
+		m.lazy()
+	}
+}
+
+func (m *model) settlement(rt *rapid.T, refs []spool.Ref) spool.Settlement {
+	s := spool.Settlement{ID: refs[0].ID, Facts: notes("settle")}
+	for _, ref := range refs {
+		st := spool.Standing{Recipient: ref.Recipient, Destination: "gone"}
+		if r := m.now.row(ref); r != nil {
+			st = r.st
+		}
+		fate := rapid.SampledFrom([]mail.Fate{mail.Relayed, mail.Deferred, mail.Deferred, mail.Failed}).Draw(rt, "fate")
+		st = became(st, fate)
+		st.Held = false
+		if fate == mail.Deferred {
+			st.Due = time.Now().Add(time.Duration(rapid.IntRange(-2, 6).Draw(rt, "due")) * time.Second)
+			st.Destination = rapid.SampledFrom(destinations).Draw(rt, "destination")
+		}
+		s.Results = append(s.Results, st)
+	}
+	if s.Durable() && rapid.Bool().Draw(rt, "report") {
+		rep := m.report(s.Results[0].Recipient)
+		rep.Commit.For, rep.Commit.Facts = spool.Owner{}, notes("accept")
+		s.Reports = append(s.Reports, rep)
+	}
+	return s
+}
+
+// settled checks what the engine said of a settlement and does it to the model.
+func (m *model) settled(rt *rapid.T, s *spool.Settlement, got *spool.Settled) {
+	aside := map[int]bool{}
+	for _, st := range s.Results {
+		ref := spool.Ref{ID: s.ID, Recipient: st.Recipient}
+		r, c := m.now.row(ref), m.leases[ref]
+		switch {
+		case r == nil:
+			aside[st.Recipient] = true
+			delete(m.leases, ref)
+		case c.altered && st.Fate != mail.Relayed:
+			aside[st.Recipient] = true
+			m.leases[ref] = claim{owner: c.owner}
+		default:
+			delete(m.leases, ref)
+			if r.st, r.place = st, spool.Waiting; st.Fate.Final() {
+				m.now.remove(ref)
+			}
+		}
+	}
+	m.now.facts = append(m.now.facts, "settle")
+	if len(aside) != len(got.Altered) || errors.Is(got.Err, spool.ErrAltered) != (len(aside) > 0) || got.Err != nil && len(aside) == 0 {
+		rt.Fatalf("settled %+v, want %v set aside", got, aside)
+	}
+	for i := range s.Reports {
+		rep := &s.Reports[i]
+		if got.Reports[i].Committed == aside[rep.Recipients[0]] {
+			rt.Fatalf("report: %+v, set aside: %v", got.Reports[i], aside)
+		}
+		if got.Reports[i].Committed {
+			m.born(rt, rep.Draft.ID(), &rep.Commit, nil)
+		}
+		rep.Draft.Abort()
+	}
+}
+
+func (m *model) release(rt *rapid.T) {
+	o := rapid.SampledFrom(m.owners).Draw(rt, "owner")
+	for _, refs := range m.mine(o) {
+		if rapid.Bool().Draw(rt, "this") {
+			m.must(m.Release(m.ctx, o, refs))
+			for _, ref := range refs {
+				delete(m.leases, ref)
+			}
+		}
+	}
+}
+
+func (m *model) order(rt *rapid.T) {
+	verb := rapid.SampledFrom([]spool.Verb{spool.Hold, spool.Free, spool.Retry, spool.Reroute, spool.Bounce, spool.Remove}).Draw(rt, "verb")
+	q := spool.Query{Filter: spool.Filter{To: rapid.SampledFrom([]string{"a@*", "*@sohu.example", "*"}).Draw(rt, "to")}}
+	o := spool.Order{Verb: verb, At: time.Now(), By: "olga"}
+	_, err := m.Alter(m.ctx, q, o, func(spool.Item) []byte { return []byte("order") })
+	m.must(err)
+	for _, r := range slices.Clone(m.now.rows) {
+		if ok, _ := matchTo(q.Filter.To, r.to); ok {
+			m.ordered(r.ref, &o)
+		}
+	}
+	m.now.tidy()
+	m.durable()
+}
+
+func matchTo(pattern, to string) (bool, error) {
+	prefix, suffix, _ := strings.Cut(pattern, "*")
+	to = strings.ToLower(to)
+	return strings.HasPrefix(to, prefix) && strings.HasSuffix(to, suffix), nil
+}
+
+func (m *model) ordered(ref spool.Ref, o *spool.Order) {
+	r := m.now.row(ref)
+	if o.Verb == spool.Retry {
+		delete(m.now.postponed, r.st.Destination)
+	}
+	if st, changed := o.Apply(r.st); changed {
+		r.st, r.place = st, spool.Waiting
+		if st.Held {
+			r.place = spool.Held
+		}
+		if c, leased := m.leases[ref]; leased {
+			c.altered = true
+			m.leases[ref] = c
+		}
+		if st.Fate.Final() {
+			m.now.remove(ref)
+		}
+		m.now.facts = append(m.now.facts, "order")
+	}
+}
+
+func (m *model) postpone(rt *rapid.T) {
+	name := rapid.SampledFrom(destinations).Draw(rt, "destination")
+	until := time.Now().Add(time.Duration(rapid.IntRange(0, 4).Draw(rt, "seconds")) * time.Second)
+	m.must(m.Postpone(m.ctx, name, until))
+	m.now.postponed = maps.Clone(m.now.postponed)
+	if m.now.postponed == nil {
+		m.now.postponed = map[string]time.Time{}
+	}
+	m.now.postponed[name] = until
+	m.now.tidy()
+	m.lazy()
+}
+
+func (m *model) wait(rt *rapid.T) {
+	long := rapid.SampledFrom([]time.Duration{time.Millisecond, 2 * spool.Lag, time.Second}).Draw(rt, "long")
+	time.Sleep(long)
+	for _, o := range m.owners {
+		m.must(m.Beat(m.ctx, o))
+	}
+	if long >= spool.Lag {
+		m.durable()
+	}
+}
+
+// lapse lets the second owner miss its beats.
+func (m *model) lapse(*rapid.T) {
+	for range 4 {
+		time.Sleep(ttl / 3)
+		m.must(m.Beat(m.ctx, m.owners[0]))
+	}
+	m.durable()
+	if err := m.Beat(m.ctx, m.owners[1]); !errors.Is(err, spool.ErrLeaseLost) {
+		m.Fatalf("a lapsed owner beats: %v", err)
+	}
+	maps.DeleteFunc(m.leases, func(_ spool.Ref, c claim) bool { return c.owner == m.owners[1] })
+	m.owners[1] = m.join("node-2")
+}
+
+func (m *model) crash(rt *rapid.T) {
+	m.desk.crash()
+	m.owners = []spool.Owner{m.owner, m.join("node-2")}
+	clear(m.leases)
+	got := m.observe()
+	for _, w := range slices.Backward(m.history) {
+		if w := m.afterCrash(w, got); m.difference(&w, &got) == "" {
+			m.now = w
+			m.durable()
+			return
+		}
+	}
+	rt.Fatalf("after a crash the spool is as it never was; against the last world: %s", m.difference(&m.now, &got))
+}
+
+// afterCrash is a world with the suspicions that it must have, and those that it may have if got has them.
+func (m *model) afterCrash(w world, got world) world {
+	w = w.clone()
+	for i := range w.rows {
+		r := &w.rows[i]
+		has := got.row(r.ref)
+		must := r.place == spool.Fresh || r.place == spool.Waiting && !r.st.Due.After(m.lastLease)
+		may := r.place != spool.Fresh && r.st.Due.Before(time.Now().Add(2*time.Second))
+		r.st.Suspect = r.st.Suspect || must || may && has != nil && has.st.Suspect
+	}
+	return w
+}
+
+// observe reads all that the engine shows.
+func (m *model) observe() world {
+	var w world
+	for _, it := range m.all(spool.Filter{}) {
+		w.rows = append(w.rows, row{it.Ref(), it.Envelope.To[it.Standing.Recipient].To.String(), it.Place, it.Standing})
+	}
+	page, err := m.Facts(m.ctx, spool.FactQuery{})
+	m.must(err)
+	for _, f := range page.Facts {
+		w.facts = append(w.facts, string(f.Data))
+	}
+	list, err := m.Destinations(m.ctx, "", 100)
+	m.must(err)
+	for _, d := range list {
+		if d.Postponed.After(time.Now()) {
+			if w.postponed == nil {
+				w.postponed = map[string]time.Time{}
+			}
+			w.postponed[d.Name] = d.Postponed
+		}
+	}
+	return w
+}
+
+func (m *model) difference(want, got *world) string {
+	for i := range max(len(want.rows), len(got.rows)) {
+		if i >= len(want.rows) || i >= len(got.rows) {
+			return fmt.Sprintf("%d recipients, want %d", len(got.rows), len(want.rows))
+		}
+		a, b := want.rows[i], got.rows[i]
+		if a.ref != b.ref || a.to != b.to || a.place != b.place {
+			return fmt.Sprintf("%s %v is %v, want %s %v %v", b.to, b.ref, b.place, a.to, a.ref, a.place)
+		}
+		if diff := gocmp.Diff(a.st, b.st, same); diff != "" {
+			return fmt.Sprintf("%s %v: %s", a.to, a.ref, diff)
+		}
+	}
+	// at most one page of facts is compared
+	facts := want.facts[:min(len(want.facts), spool.MaxPage)]
+	if diff := gocmp.Diff(facts, got.facts, same); diff != "" {
+		return "journal: " + diff
+	}
+	still := maps.Clone(want.postponed)
+	maps.DeleteFunc(still, func(_ string, until time.Time) bool { return !until.After(time.Now()) })
+	return gocmp.Diff(still, got.postponed, same)
+}
+
+func (m *model) compare(rt *rapid.T) {
+	got := m.observe()
+	if diff := m.difference(&m.now, &got); diff != "" {
+		rt.Fatal(diff)
+	}
+	m.compareCounts(rt)
+}
+
+func (m *model) compareCounts(rt *rapid.T) {
+	st, err := m.Stats(m.ctx)
+	m.must(err)
+	messages, places := map[mail.ID]bool{}, map[spool.Place]int64{}
+	for _, r := range m.now.rows {
+		messages[r.ref.ID] = true
+		places[r.place]++
+	}
+	if st.Messages != int64(len(messages)) || st.Fresh != places[spool.Fresh] || st.Waiting != places[spool.Waiting] ||
+		st.Held != places[spool.Held] || st.Leased != int64(len(m.leases)) {
+		rt.Fatalf("counts %+v, want %d messages, %v, %d leased", st, len(messages), places, len(m.leases))
+	}
+}
