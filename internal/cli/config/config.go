@@ -28,8 +28,10 @@ func Command() *cobra.Command {
 
 A configuration is one file in HCL; without FILE it is ` + defaultFile + `.
 The smallest useful ones have five and six lines: see "posthouse config example".`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// Not listed until "posthouse run" takes a configuration.
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(checkCommand(), showCommand(), exampleCommand())
 	return cmd
