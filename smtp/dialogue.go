@@ -47,29 +47,31 @@ func (d *Dialogue) Permit(c Command) *Reply {
 	switch c := c.(type) {
 	case Hello:
 		if d.LMTP != (c.With == VerbLHLO) {
-			return Replyf(CodeUnrecognized, EnhancedCode{5, 5, 1}, "%s is not spoken here, say %s", c.With, d.helloWord())
+			return Replyf(CodeUnrecognized, EnhancedCode{5, 5, 1},
+				"%s is not spoken here, say %s", c.With, d.helloWord())
 		}
 	case Mail:
-		return d.refuse(d.needHello(), d.noTransaction())
+		return firstOf(d.needHello(), d.noTransaction())
 	case Rcpt:
-		return d.refuse(d.needMail(), d.noChunks(), d.fits(c.To))
+		return firstOf(d.needMail(), d.noChunks(), d.fits(c.To))
 	case Data:
-		return d.refuse(d.needMail(), d.noChunks(), d.notBinary(), d.needRcpt())
+		return firstOf(d.needMail(), d.noChunks(), d.notBinary(), d.needRcpt())
 	case Bdat:
-		return d.refuse(d.needMail(), d.needRcpt())
+		return firstOf(d.needMail(), d.needRcpt())
 	case StartTLS:
-		return d.refuse(d.needHello(), d.noTransaction(), d.onlyOnce(d.tls, "TLS is already in use"))
+		return firstOf(d.needHello(), d.noTransaction(), onlyOnce(d.tls, "TLS is already in use"))
 	case Auth:
-		return d.refuse(d.needHello(), d.noTransaction(), d.onlyOnce(d.authed, "Already authenticated"))
+		return firstOf(d.needHello(), d.noTransaction(), onlyOnce(d.authed, "Already authenticated"))
 	case Etrn:
-		return d.refuse(d.needHello(), d.noTransaction())
+		return firstOf(d.needHello(), d.noTransaction())
 	case XClient:
-		return d.refuse(d.noTransaction())
+		return firstOf(d.noTransaction())
 	}
 	return nil
 }
 
-func (d *Dialogue) refuse(reasons ...*Reply) *Reply {
+// firstOf returns the first refusal among reasons, nil if there is none.
+func firstOf(reasons ...*Reply) *Reply {
 	for _, r := range reasons {
 		if r != nil {
 			return r
@@ -148,7 +150,7 @@ func (d *Dialogue) needRcpt() *Reply {
 	return outOfOrder("Say RCPT first")
 }
 
-func (d *Dialogue) onlyOnce(already bool, text string) *Reply {
+func onlyOnce(already bool, text string) *Reply {
 	if !already {
 		return nil
 	}

@@ -33,6 +33,8 @@ func eachParam(s string, yield func(param) *Reply) *Reply {
 	return nil
 }
 
+// maxParams is how many parameters a command may have. The extensions that this
+// package knows define twelve.
 const maxParams = 32
 
 func isKeyword(s string) bool {
@@ -45,18 +47,10 @@ func isKeyword(s string) bool {
 }
 
 func unknownParam(a param) *Reply {
-	return Replyf(CodeParamUnknown, EnhancedCode{5, 5, 4}, "Parameter %s is not known or not offered here", clip(a.name))
+	return Replyf(CodeParamUnknown, EnhancedCode{5, 5, 4},
+		"Parameter %s is not known or not offered here", clip(a.name))
 }
 
 func badParam(a param, err error) *Reply {
 	return Replyf(CodeSyntax, EnhancedCode{5, 5, 4}, "Parameter %s: %v", clip(a.name), err)
-}
-
-func allDigits(s string) bool {
-	for i := range len(s) {
-		if !isDigit(s[i]) {
-			return false
-		}
-	}
-	return s != ""
 }

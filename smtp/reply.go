@@ -197,5 +197,3 @@ func takeEnhanced(code Code, text string) (EnhancedCode, string) {
 	}
 	return EnhancedCode{}, text
 }
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }

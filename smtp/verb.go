@@ -1,13 +1,13 @@
 package smtp
 
-import "strings"
+import "slices"
 
-// Verb is the first word of a command. Two more stages of a dialogue that are
-// answered, though nobody says a word for them, are counted as verbs:
-// [Greeting] and [Dot].
+// Verb is the first word of a command. Two stages of a dialogue get a reply
+// though the client says no word for them, and count as verbs here: [Greeting],
+// when the connection was made, and [Dot], at the end of the text.
 type Verb uint8
 
-// The verbs; [Verbs] tells of each.
+// The verbs, each described in [Verbs].
 const (
 	VerbUnknown Verb = iota
 	Greeting         // the connection was made
@@ -31,16 +31,16 @@ const (
 	VerbXCLIENT
 )
 
-// VerbInfo tells of a verb: how it is written, what it is for, and which codes
-// may answer it. [Common] codes may answer any of them and are not repeated.
+// VerbInfo describes a verb: how it is written, what it is for, and which codes
+// may answer it.
 type VerbInfo struct {
 	Verb    Verb
-	Name    string
-	Syntax  string
-	Summary string
-	Source  string
-	Alias   string // a misspelling that is understood when the grammar is not strict
-	Replies []Code
+	Name    string // as it is said: "MAIL"
+	Alias   string // another spelling that a Grammar accepts unless it is strict; usually ""
+	Syntax  string // the whole command, for people; "" for the greeting
+	Summary string // one line, for people
+	Source  string // the document and section that define it
+	Replies []Code // the codes that may answer it, besides those in Common
 }
 
 // Common lists the codes that may answer any verb: RFC 5321, 4.3.2, and 530
@@ -50,25 +50,101 @@ var Common = []Code{CodeUnavailable, CodeUnrecognized, CodeSyntax, CodeAuthRequi
 // Verbs is the contract of the dialogue: RFC 5321, 4.3.2, with what each
 // extension adds.
 var Verbs = []VerbInfo{
-	{Greeting, "CONNECT", "", "The connection was made; the server greets", "RFC 5321, 3.1; RFC 7504, 3", "", []Code{220, 521, 554}},
-	{VerbHELO, "HELO", "HELO domain", "Identify the client; without extensions", "RFC 5321, 4.1.1.1", "HELLO", []Code{250, 502, 504, 521, 550}},
-	{VerbEHLO, "EHLO", "EHLO domain | address-literal", "Identify the client and ask for the extensions", "RFC 5321, 4.1.1.1", "", []Code{250, 502, 504, 521, 550}},
-	{VerbLHLO, "LHLO", "LHLO domain", "Identify the client of LMTP and ask for the extensions", "RFC 2033, 4.1", "", []Code{250, 502, 504, 550}},
-	{VerbMAIL, "MAIL", "MAIL FROM:<reverse-path> [parameters]", "Begin a transaction: name the sender, clear all buffers", "RFC 5321, 4.1.1.2", "", []Code{250, 450, 451, 452, 455, 503, 504, 521, 550, 552, 553, 554, 555}},
-	{VerbRCPT, "RCPT", "RCPT TO:<forward-path> [parameters]", "Name one recipient", "RFC 5321, 4.1.1.3; RFC 7504, 4", "", []Code{250, 251, 450, 451, 452, 455, 503, 504, 550, 551, 552, 553, 554, 555, 556}},
-	{VerbDATA, "DATA", "DATA", "Send the message text, ended by a line with a single dot", "RFC 5321, 4.1.1.4", "", []Code{354, 450, 451, 452, 502, 503, 550, 552, 554}},
-	{Dot, ".", ".", "The end of the message text", "RFC 5321, 4.1.1.4; draft-hall-prdr-00", "", []Code{250, 353, 450, 451, 452, 550, 552, 553, 554}},
-	{VerbBDAT, "BDAT", "BDAT octets [LAST]", "Send a chunk of the message", "RFC 3030, 2; draft-hall-prdr-00", "", []Code{250, 353, 450, 451, 452, 502, 503, 550, 552, 553, 554}},
-	{VerbRSET, "RSET", "RSET", "Give up the transaction", "RFC 5321, 4.1.1.5", "REST", []Code{250}},
-	{VerbNOOP, "NOOP", "NOOP [string]", "Do nothing but answer", "RFC 5321, 4.1.1.9", "", []Code{250}},
-	{VerbQUIT, "QUIT", "QUIT", "End the session", "RFC 5321, 4.1.1.10", "", []Code{221}},
-	{VerbVRFY, "VRFY", "VRFY user | mailbox [SMTPUTF8]", "Ask whether a user or mailbox exists", "RFC 5321, 4.1.1.6", "", []Code{250, 251, 252, 450, 451, 502, 504, 550, 551, 553}},
-	{VerbEXPN, "EXPN", "EXPN list [SMTPUTF8]", "Ask who is on a mailing list", "RFC 5321, 4.1.1.7", "", []Code{250, 252, 450, 451, 502, 504, 550, 553}},
-	{VerbHELP, "HELP", "HELP [verb | STATUS]", "Ask for help", "RFC 5321, 4.1.1.8", "", []Code{211, 214, 502, 504}},
-	{VerbSTARTTLS, "STARTTLS", "STARTTLS", "Go over to TLS", "RFC 3207, 4", "", []Code{220, 454, 502, 503}},
-	{VerbAUTH, "AUTH", "AUTH mechanism [initial-response]", "Prove who you are", "RFC 4954, 4", "", []Code{235, 334, 432, 451, 454, 502, 503, 504, 523, 534, 535, 538, 550, 554}},
-	{VerbETRN, "ETRN", "ETRN [@|#]node", "Ask that queued mail for a node be sent now", "RFC 1985, 5", "", []Code{250, 251, 252, 253, 458, 459, 502, 503}},
-	{VerbXCLIENT, "XCLIENT", "XCLIENT name=value ...", "A trusted proxy tells who its client is", "Postfix XCLIENT_README", "", []Code{220, 502, 503, 550}},
+	{
+		Verb: Greeting, Name: "CONNECT",
+		Summary: "The connection was made; the server greets", Source: "RFC 5321, 3.1; RFC 7504, 3",
+		Replies: []Code{220, 521, 554},
+	},
+	{
+		Verb: VerbHELO, Name: "HELO", Alias: "HELLO", Syntax: "HELO domain",
+		Summary: "Identify the client; without extensions", Source: "RFC 5321, 4.1.1.1",
+		Replies: []Code{250, 502, 504, 521, 550},
+	},
+	{
+		Verb: VerbEHLO, Name: "EHLO", Syntax: "EHLO domain | address-literal",
+		Summary: "Identify the client and ask for the extensions", Source: "RFC 5321, 4.1.1.1",
+		Replies: []Code{250, 502, 504, 521, 550},
+	},
+	{
+		Verb: VerbLHLO, Name: "LHLO", Syntax: "LHLO domain",
+		Summary: "Identify the client of LMTP and ask for the extensions", Source: "RFC 2033, 4.1",
+		Replies: []Code{250, 502, 504, 550},
+	},
+	{
+		Verb: VerbMAIL, Name: "MAIL", Syntax: "MAIL FROM:<reverse-path> [parameters]",
+		Summary: "Begin a transaction: name the sender, clear all buffers", Source: "RFC 5321, 4.1.1.2",
+		Replies: []Code{250, 450, 451, 452, 455, 503, 504, 521, 550, 552, 553, 554, 555},
+	},
+	{
+		Verb: VerbRCPT, Name: "RCPT", Syntax: "RCPT TO:<forward-path> [parameters]",
+		Summary: "Name one recipient", Source: "RFC 5321, 4.1.1.3; RFC 7504, 4",
+		Replies: []Code{250, 251, 450, 451, 452, 455, 503, 504, 550, 551, 552, 553, 554, 555, 556},
+	},
+	{
+		Verb: VerbDATA, Name: "DATA", Syntax: "DATA",
+		Summary: "Send the message text, ended by a line with a single dot", Source: "RFC 5321, 4.1.1.4",
+		Replies: []Code{354, 450, 451, 452, 502, 503, 550, 552, 554},
+	},
+	{
+		Verb: Dot, Name: ".", Syntax: ".",
+		Summary: "The end of the message text", Source: "RFC 5321, 4.1.1.4; draft-hall-prdr-00",
+		Replies: []Code{250, 353, 450, 451, 452, 550, 552, 553, 554},
+	},
+	{
+		Verb: VerbBDAT, Name: "BDAT", Syntax: "BDAT octets [LAST]",
+		Summary: "Send a chunk of the message", Source: "RFC 3030, 2; draft-hall-prdr-00",
+		Replies: []Code{250, 353, 450, 451, 452, 502, 503, 550, 552, 553, 554},
+	},
+	{
+		Verb: VerbRSET, Name: "RSET", Alias: "REST", Syntax: "RSET",
+		Summary: "Give up the transaction", Source: "RFC 5321, 4.1.1.5",
+		Replies: []Code{250},
+	},
+	{
+		Verb: VerbNOOP, Name: "NOOP", Syntax: "NOOP [string]",
+		Summary: "Do nothing but answer", Source: "RFC 5321, 4.1.1.9",
+		Replies: []Code{250},
+	},
+	{
+		Verb: VerbQUIT, Name: "QUIT", Syntax: "QUIT",
+		Summary: "End the session", Source: "RFC 5321, 4.1.1.10",
+		Replies: []Code{221},
+	},
+	{
+		Verb: VerbVRFY, Name: "VRFY", Syntax: "VRFY user | mailbox [SMTPUTF8]",
+		Summary: "Ask whether a user or mailbox exists", Source: "RFC 5321, 4.1.1.6",
+		Replies: []Code{250, 251, 252, 450, 451, 502, 504, 550, 551, 553},
+	},
+	{
+		Verb: VerbEXPN, Name: "EXPN", Syntax: "EXPN list [SMTPUTF8]",
+		Summary: "Ask who is on a mailing list", Source: "RFC 5321, 4.1.1.7",
+		Replies: []Code{250, 252, 450, 451, 502, 504, 550, 553},
+	},
+	{
+		Verb: VerbHELP, Name: "HELP", Syntax: "HELP [verb | STATUS]",
+		Summary: "Ask for help", Source: "RFC 5321, 4.1.1.8",
+		Replies: []Code{211, 214, 502, 504},
+	},
+	{
+		Verb: VerbSTARTTLS, Name: "STARTTLS", Syntax: "STARTTLS",
+		Summary: "Go over to TLS", Source: "RFC 3207, 4",
+		Replies: []Code{220, 454, 502, 503},
+	},
+	{
+		Verb: VerbAUTH, Name: "AUTH", Syntax: "AUTH mechanism [initial-response]",
+		Summary: "Prove who you are", Source: "RFC 4954, 4",
+		Replies: []Code{235, 334, 432, 451, 454, 502, 503, 504, 523, 534, 535, 538, 550, 554},
+	},
+	{
+		Verb: VerbETRN, Name: "ETRN", Syntax: "ETRN [@|#]node",
+		Summary: "Ask that queued mail for a node be sent now", Source: "RFC 1985, 5",
+		Replies: []Code{250, 251, 252, 253, 458, 459, 502, 503},
+	},
+	{
+		Verb: VerbXCLIENT, Name: "XCLIENT", Syntax: "XCLIENT name=value ...",
+		Summary: "A trusted proxy tells who its client is", Source: "Postfix XCLIENT_README",
+		Replies: []Code{220, 502, 503, 550},
+	},
 }
 
 func (v Verb) info() *VerbInfo {
@@ -87,27 +163,19 @@ func (v Verb) String() string {
 	return ""
 }
 
-// Permits reports whether the code may answer the verb. The answers to verbs
-// that this package does not know are free.
+// Permits reports whether the code may answer the verb. To VerbUnknown every
+// valid code may.
 func (v Verb) Permits(c Code) bool {
 	i := v.info()
 	if i == nil {
 		return c.Valid()
 	}
-	return contains(i.Replies, c) || contains(Common, c)
+	return slices.Contains(i.Replies, c) || slices.Contains(Common, c)
 }
 
-func contains(codes []Code, c Code) bool {
-	for _, x := range codes {
-		if x == c {
-			return true
-		}
-	}
-	return false
-}
-
-// ParseVerb finds the verb of a word, in any case. With aliases, the
-// misspellings of old texts are understood too: HELLO and REST.
+// ParseVerb returns the verb that a word spells, in upper or lower case, or
+// VerbUnknown. With aliases, HELLO and REST are read as HELO and RSET: so some
+// descriptions of SMTP spell them.
 func ParseVerb(word string, aliases bool) Verb {
 	for i := range Verbs {
 		info := &Verbs[i]
@@ -119,19 +187,4 @@ func ParseVerb(word string, aliases bool) Verb {
 		}
 	}
 	return VerbUnknown
-}
-
-// equalFold compares a word of the protocol, in ASCII, with one that was read.
-// Equal lengths keep out what Unicode counts as the same letter: U+017F, the
-// long s, is two octets.
-func equalFold(word, read string) bool {
-	return len(word) == len(read) && (word == "" || (word[0]^read[0])&^0x20 == 0) && strings.EqualFold(word, read)
-}
-
-// upper turns a word into capitals, if it is ASCII.
-func upper(s string) string {
-	if !isASCII(s) {
-		return s
-	}
-	return strings.ToUpper(s)
 }

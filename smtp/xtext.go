@@ -97,18 +97,6 @@ func decodeUniText(s string) (string, error) {
 	}
 }
 
-// isPrintable reports whether s is all of printable ASCII, spaces included.
-func isPrintable(s string) bool { return isASCII(s) && !hasControl(s) }
-
-func hasControl(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return true
-		}
-	}
-	return false
-}
-
 func hexValue(c byte) int {
 	switch {
 	case c >= '0' && c <= '9':
