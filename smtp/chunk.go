@@ -124,7 +124,8 @@ func (c *LineCheck) Check(p []byte) error {
 	return nil
 }
 
-// End says whether the text may end here.
+// End returns nil if the text may end here, and [ErrBareCR] if its last octet is
+// a CR.
 func (c *LineCheck) End() error {
 	if c.cr {
 		return ErrBareCR

@@ -15,8 +15,8 @@ type Command interface {
 	line(dst []byte) ([]byte, error)
 }
 
-// AppendCommand appends the line of a command, with its CRLF. The error names
-// a value that cannot be sent, and then nothing is appended.
+// AppendCommand appends the line of a command, with its CRLF. If a value in it
+// cannot be sent, the error says which, and dst is returned as it was.
 func AppendCommand(dst []byte, c Command) ([]byte, error) {
 	from := len(dst)
 	out, err := c.line(dst)
@@ -41,7 +41,8 @@ const (
 	MaxCommandLine = 12288
 
 	plainCommandLine = 512 // RFC 5321, 4.5.3.1.4
-	// What the extensions add: SIZE 26, BODY 17, AUTH 500, DSN 500, SMTPUTF8
+
+	// What the extensions add to MAIL: SIZE 26, BODY 17, AUTH 500, DSN 500, SMTPUTF8
 	// 10, DELIVERBY 17, FUTURERELEASE 34, MT-PRIORITY 15, REQUIRETLS 11, PRDR 5.
 	mailCommandLine = plainCommandLine + 26 + 17 + 500 + 500 + 10 + 17 + 34 + 15 + 11 + 5
 	// RFC 3461, 5.4: at least 1036; NOTIFY and ORCPT add 530.
@@ -62,7 +63,7 @@ func LineLimit(v Verb) int {
 	return plainCommandLine
 }
 
-// Help is HELP; an empty topic is none.
+// Help is HELP, with a topic or without ("").
 type Help struct{ Topic string }
 
 // Noop is NOOP; its text means nothing.
@@ -108,8 +109,8 @@ func (c Help) line(dst []byte) ([]byte, error) { return appendOptional(dst, "HEL
 
 func (c Noop) line(dst []byte) ([]byte, error) { return appendOptional(dst, "NOOP", c.Text), nil }
 
-// appendOptional appends a verb with an argument that may be missing. Spaces at
-// its end would not be read.
+// appendOptional appends a verb with an argument that may be empty. Spaces at its
+// end are left out, as the reader would.
 func appendOptional(dst []byte, verb, arg string) []byte {
 	dst = append(dst, verb...)
 	if arg = strings.TrimRight(arg, " "); arg != "" {

@@ -3,9 +3,9 @@ package smtp
 // Dialogue is the order of commands in a session (RFC 5321, 4.1.4), for the
 // side that answers and for the side that asks. It starts after the greeting.
 //
-// Ask [Dialogue.Permit] before a command is carried out; tell what came of it
-// with [Dialogue.Done] when it was answered positively. The zero value is a
-// dialogue of SMTP; one of LMTP starts as Dialogue{LMTP: true}.
+// Ask [Dialogue.Permit] before a command is carried out, and call [Dialogue.Done]
+// when it has succeeded. The zero value is the start of a dialogue of SMTP;
+// Dialogue{LMTP: true} is that of one of LMTP.
 type Dialogue struct {
 	LMTP bool // RFC 2033
 
@@ -157,12 +157,13 @@ func onlyOnce(already bool, text string) *Reply {
 	return outOfOrder(text)
 }
 
-// Tried notes that RCPT was given, whatever came of it.
+// Tried notes that the client said RCPT, whatever the reply: DATA is then refused
+// for lack of valid recipients and not for lack of RCPT.
 func (d *Dialogue) Tried() { d.tried = d.mail }
 
-// Done notes that a command was answered positively: a DATA by its final
-// reply, a Bdat by the reply to its chunk, an Auth by 235, a StartTLS when TLS
-// stands.
+// Done notes that a command has succeeded. That is when it got its positive
+// reply; for Data, the reply to the final dot; for Bdat, the reply to its chunk;
+// for StartTLS, when the TLS handshake is over.
 func (d *Dialogue) Done(c Command) {
 	switch c := c.(type) {
 	case Hello:
@@ -191,7 +192,8 @@ func (d *Dialogue) Done(c Command) {
 	}
 }
 
-// EndTransaction forgets the transaction: it is at its end, or was given up.
+// EndTransaction notes that the transaction is over, whether with a message or
+// without.
 func (d *Dialogue) EndTransaction() {
 	d.mail, d.tried, d.rcpts, d.chunking, d.binary, d.utf8 = false, false, 0, false, false, false
 }

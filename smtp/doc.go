@@ -13,9 +13,9 @@
 // [Reply]. On the other end the same types are appended and parsed the other
 // way around.
 //
-// No value of this package can carry a CR or LF onto the wire, nor an
-// unquoted '>' in a path: what is built from the outside is checked when it is
-// parsed, and what is built in a program is checked when it is printed.
+// No value of this package can carry a CR or LF onto the wire, nor a path an
+// unquoted '>': what comes from the other side is checked when it is parsed, and
+// what a program builds is checked when it is printed.
 //
 // The standard is RFC 5321; each extension names its own RFC.
 package smtp

@@ -16,9 +16,11 @@ type TextLimits struct {
 // stuffed dots removed (RFC 5321, 4.5.2). The text ends at CRLF.CRLF and at
 // nothing else; a dot and CRLF as its first line is an empty text.
 //
-// A text with a bare CR or LF, or beyond its limits, is at fault: reading
-// returns that fault instead of [io.EOF] and never the octets behind it.
-// [DotReader.Drain] then finds the end, where the dialogue goes on.
+// A text that has a bare CR or LF, or that is beyond its limits, is at fault:
+// reading returns the fault ([ErrBareCR], [ErrBareLF], [ErrLineTooLong] or
+// [ErrTooLarge]) in place of [io.EOF], and none of the octets that follow it.
+// [DotReader.Drain] then finds the end of the text, so that the dialogue can go
+// on. A connection that ends inside the text is [io.ErrUnexpectedEOF].
 type DotReader struct {
 	r      *Reader
 	limits TextLimits
@@ -93,8 +95,8 @@ func (d *DotReader) Drain() error {
 	return d.fault
 }
 
-// next returns the next of the text, at least one octet, straight from the
-// buffer; it is valid until the next call.
+// next returns the next piece of the text, of at least one octet. It is part of
+// the reader's buffer, and valid until the next call.
 func (d *DotReader) next() ([]byte, error) {
 	for d.fault == nil && d.end == nil {
 		if text := d.gather(); len(text) > 0 {
@@ -110,9 +112,10 @@ func (d *DotReader) next() ([]byte, error) {
 	return nil, d.end
 }
 
-// gather takes all text from the buffer, in one piece: what follows a stuffed
-// dot is moved up to what came before it. A text of nothing but dots would
-// otherwise come out a line at a time, and be written like that.
+// gather takes all the text that the buffer holds, in one piece: it drops stuffed
+// dots by moving up what follows them. Otherwise each dot would begin a new
+// piece, and a text whose lines all begin with one would be read, and written by
+// whoever reads it, a line at a time.
 func (d *DotReader) gather() []byte {
 	buf, start, end := d.r.buf, 0, 0
 	for {
@@ -244,10 +247,11 @@ func (d *DotReader) findEnd() {
 // DotWriter writes the text that follows DATA: it doubles the dot at the start
 // of a line, and [DotWriter.Close] adds the final dot (RFC 5321, 4.5.2).
 //
-// A text with a bare CR or LF is refused with [ErrBareCR] or [ErrBareLF], since
-// some receivers would take one for the end of a line and find commands behind
-// it. The text cannot be taken back then: the connection must be closed without
-// the final dot. To send text with other line ends, put [NewLines] before it.
+// A text with a bare CR or LF is refused with [ErrBareCR] or [ErrBareLF]: some
+// servers take either for the end of a line, and would take text behind it for
+// commands. What was written before cannot be taken back, so the connection must
+// be closed then, without the final dot. [NewLines] makes text with other line
+// ends fit to be written.
 type DotWriter struct {
 	w      io.Writer
 	inLine bool // the next octet does not begin a line
@@ -255,8 +259,8 @@ type DotWriter struct {
 	err    error
 }
 
-// NewDotWriter returns a writer of text to w. It makes several small writes a
-// line that begins with a dot: w should be buffered.
+// NewDotWriter returns a writer of text to w. It makes several small writes for
+// each line that begins with a dot, so w should be buffered.
 func NewDotWriter(w io.Writer) *DotWriter { return &DotWriter{w: w} }
 
 // Write implements [io.Writer]. After an error every call returns the same one.
@@ -329,14 +333,16 @@ func (d *DotWriter) put(s string) {
 	}
 }
 
-// scanText measures the text at the start of b: whole octets of lines with
-// their CRLF, then part octets of a line whose end is not in sight. It stops
-// before a line that begins with a dot, unless that is the first, and before a
-// CR at the end of b. The first line has line octets before b; a line may have
-// limit octets, CRLF included (0: any number).
+// scanText measures the text at the start of b. It returns how many octets are
+// whole lines with their CRLF, and how many follow that are part of a line whose
+// end is not in b. It stops before a line that begins with a dot, unless that is
+// the first one, and before a CR that ends b. line is how many octets of the
+// first line came before b; limit is how many a line may have, CRLF included,
+// and 0 is any number.
 //
-// It goes from CR to CR, and looks for an LF without CR by counting: that
-// touches each octet twice, many at a time, and each line once.
+// It searches from CR to CR, and finds an LF without CR by counting the LFs: both
+// are loops over many octets at a time, which is several times faster than
+// looking at each octet.
 func scanText(b []byte, line, limit int) (whole, part int, fault error) {
 	lines := 0
 	for whole < len(b) && (whole == 0 || b[whole] != '.') {

@@ -73,8 +73,8 @@ func cutEnhanced(s string) (e EnhancedCode, rest string, ok bool) {
 	return e, rest, true
 }
 
-// Meaning returns what the registry says of subject and detail, or "" for a
-// pair that it does not list.
+// Meaning returns what [EnhancedCodes] says of the subject and detail, or "" for
+// a pair that is not listed.
 func (e EnhancedCode) Meaning() string {
 	for i := range EnhancedCodes {
 		if r := &EnhancedCodes[i]; r.Subject == e[1] && r.Detail == e[2] {

@@ -79,17 +79,17 @@ type Extensions struct {
 
 	MaxSize      int64         // SIZE: octets of a message; 0: no fixed limit
 	Mechanisms   []string      // AUTH: names of SASL mechanisms, in capitals
-	DeliverByMin time.Duration // DELIVERBY: shortest time accepted; 0: not told
+	DeliverByMin time.Duration // DELIVERBY: shortest time accepted; 0: none is stated
 	HoldMax      time.Duration // FUTURERELEASE: longest HOLDFOR
 	HoldUntilMax time.Time     // FUTURERELEASE: latest HOLDUNTIL
-	Priorities   string        // MT-PRIORITY: name of the profile; "": not told
+	Priorities   string        // MT-PRIORITY: name of the profile; "": none is stated
 	Limits       Limits        // LIMITS
 	XClient      []string      // XCLIENT: names of the attributes that may be given
 	Other        []string      // lines with keywords that this package does not know
 }
 
-// Limits are the values of the LIMITS extension (RFC 9422, 4), that a client
-// should keep to. Zero is "not told".
+// Limits are the values of the LIMITS extension (RFC 9422, 4), which a client
+// should keep to. Zero stands for no limit stated.
 type Limits struct {
 	MailMax       int // transactions of a session
 	RcptMax       int // recipients of a transaction
@@ -99,7 +99,7 @@ type Limits struct {
 // Has reports whether the extension is offered.
 func (x *Extensions) Has(e Extension) bool { return x.Set.Has(e) }
 
-// Lines returns the lines of an EHLO reply behind the first, without codes.
+// Lines returns the lines of an EHLO reply after the first, without codes.
 func (x *Extensions) Lines() []string {
 	var lines []string
 	for e := range extensionCount {
@@ -149,7 +149,7 @@ func (l Limits) params() []string {
 
 // ParseExtensions reads the reply to EHLO or LHLO. The first line of the text
 // is the server's greeting and no extension. Parameters that make no sense are
-// passed over, as if they were not told.
+// ignored.
 func ParseExtensions(r *Reply) Extensions {
 	var x Extensions
 	_, rest, more := strings.Cut(r.Text, "\n")
@@ -220,7 +220,7 @@ func addNames(list, words []string, isName func(string) bool) []string {
 	return list
 }
 
-// maxNames is how many names are taken from a list; more are no honest server's.
+// maxNames bounds the names that are taken from a list: no honest server has more.
 const maxNames = 64
 
 func (l *Limits) parse(params []string) {

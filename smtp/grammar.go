@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Grammar reads commands. The zero value understands the article's HELLO and
-// REST, a space behind "FROM:" and "TO:", and an address without its angle
-// brackets, and offers no extension.
+// Grammar reads commands. The zero value offers no extension and is tolerant:
+// it takes HELLO and REST for HELO and RSET, and allows a space behind "FROM:" and
+// "TO:" and an address without angle brackets.
 type Grammar struct {
 	// Offers are the extensions whose commands and parameters are understood.
 	// Others are refused: a command with 502, a parameter with 555.
 	Offers ExtensionSet
 
-	// Strict refuses all that RFC 5321 does not allow.
+	// Strict refuses what the zero value tolerates and RFC 5321 does not allow.
 	Strict bool
 }
 
-// Parse reads a command from its line, without CRLF. The error is always a
-// [*Reply], and the command tells as much of what was meant as could be read:
-// its verb at least.
+// Parse reads a command from its line, without CRLF. An error is always a
+// [*Reply], the one to refuse the command with. The command is never nil: beside
+// an error it is of the type that the verb calls for, and holds nothing else.
 func (g Grammar) Parse(line []byte) (Command, error) {
 	// RFC 5321, 4.1.1: white space at the end is tolerated.
 	text := strings.TrimRight(string(line), " \t")
@@ -39,7 +39,7 @@ func (g Grammar) Parse(line []byte) (Command, error) {
 	return unreadable(verb, word, args), r
 }
 
-// refuseLine holds a line to what is the same for all commands of a verb.
+// refuseLine refuses a line that is too long for its verb, or not printable.
 func refuseLine(v Verb, octets int, text string) *Reply {
 	switch {
 	case octets+len("\r\n") > LineLimit(v):
@@ -91,6 +91,7 @@ func unreadable(v Verb, word, args string) Command {
 	return Unknown{word, args}
 }
 
+// offered refuses a verb whose extension is not offered.
 func (g Grammar) offered(v Verb) *Reply {
 	var e Extension
 	switch v {
@@ -155,8 +156,8 @@ func (g Grammar) parse(v Verb, word, args string) (Command, *Reply) {
 	return unreadable(v, word, args), nil
 }
 
-// wrong makes the reply to a malformed argument (nil for none): 501, with the
-// syntax as it should be.
+// wrong makes the reply to a malformed argument: 501, with the syntax as it
+// should be. If err is nil, so is the reply.
 func wrong(v Verb, err error) *Reply {
 	if err == nil {
 		return nil

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// Errors of [Reader.Line] and of the readers of a message. All of them are the
-// doing of the other side; none of them ends a line or a message.
+// Errors of [Reader.Line] and of the readers of a message: the other side sent
+// what it may not. What causes one never counts as the end of a line or message.
 var (
 	ErrLineTooLong = errors.New("line is too long")
 	ErrBareCR      = errors.New("CR without LF")
 	ErrBareLF      = errors.New("LF without CR")
 	ErrTooLarge    = errors.New("message is too large")
-	ErrFlood       = errors.New("endless line")
+	ErrFlood       = errors.New("endless line") // a refused line goes on for more than 1 MiB
 )
 
 const (
@@ -25,9 +25,10 @@ const (
 	maxSkip = 1 << 20
 )
 
-// Buffers lends its readers the memory that they need while bytes are in
-// flight, so that a session which waits for the other side holds almost none.
-// The zero value is ready. A Buffers may be shared by any number of readers.
+// Buffers is a store of memory that readers share. A [Reader] borrows from it
+// while it reads much at a time and gives back when it waits for the next line,
+// so that an idle session holds almost no memory. The zero value is ready, and
+// any number of readers may share it.
 type Buffers struct {
 	pool sync.Pool // of *[bufferSize]byte
 }
@@ -41,20 +42,20 @@ func (b *Buffers) get() *[bufferSize]byte {
 
 // Reader reads the lines of a dialogue, the text of DATA and the chunks of
 // BDAT from one connection. It has one user at a time. While it waits for the
-// next line it needs a few hundred octets, and borrows from its [Buffers] only
-// for what is longer.
+// next line it needs a few hundred octets; for more it borrows 32 KiB from its
+// [Buffers]. When the reader is not needed any more, call [Reader.Release].
 type Reader struct {
 	src     io.Reader
 	buffers *Buffers
 	lent    *[bufferSize]byte // nil while idle is enough
 	buf     []byte            // all of idle or of lent
 	r, w    int               // buf[r:w] is unread
-	skip    bool              // the rest of a refused line comes first
+	skip    bool              // the rest of a refused line is still to be passed over
 	idle    [idleSize]byte
 }
 
-// NewReader returns a Reader over src that borrows its memory from buffers
-// (nil: a store of its own).
+// NewReader returns a Reader over src that borrows its memory from buffers. If
+// buffers is nil, the reader gets a store of its own.
 func NewReader(src io.Reader, buffers *Buffers) *Reader {
 	if buffers == nil {
 		buffers = new(Buffers)
@@ -64,17 +65,17 @@ func NewReader(src io.Reader, buffers *Buffers) *Reader {
 	return r
 }
 
-// Reset makes the reader start anew over src. Bytes that were read ahead are
-// forgotten (RFC 3207, 4.2: whatever came before TLS).
+// Reset makes the reader start anew over src. Octets that were read ahead are
+// dropped: after STARTTLS nothing may count that came before TLS (RFC 3207, 4.2).
 func (r *Reader) Reset(src io.Reader) {
 	r.release()
 	r.src, r.skip = src, false
 }
 
-// Buffered returns the number of octets that were read ahead.
+// Buffered returns how many octets were read ahead and not taken yet.
 func (r *Reader) Buffered() int { return r.w - r.r }
 
-// Ahead waits until at least one octet is buffered, and takes none.
+// Ahead waits until at least one octet is buffered, and leaves it there.
 func (r *Reader) Ahead() error {
 	if r.Buffered() > 0 {
 		return nil
@@ -85,12 +86,12 @@ func (r *Reader) Ahead() error {
 // Line reads the next line and returns it without its CRLF. Only CRLF ends a
 // line. The slice is valid until the next call.
 //
-// A line with a bare CR or LF, or of more than most octets (CRLF included; at
-// most 32768), is an error: [ErrBareCR], [ErrBareLF] or [ErrLineTooLong]. It is
-// returned at the first LF, or once most octets hold none, and the rest of that
-// line, up to its CRLF, is passed over by the next call, so that one bad line
-// is one error. [ErrFlood] is a refused line with no end in sight. A connection
-// that ends inside a line is [io.ErrUnexpectedEOF]; between lines, [io.EOF].
+// The limit most counts the CRLF, and is 32768 at the highest. A longer line is
+// [ErrLineTooLong]; a line with a CR or LF that is not part of its CRLF is
+// [ErrBareCR] or [ErrBareLF]. One bad line is one error: the next call skips
+// what is left of it, up to and with its CRLF, before it reads a line, and gives
+// up with [ErrFlood] if that is more than 1 MiB. When the connection ends, the
+// error is [io.EOF] between two lines and [io.ErrUnexpectedEOF] inside one.
 func (r *Reader) Line(most int) ([]byte, error) {
 	most = min(most, bufferSize)
 	if r.skip {
@@ -157,10 +158,10 @@ func (r *Reader) skipLine() error {
 
 func (r *Reader) unread() []byte { return r.buf[r.r:r.w] }
 
-// fill reads more octets behind those that are unread. There must be room: at
-// most bufferSize-1 octets may be unread. With bulk, much is expected to come;
-// without, a line is, and memory is borrowed only when idle is full and the
-// line goes on.
+// fill reads more octets behind those that are unread, of which there may be
+// bufferSize-1 at most. If bulk is set a text or chunk is expected, and the large
+// buffer is used at once; otherwise a line is, and the large buffer is borrowed
+// only when the line does not fit into idle.
 func (r *Reader) fill(bulk bool) error {
 	switch {
 	case r.r == r.w && !bulk:

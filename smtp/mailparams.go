@@ -12,7 +12,7 @@ import (
 // Body is the value of BODY=: what kind of octets the text has.
 type Body string
 
-// The kinds of body; the empty one is not told, and means 7-bit.
+// The kinds of body. "" stands for no BODY parameter, which means 7-bit.
 const (
 	Body7Bit   Body = "7BIT"       // RFC 6152
 	Body8Bit   Body = "8BITMIME"   // RFC 6152
@@ -23,13 +23,14 @@ const (
 // (RFC 3461, 4.3).
 type Return string
 
-// The values of RET=; the empty one is not told.
+// The values of RET=. "" stands for no RET parameter.
 const (
 	ReturnFull    Return = "FULL"
 	ReturnHeaders Return = "HDRS"
 )
 
-// DeliverBy is the value of BY= (RFC 2852, 4). The zero value is "not told".
+// DeliverBy is the value of BY= (RFC 2852, 4). The zero value stands for no BY
+// parameter.
 type DeliverBy struct {
 	Within time.Duration // whole seconds; may be negative in mode ByNotify
 	Mode   ByMode
@@ -54,9 +55,10 @@ const MaxPriority = 9
 // (RFC 3461, 4.4).
 const MaxEnvID = 100
 
-// MailParams are the parameters of MAIL. A zero field is not told.
+// MailParams are the parameters of MAIL. A zero field is a parameter that is not
+// given.
 type MailParams struct {
-	Size       int64         // SIZE=: octets that the client expects to send (RFC 1870)
+	Size       int64         // SIZE=: octets of the message, as the client estimates (RFC 1870)
 	Body       Body          // BODY= (RFC 6152, 3030)
 	UTF8       bool          // SMTPUTF8 (RFC 6531)
 	RequireTLS bool          // REQUIRETLS (RFC 8689)
@@ -144,7 +146,7 @@ func (p *MailParams) appendTimes(dst []byte) []byte {
 	return dst
 }
 
-// check holds parameters that a program built to the values that can be sent.
+// check says which parameter that a program set cannot be sent.
 func (p *MailParams) check() error {
 	switch {
 	case p.Size < 0:
@@ -171,6 +173,8 @@ func (p *MailParams) check() error {
 	return p.By.check()
 }
 
+// longestTime is the most that nine digits of seconds can say: neither RFC 2852
+// nor RFC 4865 has room for more.
 const longestTime = 999999999 * time.Second
 
 func (b DeliverBy) check() error {
@@ -275,7 +279,7 @@ func (p *MailParams) parseAuth(v string) error {
 	return nil
 }
 
-// isAuth reports whether v is a value of AUTH=; the empty one is not told.
+// isAuth reports whether v can stand in MailParams.Auth.
 func isAuth(v string) bool {
 	if v == "" || v == "<>" {
 		return true
@@ -358,7 +362,7 @@ func parseDateTime(v string) (time.Time, error) {
 }
 
 // isHoldUntil reports whether an instant can be printed with a year of four
-// digits, and is no slip.
+// digits. One before 1970 is a mistake, such as that of a zero clock.
 func isHoldUntil(t time.Time) bool {
 	y := t.UTC().Year()
 	return y >= 1970 && y <= 9998

@@ -15,7 +15,7 @@ type newLines struct {
 	in  [4096]byte
 	out []byte // of buf: not yet handed out
 	buf [2 * 4096]byte
-	cr  bool // the last octet was a CR, already handed out as CRLF
+	cr  bool // the last octet was a CR: its CRLF is out already, and an LF adds nothing
 	err error
 }
 

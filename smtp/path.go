@@ -102,8 +102,8 @@ func (p *Path) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Mailbox returns the local part with the quoting of RFC 5321 undone, the form
-// in which a directory knows it.
+// Mailbox returns the local part with the quoting of RFC 5321 undone: `"jo smith"`
+// is jo smith. Directories know users in this form.
 func (p Path) Mailbox() string {
 	if !strings.HasPrefix(p.local, `"`) {
 		return p.local
@@ -172,8 +172,7 @@ func (p Path) ToASCII() (Path, error) {
 }
 
 // ToUnicode returns the path with A-labels turned into Unicode, for people to
-// read. A domain with a label that only looks like an A-label, or one that is
-// too long in Unicode, stays as it is.
+// read. If the domain has no valid Unicode form it stays as it is.
 func (p Path) ToUnicode() Path {
 	if !strings.Contains(strings.ToLower(p.domain), "xn--") {
 		return p
@@ -192,7 +191,7 @@ func (p Path) ToUnicode() Path {
 	return q
 }
 
-// pathOf joins two parts, if the path is not too long with them.
+// pathOf makes a path of its two parts. The error says that it is too long.
 func pathOf(local, domain string) (Path, error) {
 	if n := len("<@>") + len(local) + len(domain); n > MaxPath {
 		return Path{}, fmt.Errorf("path has %d octets, %d are allowed", n, MaxPath)

@@ -8,7 +8,8 @@ import (
 )
 
 // Notify is the value of NOTIFY=: when to send a report (RFC 3461, 4.1).
-// The zero value is not told: on failure, and on delay if the server likes.
+// The zero value stands for no NOTIFY parameter: the server reports failures,
+// and delays if it likes.
 type Notify uint8
 
 // The conditions of NOTIFY=; NotifyNever excludes the others.
@@ -65,7 +66,7 @@ func (n Notify) check() error {
 const MaxORcpt = 500
 
 // ORcpt is the value of ORCPT=: the recipient as the sender wrote it
-// (RFC 3461, 4.2). The zero value is not told.
+// (RFC 3461, 4.2). The zero value stands for no ORCPT parameter.
 type ORcpt struct {
 	Type string // "rfc822", "utf-8" (RFC 6533), or another address type
 	Addr string // decoded: printable ASCII, and other characters in type "utf-8"
@@ -106,7 +107,8 @@ func (o ORcpt) appendAddr(dst []byte) []byte {
 	return appendXText(dst, o.Addr)
 }
 
-// RcptParams are the parameters of RCPT. A zero field is not told.
+// RcptParams are the parameters of RCPT. A zero field is a parameter that is not
+// given.
 type RcptParams struct {
 	Notify Notify // NOTIFY= (RFC 3461)
 	ORcpt  ORcpt  // ORCPT= (RFC 3461)

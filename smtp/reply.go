@@ -87,7 +87,7 @@ func cutLine(text string, room int) (line, rest string, more bool) {
 	return text[:at], text[at:], true
 }
 
-// appendClean appends s without what does not belong into a reply.
+// appendClean appends s with "?" for what must not be in a reply.
 func appendClean(dst []byte, s string, allowUTF8 bool) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -124,8 +124,8 @@ func (e *MalformedReplyError) Error() string {
 	return fmt.Sprintf("malformed reply %q: %s", e.Line, e.Reason)
 }
 
-// Reply reads a reply of one or more lines. An enhanced code that stands on
-// each line is taken off each. Errors are those of [Reader.Line] (io.EOF only
+// Reply reads a reply of one or more lines. The enhanced code is taken from the
+// first line, and removed from the other lines that repeat it. Errors are those of [Reader.Line] (io.EOF only
 // before the first line), [*MalformedReplyError] and [ErrReplyTooLong]; after any
 // of them the two sides no longer agree on where they are, and the connection
 // must be closed.

@@ -35,8 +35,8 @@ func xtextLen(s string) int {
 
 func isXChar(c byte) bool { return c > ' ' && c < 0x7f && c != '+' && c != '=' }
 
-// decodeXText undoes [appendXText]. What stands for itself though it should not
-// is let through: whoever uses the value checks what it may hold.
+// decodeXText undoes [appendXText]. It also lets characters pass that should have
+// been encoded: whoever uses the value checks what it may hold.
 func decodeXText(s string) (string, error) {
 	if !strings.Contains(s, "+") {
 		return s, nil
@@ -78,6 +78,7 @@ func appendUniText(dst []byte, s string) []byte {
 	return dst
 }
 
+// decodeUniText undoes [appendUniText].
 func decodeUniText(s string) (string, error) {
 	var b strings.Builder
 	for {
