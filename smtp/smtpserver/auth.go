@@ -17,7 +17,7 @@ var plaintext = []string{"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"}
 // maxAuthRounds bounds an exchange; the longest known one takes four.
 const maxAuthRounds = 16
 
-// mechanisms returns those that are offered now.
+// mechanisms returns the names of those that are offered now.
 func (c *Conn) mechanisms() []string {
 	a, ok := c.session.(Authenticator)
 	if !ok || c.server.RequireTLS && c.tls == nil {
@@ -35,10 +35,12 @@ func (c *Conn) auth(cmd smtp.Auth) {
 	a := c.session.(Authenticator) // else AUTH would not have been understood
 	switch {
 	case !slices.Contains(a.Mechanisms(), cmd.Mechanism):
-		c.refuse(smtp.VerbAUTH, smtp.Replyf(smtp.CodeParamNotImplemented, smtp.EnhancedCode{5, 5, 4}, "Mechanism %s is not offered here", cmd.Mechanism))
+		c.refuse(smtp.VerbAUTH, smtp.Replyf(smtp.CodeParamNotImplemented, smtp.EnhancedCode{5, 5, 4},
+			"Mechanism %s is not offered here", cmd.Mechanism))
 		return
 	case c.showsPassword(cmd.Mechanism):
-		c.refuse(smtp.VerbAUTH, smtp.Replyf(smtp.CodeEncryptionRequired, smtp.EnhancedCode{5, 7, 11}, "Mechanism %s needs TLS", cmd.Mechanism))
+		c.refuse(smtp.VerbAUTH, smtp.Replyf(smtp.CodeEncryptionRequired, smtp.EnhancedCode{5, 7, 11},
+			"Mechanism %s needs TLS", cmd.Mechanism))
 		return
 	}
 	switch err := c.exchange(a, cmd); {
@@ -48,15 +50,16 @@ func (c *Conn) auth(cmd smtp.Auth) {
 	default:
 		c.mechanism = cmd.Mechanism
 		c.dialogue.Done(cmd)
-		c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeAuthenticated, Enhanced: smtp.EnhancedCode{2, 7, 0}, Text: "Authentication succeeded"})
+		c.reply(smtp.VerbAUTH, smtp.Replyf(smtp.CodeAuthenticated, smtp.EnhancedCode{2, 7, 0},
+			"Authentication succeeded"))
 	}
 }
 
 // errEnded says that the session came to its end in an exchange.
 var errEnded = errors.New("session ended")
 
-// exchange goes through a SASL exchange. Without an error the client is who it
-// says.
+// exchange goes through a SASL exchange. It returns nil if the client has proved
+// who it is, and errEnded if there is nobody left to reply to.
 func (c *Conn) exchange(a Authenticator, cmd smtp.Auth) error {
 	sasl, err := a.Authenticate(c.ctx, cmd.Mechanism)
 	if err != nil {
@@ -71,12 +74,14 @@ func (c *Conn) exchange(a Authenticator, cmd smtp.Auth) error {
 		if err != nil || done && len(challenge) == 0 {
 			return err
 		}
-		c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeChallenge, Text: base64.StdEncoding.EncodeToString(challenge)})
+		text := base64.StdEncoding.EncodeToString(challenge)
+		c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeChallenge, Text: text})
 		if response, err = c.response(); err != nil {
 			return err
 		}
 		if done && len(response) > 0 {
-			return smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 2}, "The exchange was over; an empty line was due")
+			return smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 2},
+				"The exchange was over; an empty line was due")
 		}
 		if done {
 			return nil
@@ -90,7 +95,8 @@ func (c *Conn) response() ([]byte, error) {
 	line, err := c.await()
 	switch {
 	case errors.Is(err, smtp.ErrLineTooLong):
-		return nil, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 6}, "Authentication exchange line is too long")
+		return nil, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 6},
+			"Authentication exchange line is too long")
 	case errors.Is(err, smtp.ErrBareCR), errors.Is(err, smtp.ErrBareLF):
 		return nil, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 2}, "%v in the response", err)
 	case err != nil:
@@ -112,7 +118,7 @@ func (c *Conn) response() ([]byte, error) {
 func (c *Conn) notAuthenticated(mechanism string, err error) {
 	r := refusal(err)
 	if r == nil {
-		r = &smtp.Reply{Code: smtp.CodeBadCredentials, Enhanced: smtp.EnhancedCode{5, 7, 8}, Text: "Authentication credentials invalid"}
+		r = smtp.Replyf(smtp.CodeBadCredentials, smtp.EnhancedCode{5, 7, 8}, "Authentication credentials invalid")
 	}
 	// The error itself may quote what the client said.
 	c.log(slog.LevelInfo, "authentication failed", "mechanism", mechanism, "reply", r.Error())

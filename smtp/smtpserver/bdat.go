@@ -69,7 +69,7 @@ func (c *Conn) passOver(cmd smtp.Bdat, r *smtp.Reply) {
 	c.leaveUnread(err)
 }
 
-// begin goes over to the next chunk.
+// begin starts to read the chunk that cmd announced.
 func (b *chunks) begin(cmd smtp.Bdat) {
 	b.chunk, b.last = b.c.reader.Chunk(cmd.Size), cmd.Last
 	most := b.c.server.limits.MessageSize
@@ -129,6 +129,7 @@ func (b *chunks) WriteTo(w io.Writer) (int64, error) {
 	return sum, b.err
 }
 
+// checkedWriter checks what goes through it on its way to w.
 type checkedWriter struct {
 	b *chunks
 	w io.Writer
@@ -142,6 +143,7 @@ func (cw checkedWriter) Write(p []byte) (int, error) {
 	return cw.w.Write(p)
 }
 
+// checked holds a piece of text to the rules for lines.
 func (b *chunks) checked(p []byte) error {
 	if !b.text {
 		return nil

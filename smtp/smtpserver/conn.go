@@ -41,7 +41,7 @@ type Conn struct {
 	askedUTF8 bool // by VRFY or EXPN
 	proxied   []smtp.XClientAttr
 	mechanism string // of the AUTH that succeeded
-	secretive bool   // AUTH came last: what is no command may be a secret
+	secretive bool   // AUTH came last: a line that is no command may be a secret
 
 	errors     int
 	messages   int
@@ -112,7 +112,7 @@ func (c *Conn) Protocol() string {
 	return word
 }
 
-// serve is the life of a connection.
+// serve carries a connection from its start to its end.
 func (c *Conn) serve() {
 	defer c.server.leave(c)
 	defer func() { c.nc.Close() }() // TLS may have come in between
@@ -238,14 +238,16 @@ func (c *Conn) await() ([]byte, error) {
 
 var errShutdown = errors.New("shutting down")
 
-// unread answers a line that could not be read.
+// unread answers what came in place of a readable line: a fault of the line, of
+// the connection or of time.
 func (c *Conn) unread(err error) {
 	c.traceUnread(err)
 	switch {
 	case errors.Is(err, smtp.ErrLineTooLong):
 		c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 2}, "Line is too long"))
 	case errors.Is(err, smtp.ErrBareCR), errors.Is(err, smtp.ErrBareLF):
-		c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 2}, "%v: a line ends with CRLF, and has neither inside", err))
+		c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 2},
+			"%v: a line ends with CRLF, and has neither inside", err))
 	case errors.Is(err, errShutdown):
 		c.bye(smtp.EnhancedCode{4, 3, 2}, "Service is shutting down")
 	case os.IsTimeout(err):
@@ -277,7 +279,7 @@ func (c *Conn) malformed(cmd smtp.Command, err error) {
 	}
 }
 
-// carryOut sends a command to the file that is named for it.
+// carryOut carries out a command, or refuses one that may not come now.
 func (c *Conn) carryOut(cmd smtp.Command) {
 	if bdat, ok := cmd.(smtp.Bdat); ok {
 		c.bdat(bdat)
@@ -306,7 +308,7 @@ func (c *Conn) carryOut(cmd smtp.Command) {
 		c.ok(smtp.VerbNOOP, smtp.EnhancedCode{2, 0, 0}, "OK")
 	case smtp.Quit:
 		c.abort()
-		c.reply(smtp.VerbQUIT, &smtp.Reply{Code: smtp.CodeClosing, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "closing connection"})
+		c.reply(smtp.VerbQUIT, smtp.Replyf(smtp.CodeClosing, smtp.EnhancedCode{2, 0, 0}, "closing connection"))
 		c.closing = true
 	case smtp.Vrfy:
 		c.vrfy(cmd)
@@ -362,7 +364,7 @@ func (c *Conn) abort() {
 	}
 }
 
-// endTransaction takes the transaction out of the connection.
+// endTransaction forgets the transaction, and returns it if it has still to be told.
 func (c *Conn) endTransaction() Transaction {
 	tx := c.tx
 	c.tx, c.params = nil, smtp.MailParams{}
@@ -382,117 +384,8 @@ func (c *Conn) unknown(cmd smtp.Unknown) {
 			return
 		}
 	}
-	c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 1}, "Command is not known; HELP lists those that are"))
-}
-
-// answer sends a reply of the Session, and counts it if it is a refusal for
-// good: a client is not to blame for our full disk. It reports whether the client
-// was told yes.
-func (c *Conn) answer(v smtp.Verb, r *smtp.Reply) bool {
-	yes := c.reply(v, r)
-	if !yes && r.Code.Permanent() {
-		c.refused()
-	}
-	return yes
-}
-
-// refuse sends a negative reply and counts it.
-func (c *Conn) refuse(v smtp.Verb, r *smtp.Reply) { c.answer(v, r) }
-
-// refused counts a refusal: a client that is refused too often is told 421.
-func (c *Conn) refused() {
-	if c.closing {
-		return
-	}
-	c.errors++
-	if most := c.server.limits.Errors; most != none && c.errors >= most {
-		c.bye(smtp.EnhancedCode{4, 7, 0}, "Too many errors")
-	}
-}
-
-// bye tells the client 421 and ends the connection, unless it is ended already.
-func (c *Conn) bye(e smtp.EnhancedCode, text string) {
-	if c.closing {
-		return
-	}
-	c.reply(smtp.VerbUnknown, &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: e, Text: text})
-	c.closing = true
-	c.log(slog.LevelInfo, "connection closed by us", "reason", text)
-}
-
-// ok tells the client 250.
-func (c *Conn) ok(v smtp.Verb, e smtp.EnhancedCode, text string) {
-	c.reply(v, &smtp.Reply{Code: smtp.CodeOK, Enhanced: e, Text: text})
-}
-
-// reply writes a reply to a verb and reports whether it is a positive one.
-func (c *Conn) reply(v smtp.Verb, r *smtp.Reply) bool {
-	if !v.Permits(r.Code) || !r.Code.Valid() {
-		r = c.illegal(v, r)
-	}
-	full := smtp.Reply{Code: r.Code, Enhanced: r.Enhanced, Text: r.Text}
-	switch r.Code {
-	case smtp.CodeReady, smtp.CodeClosing, smtp.CodeUnavailable:
-		full.Text = strings.TrimSpace(c.server.hostname + " " + r.Text) // RFC 5321, 4.2.2
-	}
-	if !c.enhances(r) {
-		full.Enhanced = smtp.EnhancedCode{}
-	}
-	from := len(c.out)
-	c.out = full.Append(c.out, c.params.UTF8 || c.askedUTF8)
-	c.traceOut(r.Code, c.out[from:])
-	if r.Code == smtp.CodeUnavailable {
-		c.closing = true
-	}
-	if len(c.out) > flushSize {
-		if err := c.flush(); err != nil {
-			c.lost(err)
-		}
-	}
-	return r.Code.Positive()
-}
-
-// illegal stands in for a reply that may not answer the verb, a mistake of the
-// Handler: the client is told 451, or 421 where not even that is allowed.
-func (c *Conn) illegal(v smtp.Verb, r *smtp.Reply) *smtp.Reply {
-	c.log(slog.LevelError, "reply is not legal for its command", "command", v, "reply", r.Error())
-	if v.Permits(smtp.CodeLocalError) {
-		return localError(smtp.CodeLocalError)
-	}
-	return localError(smtp.CodeUnavailable)
-}
-
-// enhances reports whether the reply has its enhanced code with it: after EHLO
-// or LHLO, and of the same class as its code (RFC 2034, 4).
-func (c *Conn) enhances(r *smtp.Reply) bool {
-	switch c.dialogue.Hello() {
-	case smtp.VerbHELO, smtp.VerbUnknown:
-		return false
-	}
-	return r.Enhanced[0] == int(r.Code)/100 && c.grammar.Offers.Has(smtp.ExtEnhancedStatusCodes)
-}
-
-// asReply turns an error of a Handler into the refusal that the client is told.
-// A reply that refuses nothing is as much of a mistake as any other error.
-func (c *Conn) asReply(err error) *smtp.Reply {
-	if r := refusal(err); r != nil {
-		return r
-	}
-	c.log(slog.LevelError, "error in the handler", "error", err)
-	return localError(smtp.CodeLocalError)
-}
-
-// refusal returns the negative reply in err; nil: there is none.
-func refusal(err error) *smtp.Reply {
-	var r *smtp.Reply
-	if errors.As(err, &r) && r != nil && !r.Code.Positive() {
-		return r
-	}
-	return nil
-}
-
-func localError(code smtp.Code) *smtp.Reply {
-	return &smtp.Reply{Code: code, Enhanced: smtp.EnhancedCode{4, 3, 0}, Text: "Local error in processing"}
+	c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 1},
+		"Command is not known; HELP lists those that are"))
 }
 
 func (c *Conn) log(level slog.Level, msg string, args ...any) {

@@ -21,9 +21,10 @@ func (c *Conn) data() {
 	c.leaveUnread(fault)
 }
 
-// verdict is why a text is not accepted, nil if it is: what was wrong with it
-// goes before what the Handler says, except that a text may be too long to be
-// read to its end only because the Handler refused it.
+// verdict returns why a text is not accepted, nil if it is. err is what the
+// Handler returned, fault what was wrong with the text. The fault goes first,
+// unless it is that the rest of the text was too long to be thrown away: that
+// follows from a refusal, which says more.
 func (c *Conn) verdict(err, fault error) error {
 	switch {
 	case fault == nil:
@@ -50,8 +51,9 @@ func (c *Conn) leaveUnread(fault error) {
 	}
 }
 
-// discard finds the end of a text with drain. What the Handler did not take is
-// read only up to a limit, so that nobody can keep us busy with it.
+// discard finds the end of a text with drain, which reads what the Handler did not
+// take. How much a session may have thrown away like that is limited, so that
+// nobody can keep the server busy with it.
 func (c *Conn) discard(refused bool, drain func() error) error {
 	before := c.text.octets
 	if budget := c.server.limits.Discard; budget != none {
@@ -89,6 +91,7 @@ func (c *Conn) handOver(body io.Reader) ([]*smtp.Reply, error) {
 	return replies, err
 }
 
+// orAccepted stands a plain 250 in for a nil reply.
 func orAccepted(r *smtp.Reply) *smtp.Reply {
 	if r != nil {
 		return r
@@ -96,9 +99,10 @@ func orAccepted(r *smtp.Reply) *smtp.Reply {
 	return &smtp.Reply{Code: smtp.CodeOK, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "Message accepted"}
 }
 
-// conclude answers the end of the text, with what the Handler said or with why
-// it cannot be accepted, and ends the transaction. Only at the last of the text
-// does a client of LMTP await a reply for each recipient (RFC 2033, 4.2 and 4.3).
+// conclude answers the end of the text, with the Handler's replies or with err,
+// and ends the transaction. A client of LMTP expects a reply for each recipient,
+// but only if this is the last of the text: a chunk before that has one reply
+// (RFC 2033, 4.2 and 4.3).
 func (c *Conn) conclude(v smtp.Verb, last bool, replies []*smtp.Reply, err error) {
 	if err != nil {
 		replies = []*smtp.Reply{c.asReply(err)}
@@ -133,8 +137,8 @@ func (c *Conn) overall(v smtp.Verb, replies []*smtp.Reply) {
 	c.final(v, whole)
 }
 
-// final sends what ends a transaction. One yes in it, and the client's errors
-// up to here are forgiven.
+// final sends the replies that end a transaction. If one of them accepts the
+// message, the client's errors so far are forgotten.
 func (c *Conn) final(v smtp.Verb, replies ...*smtp.Reply) {
 	yes, never := false, false
 	for _, r := range replies {
@@ -149,8 +153,7 @@ func (c *Conn) final(v smtp.Verb, replies ...*smtp.Reply) {
 	}
 }
 
-// faulty is the reply to a text that cannot be accepted whatever the Handler
-// says.
+// faulty returns the reply to a text that is at fault, or did not come whole.
 func (c *Conn) faulty(fault error) *smtp.Reply {
 	bad, gone := smtp.EnhancedCode{5, 6, 0}, smtp.EnhancedCode{4, 4, 2}
 	switch {
@@ -159,7 +162,8 @@ func (c *Conn) faulty(fault error) *smtp.Reply {
 	case errors.Is(fault, smtp.ErrBareCR), errors.Is(fault, smtp.ErrBareLF):
 		return smtp.Replyf(smtp.CodeFailed, bad, "%v: lines of a message end with CRLF, and have neither inside", fault)
 	case errors.Is(fault, smtp.ErrLineTooLong):
-		return smtp.Replyf(smtp.CodeFailed, bad, "A line of the message is longer than %d octets", c.server.limits.TextLine)
+		return smtp.Replyf(smtp.CodeFailed, bad,
+			"A line of the message is longer than %d octets", c.server.limits.TextLine)
 	case errors.Is(fault, errDiscard):
 		return smtp.Replyf(smtp.CodeUnavailable, smtp.EnhancedCode{4, 7, 0}, "Too much refused text")
 	case os.IsTimeout(fault) && c.text.expired:

@@ -9,7 +9,7 @@
 // ends in exactly one of Data or Abort. Where only whole messages matter, a
 // [HandlerFunc] is enough.
 //
-// The zero value of every option is safe: what bounds time, memory and
-// connections is finite, no password is asked for without TLS, and no extension
-// is offered that the Handler may not know.
+// The zero value of every option is safe: time, memory and connections are
+// bounded, no password is asked for without TLS, and no extension is offered that
+// needs the Handler to know of it.
 package smtpserver

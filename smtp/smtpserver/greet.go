@@ -8,13 +8,13 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 )
 
-// open greets the client and makes its Session. False: the connection is
-// turned away, with a reply or, where TLS failed, without.
+// open greets the client and makes its Session. It returns false if the
+// connection is turned away: with a reply, or without one where TLS failed.
 func (c *Conn) open() bool {
 	c.dialogue.LMTP = c.server.LMTP
 	c.grammar.Strict = c.server.Strict
 	if r := c.server.full(c); r != nil {
-		if !c.server.ImplicitTLS { // else it cannot be said without the work of a handshake
+		if !c.server.ImplicitTLS { // to say it under TLS would take a handshake
 			c.reply(smtp.Greeting, r)
 		}
 		return false
@@ -54,8 +54,8 @@ func (c *Conn) protocols() string {
 	return "ESMTP"
 }
 
-// listen waits out GreetDelay. False: the client hung up meanwhile, or talked
-// and was turned away for it.
+// listen waits out GreetDelay. It returns false if the client hung up meanwhile, or
+// talked and was turned away for it.
 func (c *Conn) listen() bool {
 	if c.server.GreetDelay <= 0 {
 		return true
@@ -70,7 +70,8 @@ func (c *Conn) listen() bool {
 		c.early = true
 		return true
 	case err == nil:
-		c.reply(smtp.Greeting, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1}, "Wait for the greeting before you talk"))
+		c.reply(smtp.Greeting, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1},
+			"Wait for the greeting before you talk"))
 		return false
 	case os.IsTimeout(err):
 		return true
@@ -124,7 +125,7 @@ func (c *Conn) offer() smtp.Extensions {
 	offerIf(smtp.ExtEXPN, expands)
 	offerIf(smtp.ExtETRN, turns)
 	offerIf(smtp.ExtXClient, listed(s.XClientFrom, addrPort(c.nc.RemoteAddr()).Addr()))
-	// RFC 8689, 4: offered only where it could be kept.
+	// RFC 8689, 4: only under TLS.
 	offerIf(smtp.ExtRequireTLS, s.Offer.Has(smtp.ExtRequireTLS) && c.tls != nil)
 	set &^= s.Withhold
 	if !set.Has(smtp.ExtChunking) {

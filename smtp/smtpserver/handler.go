@@ -11,9 +11,9 @@ import (
 // many connections at a time.
 //
 // Wherever a method of this package's interfaces returns an error, a negative
-// [*smtp.Reply] is sent to the client as it is, if the code may answer the
-// command ([smtp.Verb.Permits]); any other error is logged, and the client is
-// told 451 and nothing of the reason. A panic ends its connection with 421.
+// [*smtp.Reply] is sent to the client as it is, if its code may answer the
+// command ([smtp.Verb.Permits]). Any other error is logged, and the client gets a
+// 451 that does not tell the reason. A panic ends its connection with 421.
 type Handler interface {
 	// NewSession is called for a new connection, before the greeting. An error
 	// refuses the connection, with 421, 521 or 554; a reply with another code
@@ -29,8 +29,8 @@ type Session interface {
 	// params is either offered by the server or absent.
 	Mail(ctx context.Context, from smtp.Path, params *smtp.MailParams) (Transaction, error)
 
-	// Close is called once, when the connection is at its end and every
-	// transaction has had its own.
+	// Close is called once, when the connection is over and its last transaction
+	// has ended.
 	Close()
 }
 
@@ -38,7 +38,7 @@ type Session interface {
 // Abort, and is not used afterwards. It may also implement [EachTransaction].
 type Transaction interface {
 	// Rcpt names a recipient (RFC 5321, 4.1.1.3). A nil reply accepts it with
-	// 250; a reply of 251 accepts and tells that the mail will be forwarded; an
+	// 250; a reply of 251 accepts it and says that the mail will be forwarded; an
 	// error refuses it.
 	Rcpt(ctx context.Context, to smtp.Path, params *smtp.RcptParams) (*smtp.Reply, error)
 
@@ -51,11 +51,13 @@ type Transaction interface {
 	// unknown verbs between two chunks: the Session's methods for them are then
 	// called while a read of body waits for the next chunk.
 	//
-	// Only when body has returned [io.EOF] is the text complete. Before that it
-	// may end in an error: the connection was cut, the text is too large, or not
-	// as it must be. Data may then not accept it, and should return that error.
-	// With a nil error the message is ours: the reply says so (nil: a plain 250),
-	// and responsibility for it has passed to this side (RFC 5321, 4.2.5).
+	// Only when body has returned [io.EOF] is the text complete. It may end in
+	// another error instead: the connection was cut, or the text is too large or
+	// malformed. Data must not accept the text then, and should return that error.
+	//
+	// A nil error accepts the message: from then on this side is responsible for
+	// it (RFC 5321, 4.2.5). The reply is what the client is told; nil is a plain
+	// 250.
 	Data(ctx context.Context, body io.Reader) (*smtp.Reply, error)
 
 	// Abort gives the transaction up: RSET, a new EHLO, QUIT, a lost connection.
@@ -66,13 +68,14 @@ type Transaction interface {
 // recipients, as LMTP (RFC 2033, 4.2) and PRDR let it.
 type EachTransaction interface {
 	// DataEach stands in for Data when the client understands a reply for each
-	// recipient: it returns as many, in the order of the accepted recipients. A
-	// nil one is a plain 250. An error stands for all of them.
+	// recipient. It returns one for each accepted recipient, in their order; a
+	// nil one is a plain 250. An error refuses the message for all of them.
 	DataEach(ctx context.Context, body io.Reader) ([]*smtp.Reply, error)
 }
 
-// HelloHandler is a Session that wants to know how the client calls itself, or
-// to refuse it. The Conn has the new name when it is called.
+// HelloHandler is a Session that is told what the client calls itself, each time
+// that it says HELO, EHLO or LHLO, and that may refuse the name with an error.
+// [Conn.Hello] is the new name already.
 type HelloHandler interface {
 	Hello(ctx context.Context, hello smtp.Hello) error
 }
@@ -90,19 +93,23 @@ type Authenticator interface {
 
 // SASL is the server's side of one exchange (RFC 4422).
 type SASL interface {
-	// Next takes the client's response (nil: there was none yet) and returns the
-	// next challenge, or done. A challenge that comes with done is sent, and must
-	// be answered with an empty line (RFC 4954, 4). An error that is no
-	// [*smtp.Reply] is answered 535, and not logged, since it may tell secrets.
+	// Next takes the client's response, nil if there was none yet, and returns the
+	// next challenge, or done when the client has proved who it is. A challenge
+	// returned with done is sent, and the client must answer it with an empty line
+	// (RFC 4954, 4). An error refuses the client: with 535 unless it is a
+	// [*smtp.Reply]. It is not logged, since it may hold secrets.
 	Next(response []byte) (challenge []byte, done bool, err error)
 }
 
-// Verifier is a Session that answers VRFY. Without it, the answer is 252.
+// Verifier is a Session that answers VRFY (RFC 5321, 3.5). The user is what the
+// client asked about: a user name or a mailbox. A nil reply is 252, and so is the
+// answer of a Session without this method.
 type Verifier interface {
 	Verify(ctx context.Context, user string) (*smtp.Reply, error)
 }
 
-// Expander is a Session that answers EXPN. Without it, the answer is 502.
+// Expander is a Session that answers EXPN (RFC 5321, 3.5). A nil reply is 252. A
+// Session without this method has the server answer 502.
 type Expander interface {
 	Expand(ctx context.Context, list string) (*smtp.Reply, error)
 }
@@ -113,18 +120,21 @@ type Helper interface {
 	Help(ctx context.Context, topic string) (*smtp.Reply, error)
 }
 
-// Turner is a Session that answers ETRN (RFC 1985).
+// Turner is a Session that answers ETRN (RFC 1985): it has the mail that is
+// queued for a node sent now. A nil reply is 250.
 type Turner interface {
 	Turn(ctx context.Context, node string) (*smtp.Reply, error)
 }
 
-// XClientHandler is a Session that wants to know what a trusted proxy said.
-// The Conn has the new values when it is called, and forgets them at STARTTLS.
+// XClientHandler is a Session that is told what a trusted proxy says of its
+// client with XCLIENT, and that may refuse it with an error. The Conn has the new
+// values already, and forgets them at STARTTLS.
 type XClientHandler interface {
 	XClient(ctx context.Context, attrs []smtp.XClientAttr) error
 }
 
-// Commander is a Session that knows verbs of its own. A nil reply is 500.
+// Commander is a Session that knows verbs of its own. It is asked about each verb
+// that package smtp does not know. A nil reply is 500.
 type Commander interface {
 	Command(ctx context.Context, name, args string) (*smtp.Reply, error)
 }

@@ -5,32 +5,36 @@ import (
 	"time"
 )
 
-// Limits bound what a client can make the server do. A zero field is the
-// default; a negative one is no limit. Times may be exceeded by a sixteenth.
+// Limits bound what a client can make the server do. Zero stands for the default
+// and a negative value for no limit. The server may act up to a sixteenth of a
+// time later than the time is over: exact deadlines would cost a system call for
+// each command.
 type Limits struct {
 	MessageSize int64 // octets of a message; default 50 MiB
-	TextLine    int   // octets of a text line with CRLF; default none: RFC 5321 says 1000, and real mail exceeds it
+	TextLine    int   // octets of a text line with CRLF; default none: RFC 5321 says 1000, real mail has more
 	Recipients  int   // of a transaction; default 1000, never below 100 (RFC 5321, 4.5.3.1.8)
 	Messages    int   // transactions of a session; default none, since a kept connection costs little
-	Errors      int   // commands refused for good (5yz) that end the session with 421, since the last message; default 20
+	Errors      int   // replies 5yz since the last accepted message; the last is followed by 421; default 20
 
 	Connections int // at a time; default 10000
 	PerAddress  int // at a time from one IPv4 address or IPv6 /64; default 100
 
 	Idle      time.Duration // until a command is complete; default 5 min (RFC 5321, 4.5.3.2.7)
 	DataIdle  time.Duration // without an octet of the text; default 3 min
-	Session   time.Duration // of a connection, whatever it does; default 4 h
-	Handshake time.Duration // of TLS, and of PROXY's header; default 30 s
+	Session   time.Duration // a connection as a whole, whatever it does; default 4 h
+	Handshake time.Duration // the TLS handshake, and the PROXY header; default 30 s
 
-	// DataRate is the lowest rate of text, in octets a second, reckoned over
-	// what has come so far and only over time spent waiting for the client, from
-	// DataGrace on; default 100 and 3 min.
+	// DataRate is the lowest rate, in octets a second, at which a client may send
+	// a text. For each text the server waits DataGrace in all, and a second more
+	// for every DataRate octets that have come; the time that the Handler takes
+	// does not count. Defaults: 100 octets a second and 3 min.
 	DataRate  int64
 	DataGrace time.Duration
 
-	// Discard bounds the octets of a session that are read only to be thrown
-	// away: BDAT chunks of a failed transaction, text behind what made it
-	// refused; default 4 times MessageSize. Beyond it the connection is closed.
+	// Discard bounds the octets that a session may have read only to be thrown
+	// away: what follows the fault in a refused text, and BDAT chunks of a failed
+	// transaction. Beyond it the connection is closed. Default: 4 times
+	// MessageSize.
 	Discard int64
 }
 
@@ -62,6 +66,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// limit returns the limit that a field stands for.
 func limit[T cmp.Ordered](v, byDefault T) T {
 	var zero T
 	switch {

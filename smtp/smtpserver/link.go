@@ -14,8 +14,8 @@ import (
 // together leave together (RFC 2920, 3.2).
 type link struct {
 	nc  net.Conn
-	tls *tls.Conn // nil until TLS stands; then nc is the same
-	out []byte
+	tls *tls.Conn // nil without TLS; with it, the same as nc
+	out []byte    // written, but not yet sent
 
 	mu          sync.Mutex // guards what Shutdown touches
 	waiting     bool       // for a command
@@ -95,7 +95,7 @@ func (l *link) readText(p []byte) (int, error) {
 	return n, err
 }
 
-// errDiscard says that a session had more octets thrown away than it may.
+// errDiscard says that a session has had more octets thrown away than Limits allow.
 var errDiscard = errors.New("too much refused text")
 
 // week stands for "no limit" where a time is needed.

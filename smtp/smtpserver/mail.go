@@ -37,10 +37,12 @@ func (c *Conn) accommodate(p *smtp.MailParams) *smtp.Reply {
 		return tooLarge(s.limits.MessageSize)
 	case p.By.Mode == smtp.ByReturn && p.By.Within < s.DeliverByMin:
 		// RFC 2852, 4.
-		return smtp.Replyf(smtp.CodeParamUnknown, smtp.EnhancedCode{5, 5, 4}, "BY= is below %d seconds", int64(s.DeliverByMin/time.Second))
+		return smtp.Replyf(smtp.CodeParamUnknown, smtp.EnhancedCode{5, 5, 4},
+			"BY= is below %d seconds", int64(s.DeliverByMin/time.Second))
 	case p.HoldFor > s.holdMax(), !p.HoldUntil.IsZero() && p.HoldUntil.After(time.Now().Add(s.holdMax())):
 		// RFC 4865, 5.
-		return smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4}, "The hold is longer than %d seconds", int64(s.holdMax()/time.Second))
+		return smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4},
+			"The hold is longer than %d seconds", int64(s.holdMax()/time.Second))
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ func (s *Server) proxied(l net.Listener) net.Listener {
 	}
 }
 
-// identify finds out who the client is. False: a peer that must say so with
-// PROXY said something else, or nothing.
+// identify finds out who the client is. It returns false if the peer had to say so
+// with PROXY and did not.
 func (c *Conn) identify() bool {
 	if p, ok := c.nc.(*proxyproto.Conn); ok && p.ProxyHeader() == nil {
 		c.peer = addrPort(p.Raw().RemoteAddr())

@@ -19,7 +19,8 @@ func (c *Conn) vrfy(cmd smtp.Vrfy) {
 		r = c.asReply(err)
 	}
 	if r == nil {
-		r = &smtp.Reply{Code: smtp.CodeCannotVerify, Enhanced: smtp.EnhancedCode{2, 5, 0}, Text: "Cannot verify the user, but mail for it will be tried"}
+		r = smtp.Replyf(smtp.CodeCannotVerify, smtp.EnhancedCode{2, 5, 0},
+			"Cannot verify the user, but mail for it will be tried")
 	}
 	c.answerQuery(smtp.VerbVRFY, r, cmd.UTF8)
 }
@@ -28,7 +29,8 @@ func (c *Conn) vrfy(cmd smtp.Vrfy) {
 func (c *Conn) expn(cmd smtp.Expn) {
 	s, ok := c.session.(Expander)
 	if !ok {
-		c.refuse(smtp.VerbEXPN, smtp.Replyf(smtp.CodeNotImplemented, smtp.EnhancedCode{5, 5, 1}, "Lists are not expanded here"))
+		c.refuse(smtp.VerbEXPN, smtp.Replyf(smtp.CodeNotImplemented, smtp.EnhancedCode{5, 5, 1},
+			"Lists are not expanded here"))
 		return
 	}
 	r, err := s.Expand(c.ctx, cmd.List)
@@ -36,19 +38,20 @@ func (c *Conn) expn(cmd smtp.Expn) {
 		r = c.asReply(err)
 	}
 	if r == nil {
-		r = &smtp.Reply{Code: smtp.CodeCannotVerify, Enhanced: smtp.EnhancedCode{2, 5, 0}, Text: "Cannot expand the list, but mail for it will be tried"}
+		r = smtp.Replyf(smtp.CodeCannotVerify, smtp.EnhancedCode{2, 5, 0},
+			"Cannot expand the list, but mail for it will be tried")
 	}
 	c.answerQuery(smtp.VerbEXPN, r, cmd.UTF8)
 }
 
+// answerQuery sends the reply to VRFY or EXPN, in UTF-8 if the client asked for it.
 func (c *Conn) answerQuery(v smtp.Verb, r *smtp.Reply, utf8 bool) {
 	c.askedUTF8 = utf8
 	c.answer(v, r)
 	c.askedUTF8 = false
 }
 
-// help answers HELP: with what the Session says, or with what the table of
-// verbs says.
+// help answers HELP: with what the Session says, or else from the table of verbs.
 func (c *Conn) help(cmd smtp.Help) {
 	var r *smtp.Reply
 	var err error
@@ -67,17 +70,21 @@ func (c *Conn) help(cmd smtp.Help) {
 func (c *Conn) helpOn(topic string) *smtp.Reply {
 	switch strings.ToUpper(topic) {
 	case "":
-		return smtp.Replyf(smtp.CodeHelp, smtp.EnhancedCode{2, 0, 0}, "Commands: %s\nHELP <command> tells more, HELP STATUS how this session stands", strings.Join(c.verbs(), " "))
+		return smtp.Replyf(smtp.CodeHelp, smtp.EnhancedCode{2, 0, 0},
+			"Commands: %s\nHELP <command> tells more, HELP STATUS how this session stands",
+			strings.Join(c.verbs(), " "))
 	case "STATUS":
 		return smtp.Replyf(smtp.CodeSystemStatus, smtp.EnhancedCode{2, 0, 0}, "%s", c.status())
 	}
 	v := smtp.ParseVerb(topic, false)
 	for _, info := range smtp.Verbs {
 		if info.Verb == v && v != smtp.VerbUnknown {
-			return smtp.Replyf(smtp.CodeHelp, smtp.EnhancedCode{2, 0, 0}, "%s\n%s (%s)", info.Syntax, info.Summary, info.Source)
+			return smtp.Replyf(smtp.CodeHelp, smtp.EnhancedCode{2, 0, 0},
+				"%s\n%s (%s)", info.Syntax, info.Summary, info.Source)
 		}
 	}
-	return smtp.Replyf(smtp.CodeParamNotImplemented, smtp.EnhancedCode{5, 5, 4}, "No help on this topic; HELP lists the commands")
+	return smtp.Replyf(smtp.CodeParamNotImplemented, smtp.EnhancedCode{5, 5, 4},
+		"No help on this topic; HELP lists the commands")
 }
 
 // verbs lists the commands that can be used in this session.
@@ -92,6 +99,7 @@ func (c *Conn) verbs() []string {
 	return names
 }
 
+// speaks reports whether a verb can be used in this session.
 func (c *Conn) speaks(v smtp.Verb) bool {
 	offers := c.grammar.Offers
 	switch v {
@@ -115,7 +123,8 @@ func (c *Conn) speaks(v smtp.Verb) bool {
 	return true
 }
 
-// status tells a client what it could know anyway.
+// status is the answer to HELP STATUS. It tells a client nothing that it does not
+// know.
 func (c *Conn) status() string {
 	hello, secure, login := "nobody yet", "no TLS", "not logged in"
 	if v := c.dialogue.Hello(); v != smtp.VerbUnknown {

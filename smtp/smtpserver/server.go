@@ -30,7 +30,8 @@ type Server struct {
 	// LMTP makes the server speak LMTP (RFC 2033) and nothing else.
 	LMTP bool
 
-	// Strict refuses what RFC 5321 does not allow but old clients say.
+	// Strict refuses commands that RFC 5321 does not allow though old clients use
+	// them; see [smtp.Grammar].
 	Strict bool
 
 	// TLS offers STARTTLS with this configuration; nil: it is not offered.
@@ -38,31 +39,34 @@ type Server struct {
 	// must ask for "smtp" (or "lmtp").
 	TLS *tls.Config
 
-	// ImplicitTLS begins every connection with TLS (RFC 8314, 3).
+	// ImplicitTLS begins every connection with TLS (RFC 8314, 3). TLS must be set.
 	ImplicitTLS bool
 
-	// RequireTLS refuses MAIL, VRFY, EXPN, ETRN and AUTH with 530 before TLS
-	// stands; RequireAuth refuses MAIL, VRFY, EXPN and ETRN before AUTH.
+	// RequireTLS refuses MAIL, VRFY, EXPN, ETRN and AUTH with 530 on a connection
+	// without TLS. RequireAuth refuses MAIL, VRFY, EXPN and ETRN with 530 until
+	// the client has logged in.
 	RequireTLS  bool
 	RequireAuth bool
 
-	// PlaintextAuth offers mechanisms that show the password without TLS too.
+	// PlaintextAuth offers mechanisms that show the password on connections without
+	// TLS too.
 	PlaintextAuth bool
 
-	// Offer names the extensions that the Handler honours: BINARYMIME, SMTPUTF8,
-	// DSN, DELIVERBY, FUTURERELEASE, MT-PRIORITY, REQUIRETLS, PRDR. The server
-	// offers by itself what needs nothing of the Handler (SIZE, 8BITMIME,
-	// PIPELINING, CHUNKING, ENHANCEDSTATUSCODES, LIMITS, HELP), and STARTTLS,
-	// AUTH, VRFY, EXPN, ETRN and XCLIENT where there is something behind them.
+	// Offer names extensions that work only if the Handler does its part, as this
+	// one does: BINARYMIME, SMTPUTF8, DSN, DELIVERBY, FUTURERELEASE, MT-PRIORITY,
+	// REQUIRETLS, PRDR. The server offers without being told what needs nothing of
+	// the Handler (SIZE, 8BITMIME, PIPELINING, CHUNKING, ENHANCEDSTATUSCODES,
+	// LIMITS, HELP), and STARTTLS, AUTH, VRFY, EXPN, ETRN and XCLIENT where a
+	// field of the Server or a method of the Session stands behind them.
 	Offer smtp.ExtensionSet
 
 	// Withhold names extensions that are not offered, and are refused when they
 	// are used all the same.
 	Withhold smtp.ExtensionSet
 
-	DeliverByMin time.Duration // DELIVERBY: shortest time in mode R; 0: not told
+	DeliverByMin time.Duration // DELIVERBY: shortest time in mode R; 0: none is stated
 	HoldMax      time.Duration // FUTURERELEASE: longest hold; 0: 7 days
-	Priorities   string        // MT-PRIORITY: name of the profile; "": not told
+	Priorities   string        // MT-PRIORITY: name of the profile; "": none is stated
 
 	// ProxyFrom lists the peers whose connections must begin with a header of
 	// the PROXY protocol, version 1 or 2. Others cannot send one.
@@ -201,9 +205,9 @@ func (s *Server) check() error {
 
 // ServeConn answers one connection that was accepted elsewhere, or made in
 // memory for a test, and returns when it is at its end. It expects no header of
-// the PROXY protocol. The error is
-// [ErrServerClosed] if the server is shut down already, or says what is wrong
-// with the server's fields; nc is closed in any case.
+// the PROXY protocol. The error is [ErrServerClosed] if the server is shut down
+// already, or says what is wrong with the server's fields; nc is closed in any
+// case.
 func (s *Server) ServeConn(nc net.Conn) error {
 	s.setUp()
 	if err := s.check(); err != nil {
@@ -219,7 +223,8 @@ func (s *Server) ServeConn(nc net.Conn) error {
 	return nil
 }
 
-// accept waits out what will pass by itself, such as too many open files.
+// accept returns the next connection. It waits out errors that pass by themselves,
+// such as too many open files.
 func accept(l net.Listener) (net.Conn, error) {
 	for delay := 5 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		nc, err := l.Accept()
@@ -231,7 +236,8 @@ func accept(l net.Listener) (net.Conn, error) {
 	}
 }
 
-// admit counts a connection in; nil: the server is closing.
+// admit takes a connection into the server. It returns nil if the server is
+// closing.
 func (s *Server) admit(nc net.Conn) *Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,6 +251,7 @@ func (s *Server) admit(nc net.Conn) *Conn {
 	return c
 }
 
+// leave undoes admit, and full.
 func (s *Server) leave(c *Conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
@@ -257,9 +264,9 @@ func (s *Server) leave(c *Conn) {
 	s.sessions.Done()
 }
 
-// full returns the reply that turns a connection away when there are too many;
-// nil: there is room.
-// The client's address is known by now, from PROXY if need be.
+// full counts a connection for its client's address, which PROXY may have told.
+// If there are too many it returns the reply that turns this one away, and nil
+// otherwise.
 func (s *Server) full(c *Conn) *smtp.Reply {
 	block := addressBlock(c.peer.Addr())
 	s.mu.Lock()
@@ -271,7 +278,8 @@ func (s *Server) full(c *Conn) *smtp.Reply {
 		return nil
 	}
 	if s.limits.PerAddress != none && s.byAddress[block] >= s.limits.PerAddress {
-		return smtp.Replyf(smtp.CodeUnavailable, smtp.EnhancedCode{4, 7, 0}, "Too many connections from your address, try again later")
+		return smtp.Replyf(smtp.CodeUnavailable, smtp.EnhancedCode{4, 7, 0},
+			"Too many connections from your address, try again later")
 	}
 	c.counted = block
 	s.byAddress[block]++

@@ -16,7 +16,7 @@ func (c *Conn) startTLS() {
 		c.bye(smtp.EnhancedCode{4, 7, 0}, "Something came along with STARTTLS, before TLS stood")
 		return
 	}
-	c.reply(smtp.VerbSTARTTLS, &smtp.Reply{Code: smtp.CodeReady, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "ready to start TLS"})
+	c.reply(smtp.VerbSTARTTLS, smtp.Replyf(smtp.CodeReady, smtp.EnhancedCode{2, 0, 0}, "ready to start TLS"))
 	if err := c.flush(); err != nil {
 		c.lost(err)
 		return
@@ -29,8 +29,8 @@ func (c *Conn) startTLS() {
 	c.offer()
 }
 
-// handshake puts TLS under the dialogue. False: it failed, and the connection
-// is at its end.
+// handshake puts TLS under the dialogue. It returns false if that failed, and then
+// the connection is at its end.
 func (c *Conn) handshake() bool {
 	t := tls.Server(c.nc, c.server.tls)
 	by := time.Now().Add(week)

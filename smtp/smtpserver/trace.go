@@ -37,7 +37,7 @@ func (c *Conn) traceIn(cmd smtp.Command, line []byte) {
 	c.server.Trace.In(c, strings.Map(printable, string(line)))
 }
 
-// traceUnread shows that a line came which could not be read, and why.
+// traceUnread shows that a line came that could not be read, and why.
 func (c *Conn) traceUnread(err error) {
 	if c.server.Trace != nil && c.server.Trace.In != nil && isLineFault(err) {
 		c.server.Trace.In(c, "("+err.Error()+")")
@@ -61,7 +61,8 @@ func maskAuth(words [][]byte) []byte {
 	return shown
 }
 
-// notOfMechanism: RFC 4422, 3.1.
+// notOfMechanism reports whether r cannot be in the name of a mechanism (RFC 4422,
+// 3.1).
 func notOfMechanism(r rune) bool {
 	return r != '-' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 }

@@ -18,12 +18,14 @@ func (c *Conn) xclient(cmd smtp.XClient) {
 	peer := c.peer
 	for _, a := range cmd.Attrs {
 		if !slices.Contains(xclientNames, a.Name) {
-			c.refuse(smtp.VerbXCLIENT, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4}, "Attribute %s is not known", a.Name))
+			c.refuse(smtp.VerbXCLIENT, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4},
+				"Attribute %s is not known", a.Name))
 			return
 		}
 		var ok bool
 		if peer, ok = withAttr(peer, a); !ok {
-			c.refuse(smtp.VerbXCLIENT, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4}, "Attribute %s has a bad value", a.Name))
+			c.refuse(smtp.VerbXCLIENT, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4},
+				"Attribute %s has a bad value", a.Name))
 			return
 		}
 	}
@@ -42,7 +44,8 @@ func (c *Conn) xclient(cmd smtp.XClient) {
 	c.reply(smtp.VerbXCLIENT, &smtp.Reply{Code: smtp.CodeReady, Text: c.protocols() + " ready"})
 }
 
-// withAttr returns the peer as it is with the attribute.
+// withAttr returns peer with what the attribute says of it. It returns false if the
+// value is malformed.
 func withAttr(peer netip.AddrPort, a smtp.XClientAttr) (netip.AddrPort, bool) {
 	if strings.HasPrefix(a.Value, "[") { // [UNAVAILABLE], [TEMPUNAVAIL]
 		return peer, true
