@@ -25,7 +25,7 @@ type Auth struct {
 	Username string
 	Password string
 	Token    string // an OAuth 2 access token
-	Identity string // whom to act for; "": the user
+	Identity string // the user to act for (RFC 4616, 2); "": Username itself
 
 	// AllowPlaintext lets a secret that the wire would show (PLAIN, LOGIN,
 	// OAUTHBEARER, XOAUTH2) go over a connection without TLS, or with TLS whose
@@ -33,7 +33,7 @@ type Auth struct {
 	AllowPlaintext bool
 }
 
-// Errors that an [*AuthError] is, by its code (RFC 4954, 6).
+// What [errors.Is] finds in an [*AuthError], by the code of its reply (RFC 4954, 6).
 var (
 	ErrBadCredentials     = errors.New("credentials are invalid")            // 535
 	ErrMechanismTooWeak   = errors.New("mechanism is too weak for the user") // 534
@@ -52,8 +52,8 @@ var authErrors = map[smtp.Code]error{
 
 // Errors of AUTH that come from this side.
 var (
-	// ErrPlaintext says that a secret would have gone over the wire for all to
-	// see, and did not.
+	// ErrPlaintext says that every mechanism that fits would show the secret on
+	// the wire. Nothing was sent.
 	ErrPlaintext = errors.New("no secret is sent without verified TLS")
 	// ErrNoMechanism says that the server offers no mechanism that can be used.
 	ErrNoMechanism = errors.New("no mechanism in common")
@@ -112,7 +112,7 @@ func (c *Conn) choose(a *Auth) (*mechanism, error) {
 	if !c.ext.Has(smtp.ExtAuth) {
 		return nil, ErrNotOffered
 	}
-	shown := false // there was one, but it would show the secret
+	shown := false // a mechanism fits, but it would show the secret
 	for i := range mechanisms {
 		m := &mechanisms[i]
 		switch {

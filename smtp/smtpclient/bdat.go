@@ -29,7 +29,7 @@ func (t *transaction) sendChunks() {
 	t.streamChunks(r)
 }
 
-// chunkSize is how much a chunk holds. A server can refuse only behind a chunk.
+// chunkSize is how much a chunk holds. The server can refuse the text after each.
 const chunkSize = 256 << 10
 
 // streamChunks sends a text as it is read. Each chunk but the last is written
@@ -67,7 +67,7 @@ func (t *transaction) streamChunks(r io.Reader) {
 	t.hearFinal(smtp.VerbBDAT)
 }
 
-// giveUp is for a text that cannot be read any more.
+// giveUp refuses a text that cannot be read any more.
 func (t *transaction) giveUp(err error, waiting bool) {
 	t.refuseAll(smtp.VerbBDAT, textFault(err))
 	if waiting {
@@ -85,14 +85,15 @@ func (t *transaction) hearChunk() bool {
 	case !r.Code.Positive():
 		t.decideAll(smtp.VerbBDAT, r)
 		return false
-	case r.Code/100 != 2:
+	case isIntermediate(r):
 		_ = t.c.fail(smtp.VerbBDAT, unexpected(smtp.VerbBDAT, r))
 		return false
 	}
 	return true
 }
 
-// hearLastWords hears why the server went while a chunk was written.
+// hearLastWords hears what the server said before it closed the connection, while
+// a chunk was being written.
 func (t *transaction) hearLastWords() {
 	for t.hearChunk() {
 	}

@@ -23,9 +23,9 @@ type Conn struct {
 
 	ctx    context.Context // of the call under way
 	out    []byte          // said, but not yet written
-	late   error           // a write failed; replies may still come
-	dead   error           // the connection cannot be used any more
-	secret string          // said last in AUTH, as it was on the wire
+	late   error           // why a write failed; replies may still come
+	dead   error           // why the connection cannot be used any more
+	secret string          // what AUTH said last, as it was on the wire
 	text   []byte          // memory for the text of messages
 
 	greeting *smtp.Reply
@@ -35,7 +35,7 @@ type Conn struct {
 
 	open         bool                // a transaction may be open on the server: RSET comes first
 	transactions int                 // so far
-	domains      map[string]struct{} // of recipients, for RCPTDOMAINMAX
+	domains      map[string]struct{} // of the recipients so far, for RCPTDOMAINMAX
 	careful      bool                // no SingleFlight: the server may be gone
 }
 
@@ -53,9 +53,9 @@ func (c *Conn) Greeting() *smtp.Reply { return c.greeting }
 // is empty after HELO.
 func (c *Conn) Extensions() *smtp.Extensions { return &c.ext }
 
-// TLS returns the state of TLS, nil without it. The error says why the server
-// is not verified: its certificate is not good for its name, or, without TLS,
-// what came between.
+// TLS returns the state of TLS, nil without it. The error says why the server is
+// not verified: its certificate is not good for its name, or STARTTLS failed. It
+// is nil if TLS was never tried.
 func (c *Conn) TLS() (*tls.ConnectionState, error) {
 	t, ok := c.nc.(*tls.Conn)
 	if !ok {
@@ -87,8 +87,8 @@ func (c *Conn) Full() bool {
 // Close closes the connection without a word. [Conn.Quit] says good-bye.
 func (c *Conn) Close() error { return c.base.Close() }
 
-// under makes what follows, up to the call of the function that is returned,
-// end when ctx does.
+// under ties the connection to ctx until the function that it returns is called:
+// when ctx ends, reads and writes fail at once.
 func (c *Conn) under(ctx context.Context) func() {
 	c.ctx = ctx
 	if ctx.Done() == nil {

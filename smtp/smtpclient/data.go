@@ -96,13 +96,13 @@ func (t *transaction) hearOne(verb smtp.Verb) {
 	switch {
 	case err != nil:
 		return
-	case r.Code.Positive() && !t.committed:
+	case r.Code.Positive() && !t.committed: // the server cannot have the whole text
 		_ = t.c.fail(verb, unexpected(verb, r))
 		return
 	case r.Code == smtp.CodePerRecipient && t.mail.Params.PRDR:
 		t.hearEach(verb, true)
 		return
-	case r.Code.Positive() && r.Code/100 != 2:
+	case isIntermediate(r):
 		_ = t.c.fail(verb, unexpected(verb, r))
 		return
 	}
@@ -127,7 +127,7 @@ func (t *transaction) hearEach(verb smtp.Verb, prdr bool) {
 		switch {
 		case err != nil:
 			return
-		case r.Code.Positive() && r.Code/100 != 2:
+		case isIntermediate(r):
 			_ = t.c.fail(verb, unexpected(verb, r))
 			return
 		case prdr && r.Code.Positive():
@@ -148,7 +148,7 @@ func (t *transaction) hearOverall(verb smtp.Verb, kept []*smtp.Reply) {
 	if err != nil {
 		return
 	}
-	if r.Code.Positive() && r.Code/100 != 2 {
+	if isIntermediate(r) {
 		_ = t.c.fail(verb, unexpected(verb, r))
 		return
 	}

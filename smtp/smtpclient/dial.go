@@ -22,8 +22,9 @@ type Dialer struct {
 
 	// TLS says how much security is asked for; the zero value is [TLSRequire].
 	TLS TLSPolicy
-	// TLSConfig is for the root certificates, the client's certificate and so
-	// on. Its ServerName, if it has one, goes before the name that is dialled.
+	// TLSConfig holds the root certificates, the client's certificate and so on;
+	// nil is an empty one. Its ServerName, if set, is the name that the server's
+	// certificate must have, in place of the one that is dialled.
 	TLSConfig *tls.Config
 
 	// NetDial makes the connection; nil is that of [net.Dialer].
@@ -32,7 +33,7 @@ type Dialer struct {
 	// Timeouts bound the time of each stage.
 	Timeouts Timeouts
 
-	// Auth proves who we are, if set.
+	// Auth, if set, logs in after TLS. It is an error if that fails.
 	Auth *Auth
 
 	// LMTP speaks LMTP (RFC 2033) rather than SMTP.
@@ -48,7 +49,8 @@ type Dialer struct {
 	XClient []smtp.XClientAttr
 
 	// Refuse8Bit refuses a text that the server cannot take as it is, with
-	// [ErrNeeds8BitMIME] or [ErrNeedsBinaryMIME], rather than encode it anew.
+	// [ErrNeeds8BitMIME] or [ErrNeedsBinaryMIME]. Otherwise Send encodes such a
+	// text in 7 bits.
 	Refuse8Bit bool
 
 	// SingleFlight sends a small message to a server that offers PIPELINING and
@@ -61,8 +63,8 @@ type Dialer struct {
 	Trace *Trace
 }
 
-// Timeouts bound how long each stage may take. Zero is the time that
-// RFC 5321, 4.5.3.2, gives.
+// Timeouts bound how long each stage may take. Zero stands for the time given
+// below, which is that of RFC 5321, 4.5.3.2, unless it says otherwise.
 type Timeouts struct {
 	Connect   time.Duration // TCP, and implicit TLS; 1 minute (not in the RFC)
 	Greeting  time.Duration // the server's 220; 5 minutes
@@ -106,9 +108,10 @@ func (t *Timeouts) of(stage smtp.Verb) time.Duration {
 func (t *Timeouts) connect() time.Duration { return orElse(t.Connect, time.Minute) }
 func (t *Timeouts) block() time.Duration   { return orElse(t.Block, 3*time.Minute) }
 
-func orElse(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
+// orElse returns v if it is set, that is above zero, and otherwise the default.
+func orElse[T int | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
 	}
 	return otherwise
 }

@@ -17,6 +17,6 @@
 // told, and never tries a recipient again; the one retry is that of a Pool
 // whose idle connection turns out to be gone before a message was begun on it.
 //
-// The words are those of package smtp; so no value can carry a line of its own
-// to the server.
+// Commands and replies are those of package smtp. It checks every value that goes
+// into a command, so that none can smuggle in a command of its own.
 package smtpclient

@@ -40,7 +40,8 @@ func unexpected(verb smtp.Verb, got *smtp.Reply) *UnexpectedReplyError {
 	return e
 }
 
-// refusal makes an error of a reply that is not positive.
+// refusal makes an error of a reply that is not positive: the reply itself, or an
+// UnexpectedReplyError if it may not answer the verb.
 func refusal(verb smtp.Verb, r *smtp.Reply) error {
 	if verb.Permits(r.Code) || r.Code.Meaning() == "" {
 		return r
@@ -66,6 +67,10 @@ func understood(verb smtp.Verb, r *smtp.Reply) bool {
 	return false
 }
 
+// isIntermediate reports whether a reply asks the client to go on (3yz): a text,
+// once it is sent, is not accepted by such a reply.
+func isIntermediate(r *smtp.Reply) bool { return r.Code/100 == 3 }
+
 // say adds a command to what is written next. The error is about a value in
 // the command, and nothing was added.
 func (c *Conn) say(cmd smtp.Command) error {
@@ -79,8 +84,8 @@ func (c *Conn) say(cmd smtp.Command) error {
 	return nil
 }
 
-// lastWords is how long the replies may take that a server sent before it
-// closed its side.
+// lastWords is how long to wait for replies from a server that takes no more octets
+// from us: it may have said why before it closed the connection.
 const lastWords = 2 * time.Second
 
 // flush writes what was said. If that fails the server may have spoken before
@@ -140,7 +145,7 @@ func (c *Conn) ask(cmd smtp.Command) (*smtp.Reply, error) {
 	return c.hear(cmd.Verb())
 }
 
-// demand is ask for a command without whose success there is no going on.
+// demand is ask, with an error if the reply is not positive.
 func (c *Conn) demand(cmd smtp.Command) (*smtp.Reply, error) {
 	r, err := c.ask(cmd)
 	if err == nil && !r.Code.Positive() {

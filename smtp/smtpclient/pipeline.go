@@ -39,9 +39,9 @@ func (t *transaction) envelope(last smtp.Command) bool {
 	return t.settle() && t.accepted > 0
 }
 
-// tell says a command, with the whole text behind BDAT, and settles if the
-// group is full. It returns false if there is no use in saying more. A command
-// that cannot be said is refused.
+// tell says a command; behind BDAT it puts the whole text. If the group is full,
+// or the server does not offer PIPELINING, it settles. A command that cannot be
+// said is refused. tell returns false if there is no use in saying more.
 func (t *transaction) tell(cmd smtp.Command, to *Outcome) bool {
 	if t.c.dead != nil {
 		return false
@@ -65,6 +65,8 @@ func (t *transaction) tell(cmd smtp.Command, to *Outcome) bool {
 	return t.settle()
 }
 
+// cannotSay refuses what a command was for, because err is wrong with it. It returns
+// whether to go on with the next command.
 func (t *transaction) cannotSay(cmd smtp.Command, to *Outcome, err error) bool {
 	r := refuse(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4}, err)
 	if to != nil {
@@ -72,12 +74,13 @@ func (t *transaction) cannotSay(cmd smtp.Command, to *Outcome, err error) bool {
 		return true
 	}
 	t.refuseAll(cmd.Verb(), r)
-	return t.settle() && false // what was said before MAIL has its replies too
+	t.settle() // RSET, if it was said before MAIL, has its reply too
+	return false
 }
 
-// settle writes what was said and hears what is owed, but for the reply to BDAT,
-// which is the caller's. It returns false if the connection is gone, or MAIL
-// was refused.
+// settle writes what was said and hears the replies that are owed. The reply to
+// BDAT is not among them: the caller hears it. settle returns false if the
+// connection is gone, or MAIL was refused.
 func (t *transaction) settle() bool {
 	t.c.flush(smtp.VerbMAIL)
 	t.committed = t.flown && t.c.late == nil
@@ -117,7 +120,7 @@ func (t *transaction) heard(o owed, r *smtp.Reply) {
 
 func (t *transaction) heardRcpt(o *Outcome, r *smtp.Reply) {
 	if t.refused {
-		return // its reply is but an echo of that to MAIL
+		return // the reply to RCPT follows from that to MAIL
 	}
 	o.Rcpt = r
 	if r.Code.Positive() {

@@ -28,37 +28,42 @@ func (t *transaction) plan() bool {
 
 func (t *transaction) offers(e smtp.Extension) bool { return t.c.ext.Has(e) }
 
-// planTLS is RFC 8689, 4.2.1.
+// planTLS refuses a message with REQUIRETLS that would not be kept secret on its
+// way (RFC 8689, 4.2.1).
 func (t *transaction) planTLS() *localRefusal {
 	switch {
 	case !t.mail.Params.RequireTLS:
 		return nil
 	case !t.c.verified():
-		return refuse(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10}, errors.New("REQUIRETLS needs TLS and a good certificate"))
+		return refuse(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10},
+			errors.New("REQUIRETLS needs TLS and a good certificate"))
 	case !t.offers(smtp.ExtRequireTLS):
-		return refuse(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 30}, errors.New("the server does not offer REQUIRETLS"))
+		return refuse(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 30},
+			errors.New("the server does not offer REQUIRETLS"))
 	}
 	return nil
 }
 
-// planTime refuses what would come too early or too late unnoticed: a hold that
-// the server cannot do, or does not do so long (RFC 4865), and a time limit that
-// it does not know of (RFC 2852).
+// planTime refuses a message that would otherwise be delivered too early or too
+// late unnoticed: the server cannot hold it, or not for so long (RFC 4865), or
+// does not know of the time limit (RFC 2852).
 func (t *transaction) planTime() *localRefusal {
 	p, x := &t.mail.Params, &t.c.ext
 	holds := p.HoldFor != 0 || !p.HoldUntil.IsZero()
 	switch {
 	case holds && !t.offers(smtp.ExtFutureRelease):
-		return refuse(smtp.CodeParamUnknown, smtp.EnhancedCode{5, 5, 4}, errors.New("the server does not offer FUTURERELEASE"))
+		return refuse(smtp.CodeParamUnknown, smtp.EnhancedCode{5, 5, 4},
+			errors.New("the server does not offer FUTURERELEASE"))
 	case x.HoldMax > 0 && p.HoldFor > x.HoldMax, !x.HoldUntilMax.IsZero() && p.HoldUntil.After(x.HoldUntilMax):
-		return refuse(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4}, errors.New("the server does not hold messages for so long"))
+		return refuse(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4},
+			errors.New("the server does not hold messages for so long"))
 	case p.By.Mode == smtp.ByReturn && !t.offers(smtp.ExtDeliverBy):
 		return refuse(smtp.CodeFailed, smtp.EnhancedCode{5, 3, 3}, errors.New("the server does not offer DELIVERBY"))
 	}
 	return nil
 }
 
-// planText looks at the text.
+// planText finds out what kind of text it is.
 func (t *transaction) planText() *localRefusal {
 	if err := t.text.load(t.c, t.body, t.mail.Params.Body); err != nil {
 		return textFault(err)
@@ -135,7 +140,7 @@ func (t *transaction) plan8Bit() *localRefusal {
 	return nil
 }
 
-// planSize is RFC 1870, 6.
+// planSize refuses a message that is too large for the server (RFC 1870, 6).
 func (t *transaction) planSize() *localRefusal {
 	p := &t.mail.Params
 	if p.Size == 0 || t.res.Encoded {
@@ -152,7 +157,8 @@ func (t *transaction) planSize() *localRefusal {
 func (t *transaction) dropParams() {
 	p := &t.mail.Params
 	p.Body = t.text.kind
-	if p.Body == smtp.Body7Bit && t.env.Mail.Body != smtp.Body7Bit || !t.offers(smtp.Ext8BitMIME) && p.Body != smtp.BodyBinary {
+	if p.Body == smtp.Body7Bit && t.env.Mail.Body != smtp.Body7Bit ||
+		!t.offers(smtp.Ext8BitMIME) && p.Body != smtp.BodyBinary {
 		p.Body = "" // which means 7-bit
 	}
 	missing := p.Uses() &^ t.c.ext.Set
@@ -226,9 +232,9 @@ const (
 	bySingleFlight            // BDAT LAST, behind RCPT
 )
 
-// way chooses. BDAT serves for what DATA cannot carry, and to save a round trip
-// if that is wanted; else DATA is as fast, and what every server knows best.
-func (t *transaction) way() way {
+// chooseWay uses BDAT for what DATA cannot carry, and to save a round trip if that
+// is wanted. Otherwise DATA is as fast, and what every server knows best.
+func (t *transaction) chooseWay() way {
 	switch {
 	case t.text.kind == smtp.BodyBinary:
 		return byChunks

@@ -85,7 +85,7 @@ func stale(r *Result, err error) bool {
 	return err != nil && (r.Mail == nil || r.Mail.Code == smtp.CodeUnavailable)
 }
 
-// enter waits for its turn.
+// enter waits until the caller may use a connection; leave ends that.
 func (p *Pool) enter(ctx context.Context) error {
 	p.mu.Lock()
 	p.start()
@@ -112,7 +112,7 @@ func (p *Pool) leave() {
 	p.wait.Done()
 }
 
-// start makes what a zero Pool lacks.
+// start makes what a zero Pool lacks. The lock is held.
 func (p *Pool) start() {
 	if p.started {
 		return
@@ -124,14 +124,7 @@ func (p *Pool) start() {
 	p.busy = make(map[*Conn]struct{})
 }
 
-func (p *Pool) maxConns() int { return atLeastOne(p.MaxConns, 4) }
-
-func atLeastOne(n, otherwise int) int {
-	if n > 0 {
-		return n
-	}
-	return otherwise
-}
+func (p *Pool) maxConns() int { return orElse(p.MaxConns, 4) }
 
 // take returns the connection that was used last, nil if none is idle.
 func (p *Pool) take() *Conn {
@@ -180,7 +173,9 @@ func (p *Pool) give(c *Conn) {
 	switch {
 	case c.Err() != nil:
 		_ = c.Close() // it is closed already; nothing is sent
-	case p.closed, c.Full(), c.transactions >= atLeastOne(p.MaxMessages, 100), len(p.idle) >= atLeastOne(p.MaxIdle, p.maxConns()):
+	case p.closed, c.Full(),
+		c.transactions >= orElse(p.MaxMessages, 100),
+		len(p.idle) >= orElse(p.MaxIdle, p.maxConns()):
 		p.part(c)
 	default:
 		p.idle = append(p.idle, idleConn{c, time.Now()})
@@ -191,7 +186,7 @@ func (p *Pool) give(c *Conn) {
 	}
 }
 
-// part says good-bye in the background.
+// part says good-bye in the background. The lock is held.
 func (p *Pool) part(c *Conn) {
 	p.busy[c] = struct{}{}
 	p.wait.Go(func() {
@@ -218,7 +213,8 @@ func (p *Pool) sweep() {
 	}
 }
 
-// partExpired returns how long it takes until the next one expires.
+// partExpired ends the connections that were idle for too long. It returns how long
+// it takes until the next one expires, and whether there is one.
 func (p *Pool) partExpired() (next time.Duration, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -89,12 +89,8 @@ func (c *Conn) respond(client sasl.Client, r *smtp.Reply) (*smtp.Reply, error) {
 }
 
 func plain(_ *Conn, a *Auth) (sasl.Client, error) {
-	for _, s := range []string{a.Identity, a.Username, a.Password} {
-		for i := range len(s) {
-			if s[i] == 0 {
-				return nil, errors.New("PLAIN cannot carry a NUL") // RFC 4616, 2
-			}
-		}
+	if strings.Contains(a.Identity+a.Username+a.Password, "\x00") {
+		return nil, errors.New("PLAIN cannot carry a NUL") // RFC 4616, 2
 	}
 	return sasl.NewPlainClient(a.Identity, a.Username, a.Password), nil
 }
@@ -167,8 +163,8 @@ func oauthBearer(c *Conn, a *Auth) (sasl.Client, error) {
 // the server's 535 (RFC 7628, 3.2.3).
 func (b bearer) Next([]byte) ([]byte, error) { return []byte{1}, nil }
 
-// noControls keeps the octet that parts the fields of a bearer's message, and
-// the rest of its kind, out of them.
+// noControls refuses control characters: one of them, 0x01, separates the fields
+// of the messages in which a token is sent.
 func noControls(fields ...string) error {
 	for _, s := range fields {
 		for i := range len(s) {
@@ -200,9 +196,10 @@ func scramClient(name string, hash scram.HashGeneratorFcn) func(*Conn, *Auth) (s
 	}
 }
 
-// converse begins a conversation, bound to TLS if the mechanism is. If we could
-// bind it, and the server seems not to, it is told so: somebody in between may
-// have taken the -PLUS off its list (RFC 5802, 6).
+// converse begins a conversation, bound to TLS if the mechanism is. If TLS is in
+// use and the server does not offer the -PLUS form, the conversation says that we
+// could have used it: a server that did offer it then knows that somebody in
+// between took it off its list (RFC 5802, 6).
 func (c *Conn) converse(client *scram.Client, name string) (*scram.ClientConversation, error) {
 	if strings.HasSuffix(name, "-PLUS") {
 		binding, err := c.channelBinding()
@@ -222,8 +219,8 @@ func (s *scramConversation) Start() (string, []byte, error) {
 	return s.name, []byte(first), err
 }
 
-// maxIterations bounds the work that a server can make of a password, to about
-// a second. RFC 7677 asks for 4096 at least, and nobody for a million.
+// maxIterations bounds the work that a server can ask for, to about a second.
+// RFC 7677 asks for 4096 iterations at least; servers use up to some 100,000.
 const maxIterations = 2_000_000
 
 func (s *scramConversation) Next(challenge []byte) ([]byte, error) {

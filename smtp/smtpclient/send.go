@@ -18,13 +18,13 @@ type Envelope struct {
 	// refused with 552 5.3.4 before anything is sent.
 	//
 	// Body: "" has Send look for itself whether the text is 8-bit, and whether
-	// its header needs SMTPUTF8. Other values are taken at their word. An 8-bit
-	// text for a server without 8BITMIME, and a binary one for a server without
-	// BINARYMIME, is encoded anew (see Dialer.Refuse8Bit).
+	// its header needs SMTPUTF8. Other values are believed. An 8-bit text for a
+	// server without 8BITMIME, and a binary one for a server without BINARYMIME,
+	// is encoded in 7 bits, or refused if [Dialer.Refuse8Bit] says so.
 	//
-	// UTF8: is set when an address or the header needs it. To a server without
-	// SMTPUTF8 domains are sent as A-labels; what needs it still is refused with
-	// [smtp.ErrNeedsSMTPUTF8].
+	// UTF8: Send sets it when an address or the header needs it. A server without
+	// SMTPUTF8 gets domains as A-labels; a message or recipient that needs
+	// SMTPUTF8 even so is refused with [smtp.ErrNeedsSMTPUTF8].
 	//
 	// PRDR, Auth, Return, EnvID, Priority, BY= in mode N, and the parameters of
 	// RCPT: are left out if the server does not offer the extension; see
@@ -55,7 +55,8 @@ type Result struct {
 	// server does not offer them. Whoever relays with DSN has duties then
 	// (RFC 3461, 5.2.2).
 	Dropped smtp.ExtensionSet
-	// Encoded: the text was encoded anew, for a server that takes 7 bits only.
+	// Encoded reports that the text was encoded in 7 bits, because the server does
+	// not take it as it is.
 	Encoded bool
 }
 
@@ -78,7 +79,7 @@ type Outcome struct {
 	Stage smtp.Verb
 	// Reply is the reply that decided; nil if none came.
 	Reply *smtp.Reply
-	// Local: the reply was made here, and the server was not asked.
+	// Local reports that Reply was made here: the server was not asked.
 	Local bool
 	// Rcpt is the server's reply to RCPT; nil if there was none.
 	Rcpt *smtp.Reply
@@ -225,7 +226,7 @@ func (t *transaction) run() {
 		return
 	}
 	t.c.transactions++
-	switch t.way() {
+	switch t.chooseWay() {
 	case byDot:
 		t.sendData()
 	case byChunks:
@@ -265,8 +266,8 @@ func (o *Outcome) decide(stage smtp.Verb, r *smtp.Reply) {
 	}
 }
 
-// lost gives all open outcomes what is known of them when the connection has
-// ended: nothing, if the server may have the whole text and has not said 421.
+// lost decides all open outcomes when the connection has ended. They are unknown
+// if the server may have the whole text and has not said 421.
 func (t *transaction) lost(why error) {
 	var at *ConnectionError
 	stage := smtp.VerbUnknown

@@ -35,8 +35,8 @@ const (
 var (
 	// ErrNotOffered says that the server does not offer what is required.
 	ErrNotOffered = errors.New("the server does not offer it")
-	// ErrInjected says that octets came in the clear behind the server's answer
-	// to STARTTLS, where somebody else may have put them.
+	// ErrInjected says that octets followed the server's answer to STARTTLS
+	// outside TLS: somebody else may have put them there.
 	ErrInjected = errors.New("octets in the clear came behind the answer to STARTTLS")
 )
 
@@ -80,6 +80,7 @@ func (c *Conn) startTLS() error {
 	return c.hello() // RFC 3207, 4.2: what was learned before is forgotten
 }
 
+// refusedTLS is what follows a refusal of STARTTLS: nothing, if TLS was not required.
 func (c *Conn) refusedTLS(no error) error {
 	if c.policy == TLSOpportunistic && c.dead == nil {
 		c.tlsErr = &ConnectionError{smtp.VerbSTARTTLS, no}
@@ -88,6 +89,7 @@ func (c *Conn) refusedTLS(no error) error {
 	return &ConnectionError{smtp.VerbSTARTTLS, no}
 }
 
+// handshake puts TLS over the connection.
 func (c *Conn) handshake(stage smtp.Verb, limit time.Duration) error {
 	t := tls.Client(c.nc, c.tlsConfig())
 	if err := errors.Join(c.readWithin(limit), c.writeWithin(limit)); err != nil {
@@ -114,16 +116,18 @@ func (c *Conn) tlsConfig() *tls.Config {
 		config.ServerName = c.host
 	}
 	if c.policy == TLSOpportunistic && !config.InsecureSkipVerify {
+		config.VerifyConnection = c.look(config)
 		config.InsecureSkipVerify = true
-		config.VerifyConnection = c.look(config.RootCAs, config.ServerName, config.Time, config.VerifyConnection)
 	} else if config.InsecureSkipVerify {
 		c.tlsErr = errors.New("the certificate was not verified: InsecureSkipVerify is set")
 	}
 	return config
 }
 
-// look verifies a certificate as package tls would, and keeps the error.
-func (c *Conn) look(roots *x509.CertPool, name string, now func() time.Time, also func(tls.ConnectionState) error) func(tls.ConnectionState) error {
+// look returns a function that verifies a certificate as package tls would with
+// the configuration, and puts the error into c.tlsErr rather than return it.
+func (c *Conn) look(config *tls.Config) func(tls.ConnectionState) error {
+	roots, name, now, also := config.RootCAs, config.ServerName, config.Time, config.VerifyConnection
 	return func(s tls.ConnectionState) error {
 		options := x509.VerifyOptions{Roots: roots, DNSName: name, Intermediates: x509.NewCertPool()}
 		if now != nil {

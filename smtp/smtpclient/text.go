@@ -21,7 +21,7 @@ type text struct {
 }
 
 // load looks at a body. A short one is read into memory; a longer one is read
-// through if nobody told what is in it.
+// through if told, the BODY parameter that the caller set, is empty.
 func (x *text) load(c *Conn, body Body, told smtp.Body) error {
 	x.body, x.size, x.kind = body, body.Size(), told
 	if b, ok := body.(inMemory); ok && b != nil {
@@ -107,7 +107,7 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 		n += k
 	}
 	if n == len(buf) && err == io.EOF {
-		return n, nil // it will come again
+		return n, nil // the next Read will return it again
 	}
 	return n, err
 }
@@ -197,7 +197,8 @@ func (x *text) writeTo(c *Conn, w io.Writer) error {
 	return err
 }
 
-// encodeFault tells a text that has no 7-bit form from one that cannot be read.
+// encodeFault makes a refusal of an error that says that a text has no 7-bit form;
+// other errors are of reading it.
 func encodeFault(err error) error {
 	var header *message.HeaderError
 	if errors.Is(err, message.ErrNot7Bit) || errors.Is(err, message.ErrTooComplex) || errors.As(err, &header) {

@@ -10,8 +10,6 @@ import (
 	netsmtp "net/smtp"
 	"strings"
 
-	"github.com/emersion/go-sasl"
-
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -21,9 +19,9 @@ import (
 // nil, and sends msg, whose lines may end with LF, from an address to others.
 // It has the time limits of RFC 5321.
 //
-// It is all or nothing only in what it returns: if some recipients were
-// refused, the others have got the message, and the error is a
-// [*RecipientsError] that lists those who have not. A failing QUIT is no error.
+// Unlike that one it does not give up at the first recipient that is refused: the
+// others get the message, and the error is a [*RecipientsError] that lists those
+// who do not. A failing QUIT is no error.
 func SendMail(addr string, a netsmtp.Auth, from string, to []string, msg []byte) error {
 	env, err := envelopeOf(from, to)
 	if err != nil {
@@ -51,6 +49,7 @@ func SendMail(addr string, a netsmtp.Auth, from string, to []string, msg []byte)
 	return res.asError()
 }
 
+// envelopeOf reads the addresses of a message.
 func envelopeOf(from string, to []string) (Envelope, error) {
 	var env Envelope
 	var err error
@@ -72,7 +71,7 @@ func envelopeOf(from string, to []string) (Envelope, error) {
 	return env, nil
 }
 
-// dialLikeNetSMTP uses TLS if it is offered, and then insists on it.
+// dialLikeNetSMTP connects, and goes over to TLS if the server offers it.
 func dialLikeNetSMTP(ctx context.Context, addr string) (*Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -98,7 +97,7 @@ func (c *Conn) authNetSMTP(a netsmtp.Auth) error {
 	return c.exchange(netSMTPAuth{a, &netsmtp.ServerInfo{Name: c.host, TLS: c.verified(), Auth: c.ext.Mechanisms}})
 }
 
-// netSMTPAuth is a mechanism of net/smtp as one of package sasl.
+// netSMTPAuth makes a mechanism of net/smtp a sasl.Client.
 type netSMTPAuth struct {
 	auth   netsmtp.Auth
 	server *netsmtp.ServerInfo
@@ -107,8 +106,6 @@ type netSMTPAuth struct {
 func (n netSMTPAuth) Start() (string, []byte, error) { return n.auth.Start(n.server) }
 
 func (n netSMTPAuth) Next(challenge []byte) ([]byte, error) { return n.auth.Next(challenge, true) }
-
-var _ sasl.Client = netSMTPAuth{}
 
 // RecipientsError lists the recipients who have not got a message, and why.
 type RecipientsError struct {
@@ -133,6 +130,7 @@ func (e *RecipientsError) Unwrap() []error {
 	return errs
 }
 
+// asError returns a RecipientsError, or nil if every recipient was accepted.
 func (r *Result) asError() error {
 	var e RecipientsError
 	for _, o := range r.Recipients {
