@@ -165,7 +165,7 @@ func asciiDomain(domain string) (string, error) {
 	return a, nil
 }
 
-// needsUTF8 says whether the address can be written only in UTF-8.
+// needsUTF8 reports whether the address can be written only in UTF-8.
 func (a Address) needsUTF8() bool {
 	_, err := a.spec(false)
 	return errors.Is(err, errLocalPart)
@@ -191,7 +191,7 @@ func splitAddr(addr string) (local, domain string, err error) {
 	return local, domain, nil
 }
 
-// isDomain says whether s is a domain as RFC 5321, 4.1.2 has it, or could be one
+// isDomain reports whether s is a domain as RFC 5321, 4.1.2 has it, or could be one
 // in U-labels; with "_" besides, which some hosts use. The rest of RFC 5322's
 // dot-atom is in no address that works.
 func isDomain(s string) bool {
@@ -208,7 +208,7 @@ func isDomain(s string) bool {
 	return true
 }
 
-// isQuoted says whether s is a quoted-string without line ends.
+// isQuoted reports whether s is a quoted-string without line ends.
 func isQuoted(s string) bool {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' || !isPlain(s, true) {
 		return false
@@ -227,7 +227,7 @@ func isQuoted(s string) bool {
 	return true
 }
 
-// isDomainLiteral says whether s is "[" dtext "]" (RFC 5322, 3.4.1).
+// isDomainLiteral reports whether s is "[" dtext "]" (RFC 5322, 3.4.1).
 func isDomainLiteral(s string) bool {
 	if len(s) < 3 || s[0] != '[' || s[len(s)-1] != ']' {
 		return false
@@ -236,5 +236,5 @@ func isDomainLiteral(s string) bool {
 	return isPlain(s, false) && !strings.ContainsAny(s, `[]\ `)
 }
 
-// anyNeedsUTF8 says whether one of the addresses can be written only in UTF-8.
+// anyNeedsUTF8 reports whether one of the addresses can be written only in UTF-8.
 func anyNeedsUTF8(list []Address) bool { return slices.ContainsFunc(list, Address.needsUTF8) }

@@ -2,9 +2,7 @@ package message
 
 import "strings"
 
-// The words of an address list (RFC 5322, 3.2), read tolerantly: whatever is
-// opened and never closed is not opened at all.
-
+// tokenKind is the kind of a word of an address list (RFC 5322, 3.2).
 type tokenKind byte
 
 const (
@@ -22,13 +20,15 @@ type token struct {
 	start, end int  // in the text, with quotes and parentheses
 }
 
+// addressLexer reads the words of an address list, tolerantly: a quote or bracket
+// that opens something and is never closed is skipped.
 type addressLexer struct {
 	s     string
 	pos   int
 	steps int // bytes looked at, so that a test can hold them to be linear
 
-	// There is no end to find any more for one of these. Without these marks
-	// looking for the end would be quadratic.
+	// Set when the rest of the text holds no end for one of these, so that it is
+	// not searched again and again: that would take quadratic time.
 	noQuoteEnd, noCommentEnd, noLiteralEnd bool
 
 	afterComment bool
@@ -155,6 +155,7 @@ func (l *addressLexer) atomEnd() int {
 	return i
 }
 
+// encodedWordEnd returns the end of the encoded word that begins here, or 0.
 func (l *addressLexer) encodedWordEnd() int {
 	if !strings.HasPrefix(l.s[l.pos:], "=?") {
 		return 0

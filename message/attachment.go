@@ -28,12 +28,12 @@ type Attachment struct {
 	// <img src="cid:logo@example.org">, with or without angle brackets
 	// (RFC 2392). It makes the attachment an inline one.
 	ContentID string
-	// Open is called once for each writing of the message; the reader is
-	// closed at its end.
+	// Open returns the content. It is called once each time that the message is
+	// written; the reader that it returns is closed afterwards.
 	Open func() (io.ReadCloser, error)
 }
 
-// File is the attachment of a file under the last element of its path.
+// File returns an attachment of the file at path, under the last element of it.
 func File(path string) Attachment {
 	return Attachment{
 		Name: filepath.Base(path),
@@ -41,7 +41,7 @@ func File(path string) Attachment {
 	}
 }
 
-// longestParamName leaves a parameter's value some room on the line.
+// longestParamName leaves the value of a parameter some room on the line.
 const longestParamName = 40
 
 func (a *Attachment) part(index int, raw bool) (*part, error) {

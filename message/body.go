@@ -118,9 +118,9 @@ func (m *Message) multipart(subtype string, children []*part) *part {
 	return p
 }
 
-// newBoundary makes a boundary that is in no part (RFC 2046, 5.1.1): "=_" is
-// neither in quoted-printable nor in base64, and texts that stand as they are
-// get searched. An attached message was there before the random number.
+// newBoundary makes a boundary that is in no part (RFC 2046, 5.1.1). Neither
+// quoted-printable nor base64 can hold "=_", and texts that are not encoded are
+// searched. An attached message cannot hold a random number made after it.
 func (m *Message) newBoundary() string {
 	for {
 		b := "=_" + rand.Text()

@@ -5,11 +5,11 @@ import (
 	"io"
 )
 
-// crlfReader reads r with every line end as CRLF: files have others.
+// crlfReader reads r with every line end turned into CRLF.
 type crlfReader struct {
 	r       *bufio.Reader
 	cr      bool // the last byte given out was a CR
-	pending bool // a LF is owed
+	pending bool // a CR was given out whose LF is still to come
 }
 
 func newCRLFReader(r io.Reader) *crlfReader { return &crlfReader{r: bufio.NewReader(r)} }

@@ -9,8 +9,6 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 )
 
-// The encoded words of RFC 2047: printing first, then reading.
-
 const (
 	// Room for an encoded word, for which RFC 2047, 2 allows 75: the space
 	// before it and what is glued on have to be on its line as well.
@@ -21,8 +19,8 @@ const (
 	encodedFrame = len("=?utf-8?q??=")
 )
 
-// encoded prints s as encoded words, each of whole characters, the first after
-// the white space given.
+// encoded prints s as encoded words (RFC 2047), each of whole characters. The first
+// one follows the given white space.
 func (f *folder) encoded(space, s string) {
 	q := qLen(s) <= base64.StdEncoding.EncodedLen(len(s))
 	for s != "" {
@@ -54,15 +52,16 @@ func (f *folder) encodedRoom(space string) int {
 	return max(encodedRoom-f.col()-used, leastRoom)
 }
 
-// isQLiteral says whether c stands for itself in the Q encoding wherever an
+// isQLiteral reports whether c stands for itself in the Q encoding wherever an
 // encoded word may be, a display name included (RFC 2047, 5, rule 3).
 func isQLiteral(c byte) bool {
 	return isAlphanumeric(c) || strings.IndexByte("!*+-/", c) >= 0
 }
 
+// qLen returns the length of s in the Q encoding.
 func qLen(s string) int {
 	n := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if n++; !isQLiteral(s[i]) && s[i] != ' ' {
 			n += 2
 		}
@@ -96,17 +95,17 @@ func bPrefix(s string, room int) string {
 	return s[:end]
 }
 
+// qEncode returns s in the Q encoding (RFC 2047, 4.2).
 func qEncode(s string) string {
-	const digits = "0123456789ABCDEF"
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch c := s[i]; {
 		case c == ' ':
 			b.WriteByte('_')
 		case isQLiteral(c):
 			b.WriteByte(c)
 		default:
-			b.Write([]byte{'=', digits[c>>4], digits[c&15]})
+			b.Write([]byte{'=', hexDigits[c>>4], hexDigits[c&15]})
 		}
 	}
 	return b.String()
@@ -181,7 +180,7 @@ func cutEncodedWord(s string) (w encodedWord, rest string, ok bool) {
 	return w, rest, true
 }
 
-// qDecode leaves a "=" that begins no pair of digits as it is.
+// qDecode undoes qEncode. A "=" that is not followed by two digits stays.
 func qDecode(s string) []byte {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {

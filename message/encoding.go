@@ -29,7 +29,7 @@ func (m *Message) textPart(field, typ, text string) (*part, error) {
 	return p, p.err
 }
 
-// isBare says whether the message is only a text.
+// isBare reports whether the message is only a text.
 func (m *Message) isBare() bool { return m.HTML == "" && len(m.Attachments) == 0 }
 
 // canonicalText gives every line of text its CRLF (RFC 2046, 4.1.1).

@@ -2,6 +2,8 @@ package message_test
 
 import (
 	"fmt"
+	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -56,4 +58,59 @@ func ExampleMessage_attachments() {
 	// Output:
 	// [a@example.org boss@example.org]
 	//  attachment "plan.png"
+}
+
+// The header of a message, with encoded words decoded, and then its body.
+func ExampleHeaderReader() {
+	mail := strings.NewReader("From: =?utf-8?q?J=C3=B6rg?= <jm@example.org>\r\n" +
+		"Subject: a long\r\n story\r\n\r\nOnce upon a time.\r\n")
+	h := message.NewHeaderReader(mail, message.HeaderLimits{})
+	for {
+		field, err := h.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s is %q\n", field.Name(), field.Text())
+	}
+	body, _ := io.ReadAll(h.Body())
+	fmt.Printf("%q\n", body)
+	// Output:
+	// From is "Jörg <jm@example.org>"
+	// Subject is "a long story"
+	// "Once upon a time.\r\n"
+}
+
+// What can be read is in the list, even if the error tells of something that
+// cannot.
+func ExampleParseAddressList() {
+	list, err := message.ParseAddressList(`Jo Smith <jo@example.org>, nobody, team: a@example.org, b@example.org;`)
+	for _, a := range list.Addresses() {
+		fmt.Printf("%q %s\n", a.Name, a.Addr)
+	}
+	fmt.Println(err)
+	// Output:
+	// "Jo Smith" jo@example.org
+	// "" a@example.org
+	// "" b@example.org
+	// message: byte 27: no @ in an address
+}
+
+// The trace that a server puts before a message that it takes in.
+func ExampleReceived() {
+	trace := message.Received{
+		Helo: "mail.sohu.example",
+		Addr: netip.MustParseAddr("192.0.2.7"),
+		By:   "mx.sina.example",
+		With: message.Protocol{Extended: true, TLS: true}.String(),
+		ID:   "BCWG3UURC5XT",
+		Date: time.Date(2009, time.June, 1, 9, 30, 0, 0, time.UTC),
+	}
+	fmt.Print(strings.ReplaceAll(trace.String(), "\r\n", "\n"))
+	// Output:
+	// Received: from mail.sohu.example ([192.0.2.7]) by mx.sina.example
+	//  with ESMTPS id BCWG3UURC5XT; Mon, 01 Jun 2009 09:30:00 +0000
 }

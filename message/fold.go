@@ -109,7 +109,7 @@ func (f *folder) phrase(s string) {
 	}
 }
 
-// isAtoms says whether s is atoms with single spaces between them, none of
+// isAtoms reports whether s is atoms with single spaces between them, none of
 // which could be taken for an encoded word.
 func isAtoms(s string, raw bool) bool {
 	for w := range strings.SplitSeq(s, " ") {
@@ -140,7 +140,7 @@ func (f *folder) text(s string) {
 	}
 }
 
-// mustEncode says whether words[i] has to be in an encoded word. An empty word
+// mustEncode reports whether words[i] has to be in an encoded word. An empty word
 // stands for white space that a reader might not keep, and encodes its
 // neighbours too.
 func (f *folder) mustEncode(words []string, i int) bool {

@@ -52,7 +52,7 @@ type HeaderLimits struct {
 	Fields int // default 1,000
 }
 
-// HeaderError says which line of a header is too much.
+// HeaderError says that a header goes beyond a limit, and at which line.
 type HeaderError struct {
 	Line   int // counted from 1
 	Reason string
@@ -63,7 +63,7 @@ func (e *HeaderError) Error() string {
 }
 
 // HeaderReader reads the header of a message field by field. The fields, the
-// [HeaderReader.End] and the [HeaderReader.Body] one after the other are
+// [HeaderReader.End] and the [HeaderReader.Body], one after the other, are
 // exactly the bytes of the message.
 //
 // The header ends at the first empty line, at the end of the message, or
@@ -175,7 +175,7 @@ func (h *HeaderReader) appendLine() error {
 
 func isEmptyLine(line []byte) bool { return string(line) == "\r\n" || string(line) == "\n" }
 
-// beginsField says whether line has a field name and a colon.
+// beginsField reports whether line has a field name and a colon.
 func beginsField(line []byte) bool {
 	name, _, ok := bytes.Cut(line, []byte(":"))
 	return ok && isFieldName(name)
@@ -191,7 +191,7 @@ func isFieldName(name []byte) bool {
 	return len(name) > 0
 }
 
-// isMailboxLine says whether line is the one that mbox files put before each
+// isMailboxLine reports whether line is the one that mbox files put before each
 // message (RFC 4155), perhaps quoted.
 func isMailboxLine(line []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From "))

@@ -2,25 +2,26 @@ package message
 
 import "bytes"
 
-// Traits is what a message asks of whoever carries it.
+// Traits are the properties of a message that decide which servers can take it.
 type Traits struct {
-	// UTF8Header: a header field, of the message, of a part or of a message in
-	// a part, has bytes past ASCII. Only SMTPUTF8 can carry it (RFC 6531, 3).
+	// UTF8Header reports that a header field is not ASCII: one of the message, of
+	// a part, or of a message in a part. Such a message needs SMTPUTF8 (RFC 6531,
+	// 3).
 	UTF8Header bool
-	// Body8Bit: there are bytes past ASCII elsewhere. Only 8BITMIME can carry
-	// it (RFC 6152), or Encode7Bit help.
+	// Body8Bit reports that something else is not ASCII. Such a message needs
+	// 8BITMIME (RFC 6152), or can be made fit with [Encode7Bit].
 	Body8Bit bool
-	// LongestLine is in bytes, without line end. DATA takes 998
-	// (RFC 5321, 4.5.3.1.6); more is for BINARYMIME.
+	// LongestLine is the length of the longest line in bytes, without line end.
+	// DATA can carry 998 (RFC 5321, 4.5.3.1.6); more needs BINARYMIME.
 	LongestLine int
-	// NUL, and a CR or LF without the other: only BINARYMIME can carry them
-	// (RFC 3030).
+	// NUL, BareCR and BareLF report a NUL, a CR without LF and an LF without CR.
+	// Each of them needs BINARYMIME (RFC 3030).
 	NUL, BareCR, BareLF bool
 }
 
-// Inspector looks at a message that is written to it, in any pieces, and finds
-// its [Traits]. The zero value is ready. It takes little time and stores some
-// kilobytes at most. What is inside more than 50 multiparts counts as body.
+// Inspector finds the [Traits] of a message that is written to it, in pieces of
+// any size. The zero value is ready. It keeps no more than some kilobytes of the
+// message. What is more than 50 multiparts deep counts as body.
 type Inspector struct {
 	traits Traits
 	walk   mimeWalker
@@ -42,8 +43,8 @@ func (i *Inspector) Write(p []byte) (int, error) {
 	return i.split.Write(p)
 }
 
-// piece counts the lines, so that line ends which do not match can be told
-// from the sums, and finds out what the bytes past ASCII are in.
+// piece counts line ends, so that the sums tell whether there was a CR or LF alone,
+// and finds out where bytes past ASCII are.
 func (i *Inspector) piece(p []byte, start bool) error {
 	kind := i.walk.step(p, start)
 	i.traits.note8Bit(kind, i.high && has8Bit(p))

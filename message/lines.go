@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// lineSplitter cuts what is written to it into lines and gives them on, each
-// with its line end. A line of more than maxPiece bytes comes in pieces, of
-// which only the first starts a line; a CR and its LF are never parted.
+// lineSplitter cuts what is written to it into lines and calls give with each, its
+// line end included. A line of more than maxPiece bytes comes in pieces, and start
+// is set for the first; a CR and its LF are never parted.
 type lineSplitter struct {
 	give   func(piece []byte, start bool) error
 	held   []byte // the beginning of a piece
@@ -94,7 +94,7 @@ func cutEnd(line []byte) (content, end []byte) {
 	return line[:n], line[n:]
 }
 
-// has8Bit says whether a byte of b is past ASCII, eight bytes at a time.
+// has8Bit reports whether a byte of b is past ASCII, eight bytes at a time.
 func has8Bit(b []byte) bool {
 	const high = 0x8080808080808080
 	for len(b) >= 32 {

@@ -18,8 +18,8 @@ type Message struct {
 	Sender  Address
 	ReplyTo AddressList
 
-	// To, Cc and Bcc are whom it is for (RFC 5322, 3.6.3). Bcc is never
-	// written: it is only among the Recipients.
+	// To, Cc and Bcc are whom it is for (RFC 5322, 3.6.3). Bcc is not written
+	// into the message: it only adds to [Message.Recipients].
 	To, Cc, Bcc AddressList
 
 	Subject string
@@ -35,31 +35,31 @@ type Message struct {
 	// Fields are written after those above, in order.
 	Fields []Field
 
-	// Text and HTML are the same letter twice; a reader sees the best that it
-	// knows (multipart/alternative, RFC 2046, 5.1.4). Either or both may be
-	// empty. They are UTF-8, with line ends of any sort, which become CRLF; an
-	// end is added to a last line without one.
+	// Text and HTML are the same letter in two forms, of which a mail program
+	// shows the better one that it can (multipart/alternative, RFC 2046, 5.1.4).
+	// Either or both may be empty. They are in UTF-8. Line ends may be of any
+	// sort and are written as CRLF; a last line without one gets one.
 	Text, HTML string
-	// Attachments with a ContentID go beside the HTML that shows them
+	// Attachments with a ContentID are put beside the HTML that shows them
 	// (multipart/related, RFC 2387), the others after the letter
 	// (multipart/mixed).
 	Attachments []Attachment
 
-	// Internationalized allows addresses whose local parts are not ASCII. If
-	// the message has such an address its header is in UTF-8 (RFC 6532), and
-	// only SMTPUTF8 can carry it; without one it is written as all others.
+	// Internationalized allows addresses whose local parts are not ASCII. A
+	// message that has one gets a header in UTF-8 (RFC 6532), and the server that
+	// it is sent to must offer SMTPUTF8. Other messages are written as usual.
 	Internationalized bool
-	// Allow8Bit lets text stand as UTF-8 instead of being encoded. Only a way
-	// with 8BITMIME (RFC 6152) can carry it.
+	// Allow8Bit writes text as UTF-8 instead of encoding it. The server that the
+	// message is sent to must offer 8BITMIME (RFC 6152) then.
 	Allow8Bit bool
 }
 
 // Field is one header field to be written.
 type Field struct {
 	Name string
-	// Value is printed with its white space as it is, and folded there. Words
-	// past ASCII are encoded (RFC 2047, 5, rule 1); what is encoded already
-	// stays.
+	// Value is written with its white space as it is, at which long lines are
+	// folded. Words that are not ASCII are encoded (RFC 2047, 5, rule 1); words
+	// that are encoded already stay as they are.
 	Value string
 }
 
@@ -101,13 +101,13 @@ func (m *Message) recipients() []Address {
 	return append(m.To.Addresses(), append(m.Cc.Addresses(), m.Bcc.Addresses()...)...)
 }
 
-// NeedsSMTPUTF8 says whether only SMTPUTF8 (RFC 6531) can carry the message: an
+// NeedsSMTPUTF8 reports whether only SMTPUTF8 (RFC 6531) can carry the message: an
 // address in its header or envelope has a local part that is not ASCII.
 func (m *Message) NeedsSMTPUTF8() bool {
 	return m.rawHeader() || m.Internationalized && anyNeedsUTF8(m.Bcc.Addresses())
 }
 
-// rawHeader says whether the header has to be in UTF-8.
+// rawHeader reports whether the header has to be in UTF-8.
 func (m *Message) rawHeader() bool {
 	if !m.Internationalized {
 		return false
@@ -146,7 +146,7 @@ func (m *Message) header() ([]byte, error) {
 	return p.buf, p.err
 }
 
-// checkBcc holds the hidden recipients to the rules of the printed ones.
+// checkBcc checks the hidden recipients like the printed ones.
 func (m *Message) checkBcc(p *headerPrinter) {
 	for _, a := range m.Bcc.Addresses() {
 		if _, err := a.spec(m.Internationalized); err != nil && p.err == nil {
@@ -261,7 +261,7 @@ func (p *headerPrinter) other(f Field) {
 // that the composer writes itself: they would be there twice, or tell what Bcc
 // hides.
 func checkFieldName(name string) error {
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		if name[i] <= ' ' || name[i] >= 0x7f || name[i] == ':' {
 			return errors.New("is not a field name")
 		}

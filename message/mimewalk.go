@@ -46,7 +46,7 @@ type entity struct {
 	boundary string
 }
 
-// isIdentity says whether the content is there as it is (RFC 2045, 6.2).
+// isIdentity reports whether the content is there as it is (RFC 2045, 6.2).
 func (e *entity) isIdentity() bool {
 	switch e.encoding {
 	case "", "7bit", "8bit", "binary":
@@ -95,7 +95,7 @@ func (w *mimeWalker) step(line []byte, start bool) lineKind {
 
 var dashes = []byte("--")
 
-// atBoundary says whether line is the boundary of an open multipart, however
+// atBoundary reports whether line is the boundary of an open multipart, however
 // deep we are in others; those it ends.
 func (w *mimeWalker) atBoundary(line []byte) bool {
 	text := bytes.TrimRight(line[2:], " \t\r\n")

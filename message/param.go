@@ -8,9 +8,9 @@ import (
 // longestParam is how wide a parameter may be to stand on a line of its own.
 const longestParam = softLine - 3
 
-// param prints a MIME parameter: as a token or a quoted-string where it is
-// ASCII, in pieces where it is long, and by RFC 2231 where it is neither; then
-// with a rough ASCII reading beside it for those who do not know RFC 2231.
+// param prints a MIME parameter. An ASCII value is printed as a token or a
+// quoted-string, or in pieces if it is long. Any other value is encoded by RFC 2231,
+// after a rough version in ASCII for programs that do not know that RFC.
 func (f *folder) param(name, value string) {
 	switch {
 	case isToken(value) && len(name)+len("=")+len(value) <= longestParam:
@@ -74,21 +74,21 @@ func percentPieces(name, s string) []string {
 	return append(pieces, piece)
 }
 
+// percent encodes s for a parameter (RFC 2231, 4).
 func percent(s string) string {
-	const digits = "0123456789ABCDEF"
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; isTokenChar(c) && c != '*' && c != '\'' && c != '%' {
 			b.WriteByte(c)
 		} else {
-			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
 		}
 	}
 	return b.String()
 }
 
 func isToken(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if !isTokenChar(s[i]) {
 			return false
 		}
@@ -96,8 +96,8 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// rough is s for readers who know nothing past ASCII, in room bytes; the end
-// of a long s gives way, but not its file extension.
+// rough returns what can be shown of s in ASCII and in room bytes. A long s is cut,
+// but keeps its file extension.
 func rough(s string, room int) string {
 	s = strings.Map(roughly, s)
 	if len(s) <= room {

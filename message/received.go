@@ -14,21 +14,22 @@ import (
 // field: a character with no place there is printed as "?".
 type Received struct {
 	Helo string     // what the client called itself: a domain or an address literal
-	Addr netip.Addr // where it really was; may be invalid: not known
-	Host string     // the name of Addr, if it was verified; may be empty
+	Addr netip.Addr // its address; invalid if it is not known
+	Host string     // the verified name of Addr; empty if there is none
 	By   string     // our own name
-	Via  string     // the link, if it was not TCP
-	With string     // a Protocol's String, or another registered word
+	Via  string     // the link, if it was not TCP; usually empty
+	With string     // the protocol: what Protocol.String returns, or another registered word
 	TLS  string     // a comment after the protocol, as "TLS1.3 TLS_AES_128_GCM_SHA256"
-	ID   string     // the name of the message with us, a word or a msg-id
-	// For is the addr-spec of the recipient. It is only right when there is
-	// just one (RFC 5321, 7.2), and is left out where it is malformed or past
-	// ASCII in a protocol that is not.
+	ID   string     // our name for the message: a word or a msg-id
+	// For is the addr-spec of the recipient. Set it only if there is just one:
+	// others would learn of each other (RFC 5321, 7.2). It is left out if it is
+	// malformed, or not ASCII while With is no UTF8 protocol.
 	For  string
 	Date time.Time // zero means now
 }
 
-// longestHost is RFC 5321, 4.5.3.1.2; what is longer was made up.
+// longestHost is how long a domain may be (RFC 5321, 4.5.3.1.2). Longer names are
+// cut.
 const longestHost = 255
 
 // String prints the field with name, folding and line end.
@@ -64,13 +65,15 @@ func (f *folder) clause(words ...string) {
 	}
 }
 
+// option prints a clause, unless its value is empty.
 func (f *folder) option(name, value string) {
 	if value != "" {
 		f.clause(name, value)
 	}
 }
 
-// tcpInfo is RFC 5321's TCP-info: what we know, not what the client says.
+// tcpInfo returns the TCP-info of RFC 5321, 4.4: what we know of the client, and
+// not what it says of itself.
 func (r Received) tcpInfo() string {
 	if !r.Addr.IsValid() {
 		return ""

@@ -13,27 +13,26 @@ import (
 // is in an encoding unknown to us, or a multipart without a boundary.
 var ErrNot7Bit = errors.New("message: a part cannot be made 7-bit")
 
-// Encode7Bit copies the message in r to w, made fit for a way without 8BITMIME
-// (RFC 6152, 3) or BINARYMIME (RFC 3030, 3): each leaf with content that is
-// not 7bit in the sense of RFC 2045, 2.7 (bytes past ASCII, NUL, CR or LF
-// alone, lines of more than 998 bytes) is encoded, text in quoted-printable
-// and everything else in base64, and its Content-Transfer-Encoding tells so.
-// Leaves in messages in the message are found too. What was 7bit stays as it
-// is, byte for byte; of what was not, decoding gives back every byte.
+// Encode7Bit copies the message in r to w, made fit for a server without 8BITMIME
+// (RFC 6152, 3) or BINARYMIME (RFC 3030, 3). A part without parts of its own, also
+// one in an attached message, is encoded if its content is not 7bit in the sense
+// of RFC 2045, 2.7: if it has bytes past ASCII, a NUL, a CR or LF alone, or a line
+// of more than 998 bytes. Text is encoded in quoted-printable and everything else
+// in base64, and the Content-Transfer-Encoding says so. Decoding gives back every
+// byte. What was 7bit is copied byte for byte.
 //
-// Some things have no encoding. Header fields in UTF-8 stay: they need
-// SMTPUTF8, see [Inspector]. In the text around the parts of a multipart,
-// which nobody reads, "?" stands for each such byte; in a leaf that says it is
-// base64 such bytes are dropped, as every reader does (RFC 2045, 6.8). A
-// signature over a part that has to be encoded does not survive (RFC 1847,
-// 2.1), nor does DKIM's over the body.
+// Some things cannot be encoded. Header fields in UTF-8 stay: they need SMTPUTF8,
+// see [Inspector]. Between the parts of a multipart, where nobody reads, each byte
+// that is not 7bit becomes "?". In a part that is in base64 already such bytes are
+// dropped, as every reader does (RFC 2045, 6.8). A signature over a part that is
+// encoded becomes invalid (RFC 1847, 2.1), and so does one of DKIM over the body.
 //
 // r should have CRLF line ends. If it is an [io.Seeker] it is read twice, from
-// where it stands; if it is not, and the message is longer than 256 KiB, then
-// it cannot be known in time which leaves are 7bit, and all are encoded that
-// are not already. Memory is bounded. Errors are those of r and w,
-// [ErrTooComplex], [ErrNot7Bit], or a [*HeaderError] for a header of more than
-// 1 MiB; w may then have had a part of the message.
+// where it stands. If it is not, and the message is longer than 256 KiB, there is
+// no telling in time which parts are 7bit: all that are not encoded already are
+// encoded. Memory is bounded. Errors are those of r and w, [ErrTooComplex],
+// [ErrNot7Bit], or a [*HeaderError] for a header of more than 1 MiB; part of the
+// message may have been written to w then.
 func Encode7Bit(w io.Writer, r io.Reader) error {
 	r, rewind := rewindable(r)
 	s := surveyor{inHead: true}
@@ -53,6 +52,7 @@ func Encode7Bit(w io.Writer, r io.Reader) error {
 	return bw.Flush()
 }
 
+// rewindRoom is how much of a message is kept in memory to be read twice.
 const rewindRoom = 256 << 10
 
 // rewindable returns a reader of what r holds, and how to read it again; nil
@@ -79,6 +79,7 @@ type errorReader struct{ err error }
 
 func (e errorReader) Read([]byte) (int, error) { return 0, cmp.Or(e.err, io.EOF) }
 
+// eachLine gives the pieces of lines in r to give, and then calls end.
 func eachLine(r io.Reader, give func([]byte, bool) error, end func() error) error {
 	s := lineSplitter{give: give}
 	if _, err := io.Copy(&s, r); err != nil {
@@ -130,7 +131,7 @@ func (s *surveyor) close() error {
 	return nil
 }
 
-// is7Bit says whether a piece of a line is 7bit data (RFC 2045, 2.7); length
+// is7Bit reports whether a piece of a line is 7bit data (RFC 2045, 2.7); length
 // is that of the line up to its end.
 func is7Bit(p []byte, length int) bool {
 	content, end := cutEnd(p)
@@ -151,7 +152,7 @@ type encoder7 struct {
 	head      []byte
 	lines     int
 	body      bodyEncoder
-	eol       []byte // not written yet
+	eol       []byte // a line end that is not written yet
 }
 
 // bodyEncoder takes the content of a leaf. Line ends come by themselves.

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// The ways in which the content of a leaf goes on.
+// Each type below is a bodyEncoder: one way to write the content of a leaf.
 
-// isUnfit says whether c has no place in 7bit data at all.
+// isUnfit reports whether c has no place in 7bit data at all.
 func isUnfit(c byte) bool { return c >= 0x80 || c == 0 }
 
 func hasUnfit(p []byte) bool { return has8Bit(p) || bytes.IndexByte(p, 0) >= 0 }
@@ -178,8 +178,7 @@ func (q *qpEncoder) room(n int) {
 }
 
 func writeHex(w *bufio.Writer, c byte) {
-	const digits = "0123456789ABCDEF"
 	w.WriteByte('=')
-	w.WriteByte(digits[c>>4])
-	w.WriteByte(digits[c&15])
+	w.WriteByte(hexDigits[c>>4])
+	w.WriteByte(hexDigits[c&15])
 }
