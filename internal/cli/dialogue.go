@@ -28,13 +28,12 @@ func (d *Dialogue) Said(at time.Time, line string) { d.print(at, "said", ">", li
 // Heard prints what the other side said.
 func (d *Dialogue) Heard(at time.Time, line string) { d.print(at, "heard", "<", line) }
 
-// Note prints what nobody said.
+// Note prints what happened without a word being said.
 func (d *Dialogue) Note(at time.Time, format string, args ...any) {
 	d.print(at, "note", "*", fmt.Sprintf(format, args...))
 }
 
-// print can do nothing about a terminal that is gone: how the session ended
-// tells more.
+// print ignores errors of Out: if the terminal is gone there is nobody to tell.
 func (d *Dialogue) print(at time.Time, kind, sign, text string) {
 	t, text := at.Sub(d.Begun), Printable(text)
 	if d.JSON {

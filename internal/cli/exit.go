@@ -49,8 +49,8 @@ func Fail(status Status, format string, args ...any) error {
 	return &exit{status, fmt.Errorf(format, args...)}
 }
 
-// End returns an error that ends the program with a status and says nothing
-// more, for a command that has told everything; nil for OK.
+// End returns an error that ends the program with a status and has no text, for a
+// command that has printed everything there is to say. For OK it returns nil.
 func End(status Status) error {
 	if status == OK {
 		return nil
@@ -58,8 +58,8 @@ func End(status Status) error {
 	return &exit{status: status}
 }
 
-// StatusOf returns the status to end with after err, and whether err says one.
-// Nil is OK.
+// StatusOf returns the status to end with after err: OK for nil, the one that Fail
+// or End was given, and otherwise Software. told is false for the last.
 func StatusOf(err error) (status Status, told bool) {
 	if err == nil {
 		return OK, true

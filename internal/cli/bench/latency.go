@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// finest is the number of buckets for each doubling of time: 32 of them make
-// percentiles that are at most about 3 % too high.
+// finest is how many buckets there are for each doubling of the time. With 32 of
+// them a percentile is at most about 3 % too high.
 const (
-	finestBits = 5
 	finest     = 1 << finestBits
+	finestBits = 5
 )
 
 // latencies counts times in buckets, so that its size does not depend on how
@@ -34,7 +34,7 @@ func (l *latencies) merge(other *latencies) {
 	l.most = max(l.most, other.most)
 }
 
-// percentile returns the time within which that part of all came, from 0 to 1.
+// percentile returns the time within which a part of all came: 0.5 is the median.
 func (l *latencies) percentile(part float64) time.Duration {
 	left := int64(part * float64(l.count))
 	for i, n := range l.buckets {

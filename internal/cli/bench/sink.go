@@ -22,11 +22,11 @@ type sink struct {
 	json        bool
 
 	full    context.CancelFunc // called when count messages have come
-	begun   atomic.Int64       // nanoseconds of the clock, of the first transaction
-	ended   atomic.Int64       // of the last message
-	taken   atomic.Int64       // messages
-	octets  atomic.Int64
-	talking atomic.Int64 // sessions
+	begun   atomic.Int64       // when the first transaction began, in Unix nanoseconds
+	ended   atomic.Int64       // when the last message had come, likewise
+	taken   atomic.Int64       // messages so far
+	octets  atomic.Int64       // of their text
+	talking atomic.Int64       // sessions that are open
 }
 
 func sinkCommand() *cobra.Command {
@@ -147,7 +147,8 @@ func (s *sink) show(w io.Writer) (stop func()) {
 			case <-tick.C:
 			}
 			m, o := s.taken.Load(), s.octets.Load()
-			line := fmt.Sprintf("%d messages, %d/s, %s/s, %d sessions", m, m-messages, cli.Octets(o-octets), s.talking.Load())
+			line := fmt.Sprintf("%d messages, %d/s, %s/s, %d sessions",
+				m, m-messages, cli.Octets(o-octets), s.talking.Load())
 			fmt.Fprintf(w, "\r%s\x1b[K", line[:min(len(line), cli.Width(w)-1)])
 			messages, octets = m, o
 		}

@@ -123,7 +123,7 @@ func (s *source) prepare() error {
 	return nil
 }
 
-// text makes a message of just that many octets.
+// text makes a message of size octets.
 func text(size int) []byte {
 	var b bytes.Buffer
 	b.WriteString("From: bench@localhost\r\nSubject: posthouse bench\r\n\r\n")
@@ -151,7 +151,8 @@ func (s *source) load(ctx context.Context) *tally {
 	return &all
 }
 
-// session sends messages until all are taken on.
+// session sends messages over one connection at a time, until sessions together
+// have taken on all of them.
 func (s *source) session(ctx context.Context) *tally {
 	var one tally
 	var conn *smtpclient.Conn

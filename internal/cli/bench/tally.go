@@ -19,9 +19,10 @@ type tally struct {
 	OctetRate    float64 `json:"octets_per_second"`
 	Latency      latency `json:"latency_ms"`
 	FirstFailure string  `json:"first_failure,omitempty"`
-	err          error   // the first
-	last         error   // of the message before
-	latencies    latencies
+
+	err       error // the first failure
+	last      error // of the last message; nil if it was accepted
+	latencies latencies
 }
 
 // latency is in milliseconds.
@@ -54,6 +55,7 @@ func (t *tally) merge(other *tally) {
 	}
 }
 
+// reckon works out the rates and percentiles from what was counted.
 func (t *tally) reckon(size int) {
 	t.MessageRate = float64(t.Messages) / max(t.Seconds, 1e-9)
 	t.OctetRate = t.MessageRate * float64(size)
@@ -81,8 +83,8 @@ latency: half within %.2f ms, 90 %% within %.2f ms, 99 %% within %.2f ms, all wi
 	return err
 }
 
-// shortfall says how many messages were not accepted, and how many were not
-// even tried since the load came to its end before them.
+// shortfall says how many messages were not accepted, and how many were not even
+// tried because the load ended before. The first failure is to follow it.
 func (t *tally) shortfall(wanted int) string {
 	untried := wanted - t.Messages - t.Failed
 	switch {
@@ -91,7 +93,8 @@ func (t *tally) shortfall(wanted int) string {
 	case t.Failed == 0:
 		return fmt.Sprintf("%d of %d messages were not sent", untried, wanted)
 	}
-	return fmt.Sprintf("%d of %d messages were not accepted, and %d more not sent; the first", t.Failed, wanted, untried)
+	return fmt.Sprintf("%d of %d messages were not accepted, and %d more not sent; the first",
+		t.Failed, wanted, untried)
 }
 
 // status tells refusals, which will come again, from what may pass.

@@ -3,6 +3,7 @@
 package codes
 
 import (
+	"fmt"
 	"io"
 	"strings"
 
@@ -33,7 +34,8 @@ Without an argument all tables are printed. CONNECT stands for the greeting and
 				found = lookup(args[0])
 			}
 			if found.empty() {
-				return cli.Fail(cli.Usage, "%q is no reply code, enhanced code or verb that SMTP knows (posthouse codes lists them)", args[0])
+				return cli.Fail(cli.Usage,
+					"%q is no reply code, enhanced code or verb that SMTP knows (posthouse codes lists them)", args[0])
 			}
 			show := found.list
 			switch {
@@ -137,4 +139,8 @@ func codeOf(c smtp.CodeInfo) code {
 
 func verbOf(v smtp.VerbInfo) verb {
 	return verb{v.Name, v.Syntax, v.Summary, v.Source, v.Alias, v.Replies, smtp.Common}
+}
+
+func enhancedOf(e smtp.EnhancedInfo, class string) enhanced {
+	return enhanced{fmt.Sprintf("%s.%d.%d", class, e.Subject, e.Detail), e.Meaning, e.Source}
 }

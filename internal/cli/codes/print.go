@@ -9,10 +9,6 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 )
 
-func enhancedOf(e smtp.EnhancedInfo, class string) enhanced {
-	return enhanced{fmt.Sprintf("%s.%d.%d", class, e.Subject, e.Detail), e.Meaning, e.Source}
-}
-
 // list prints all tables, a row each.
 func (t tables) list(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -35,7 +31,8 @@ func (t tables) list(w io.Writer) error {
 func (t tables) explain(w io.Writer) error {
 	var b strings.Builder
 	for _, c := range t.Codes {
-		fmt.Fprintf(&b, "%s  %s\n     %s\n     may answer %s\n", c.Code, c.Meaning, c.Source, strings.Join(c.Answers, " "))
+		fmt.Fprintf(&b, "%s  %s\n     %s\n     may answer %s\n",
+			c.Code, c.Meaning, c.Source, strings.Join(c.Answers, " "))
 	}
 	for _, v := range t.Verbs {
 		v.explain(&b)

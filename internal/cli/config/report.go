@@ -52,7 +52,7 @@ func problemsOf(err error) ([]problem, error) {
 	return found, nil
 }
 
-// add tells what is wrong with a file that the configuration names.
+// add notes what is wrong with a file that the configuration names.
 func (r *report) add(at mail.Origin, format string, args ...any) {
 	p := r.config.Problem(at, fmt.Sprintf(format, args...))
 	r.Problems = append(r.Problems, problem{place(p.Origin), p.Message, "", p.Excerpt()})
@@ -75,7 +75,9 @@ func (r *report) look(ctx context.Context, c *config.Config) {
 	slices.SortStableFunc(r.Problems, func(a, b problem) int { // of one file together, by line
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
 	})
-	r.summary = fmt.Sprintf("%s, %s, %s", count(len(c.Listen), "listener"), count(len(c.Domains), "domain"), count(len(c.Routes), "route"))
+	r.summary = strings.Join([]string{
+		count(len(c.Listen), "listener"), count(len(c.Domains), "domain"), count(len(c.Routes), "route"),
+	}, ", ")
 }
 
 func count(n int, noun string) string {
@@ -85,7 +87,8 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// print tells people: what is wrong goes to errs, with the line it is in.
+// print writes the report for people. What is wrong goes to errs, each problem with
+// the line that it is in.
 func (r *report) print(out, errs io.Writer) error {
 	if len(r.Problems) == 0 {
 		_, err := fmt.Fprintf(out, "%s is good: %s\n", cli.Printable(r.File), r.summary)
@@ -108,13 +111,18 @@ func directoryOf(c *config.Config) filedir.Options {
 		d := &c.Domains[i]
 		out := filedir.Domain{
 			Name: d.Name, Origin: d.Origin, Also: d.Also.Value, CatchAll: d.CatchAll.Value,
-			Mailboxes: d.Mailboxes.Value, MailboxFiles: files(d.MailboxFiles), AliasFiles: files(d.Aliases), Postmaster: d.Postmaster.Value,
+			Mailboxes: d.Mailboxes.Value, MailboxFiles: files(d.MailboxFiles),
+			AliasFiles: files(d.Aliases), Postmaster: d.Postmaster.Value,
 			Tags: d.Tags.Value, KeepTags: d.KeepTags.Value, CaseSensitive: d.CaseSensitive.Value,
-			Unix: filedir.Unix{AliasFiles: files(d.UnixAliases), Include: d.UnixInclude.Value, Pipes: d.UnixPipes.Value, Files: d.UnixFiles.Value},
+			Unix: filedir.Unix{
+				AliasFiles: files(d.UnixAliases), Include: d.UnixInclude.Value,
+				Pipes: d.UnixPipes.Value, Files: d.UnixFiles.Value,
+			},
 		}
 		for _, f := range d.Forwards {
 			out.Forwards = append(out.Forwards, filedir.Forward{
-				Name: f.Name, Origin: f.Origin, To: f.To.Value, Tell: f.Answer.Value == 251, Refuse: f.Answer.Value == 551,
+				Name: f.Name, Origin: f.Origin, To: f.To.Value,
+				Tell: f.Answer.Value == 251, Refuse: f.Answer.Value == 551,
 			})
 		}
 		o.Domains = append(o.Domains, out)

@@ -32,7 +32,8 @@ func (r *report) secrets(c *config.Config) {
 			r.add(route.CA.Origin, "%q holds no certificate in PEM form", route.CA.Value)
 		}
 		if text, ok := r.read(route.PasswordFile); ok && !hasPassword(text) {
-			r.add(route.PasswordFile.Origin, "the first line of %q is empty; it must be the password", route.PasswordFile.Value)
+			r.add(route.PasswordFile.Origin, "the first line of %q is empty; it must be the password",
+				route.PasswordFile.Value)
 		}
 	}
 }

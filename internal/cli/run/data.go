@@ -24,13 +24,15 @@ const (
 	certificateName = "certificate.pem"
 )
 
+// openData makes the data directory if it is missing, and locks it.
 func openData(dir string) (*data, error) {
 	if err := maildir.MakeDirectory(dir); err != nil {
 		return nil, dataFault(dir, err)
 	}
 	lock, err := lockFile(filepath.Join(dir, lockName))
 	if errors.Is(err, errLocked) {
-		return nil, cli.Fail(cli.TempFail, "%s is in use by another posthouse (end that one, or choose another directory with --data)", dir)
+		return nil, cli.Fail(cli.TempFail,
+			"%s is in use by another posthouse (end that one, or choose another directory with --data)", dir)
 	}
 	if err != nil {
 		return nil, dataFault(dir, err)
@@ -48,6 +50,7 @@ func (d *data) close() {
 	_ = d.lock.Close() // unlocks
 }
 
+// dataFault says what to do about a data directory that cannot be used.
 func dataFault(dir string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return cli.Fail(cli.NoPerm, "%w (choose a directory that you may write to with --data)", err)

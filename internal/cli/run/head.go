@@ -37,6 +37,7 @@ func (h *head) subject() string {
 	}
 }
 
+// shorten cuts s to maxSubject characters.
 func shorten(s string) string {
 	n := 0
 	for i := range s {

@@ -77,7 +77,7 @@ func (t *transaction) Data(_ context.Context, body io.Reader) (*smtp.Reply, erro
 	return smtp.Replyf(smtp.CodeOK, smtp.EnhancedCode{2, 0, 0}, "Kept as %s", id), nil
 }
 
-// mark writes what final delivery puts before a message (RFC 5321, 4.4).
+// mark writes the fields that final delivery puts before a message (RFC 5321, 4.4).
 func (t *transaction) mark(w io.Writer, id string) error {
 	returnPath, err := message.ReturnPath(t.from.String())
 	if err != nil {
@@ -134,7 +134,8 @@ func firstFew(paths []smtp.Path) string {
 func (t *transaction) fault(id string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		t.log.Error("no space left", "id", id, "err", err)
-		return smtp.Replyf(smtp.CodeInsufficientStorage, smtp.EnhancedCode{4, 3, 1}, "No space left to keep the message, try again later")
+		return smtp.Replyf(smtp.CodeInsufficientStorage, smtp.EnhancedCode{4, 3, 1},
+			"No space left to keep the message, try again later")
 	}
 	return err
 }

@@ -124,8 +124,9 @@ Send a first message from another terminal:
 
 Ctrl-C ends.
 `, addr, box, to)
-	if host, ok := addr.(*net.TCPAddr); err == nil && ok && !host.IP.IsLoopback() {
-		_, err = fmt.Fprintf(out, "Whoever can reach %s can fill this disk: 127.0.0.1 keeps it to this machine.\n", addr)
+	if tcp, ok := addr.(*net.TCPAddr); err == nil && ok && !tcp.IP.IsLoopback() {
+		_, err = fmt.Fprintf(out,
+			"Whoever can reach %s can fill this disk: 127.0.0.1 keeps it to this machine.\n", addr)
 	}
 	return err
 }

@@ -18,6 +18,7 @@ func (o *options) explain(err error) error {
 	return cli.Fail(connectionStatus(err), "%s: %s%s", o.server, plain(err), o.advice(err))
 }
 
+// connectionStatus returns the status that stands for what ended a connection.
 func connectionStatus(err error) cli.Status {
 	var auth *smtpclient.AuthError
 	var reply *smtp.Reply
@@ -28,9 +29,11 @@ func connectionStatus(err error) cli.Status {
 	switch {
 	case errors.As(err, &auth) && auth.Reply.Code.Temporary():
 		return cli.TempFail
-	case errors.As(err, &auth), isAny(err, smtpclient.ErrPlaintext, smtpclient.ErrNoMechanism, smtpclient.ErrServerProof):
+	case errors.As(err, &auth),
+		isAny(err, smtpclient.ErrPlaintext, smtpclient.ErrNoMechanism, smtpclient.ErrServerProof):
 		return cli.NoPerm
-	case errors.As(err, &malformed), errors.Is(err, smtp.ErrReplyTooLong), isAny(err, smtp.ErrBareLF, smtp.ErrBareCR, smtp.ErrLineTooLong, smtp.ErrFlood):
+	case errors.As(err, &malformed),
+		isAny(err, smtp.ErrReplyTooLong, smtp.ErrBareLF, smtp.ErrBareCR, smtp.ErrLineTooLong, smtp.ErrFlood):
 		return cli.Protocol
 	case errors.As(err, &reply) && reply.Code.Permanent():
 		return cli.Unavailable
@@ -46,6 +49,7 @@ func connectionStatus(err error) cli.Status {
 	return cli.TempFail
 }
 
+// advice returns what may help, in parentheses, or "".
 func (o *options) advice(err error) string {
 	var stage smtp.Verb
 	var at *smtpclient.ConnectionError
@@ -70,6 +74,7 @@ func (o *options) advice(err error) string {
 	return ""
 }
 
+// isAny reports whether errors.Is finds one of the targets in err.
 func isAny(err error, targets ...error) bool {
 	for _, t := range targets {
 		if errors.Is(err, t) {

@@ -88,6 +88,7 @@ func parseAddresses(flag string, values []string) (message.AddressList, error) {
 	return all, nil
 }
 
+// envelope makes the envelope of a message from its addresses.
 func envelope(from message.Address, to []string) (env smtpclient.Envelope, err error) {
 	if len(to) == 0 {
 		return env, cli.Fail(cli.Usage, "no recipient (give --to ADDRESS)")
@@ -107,6 +108,7 @@ func envelope(from message.Address, to []string) (env smtpclient.Envelope, err e
 	return env, nil
 }
 
+// measure returns the length of the letter in octets.
 func measure(l *letter) (int64, error) {
 	r, err := l.open()
 	if err != nil {
@@ -116,8 +118,8 @@ func measure(l *letter) (int64, error) {
 	return n, errors.Join(err, r.Close())
 }
 
-// letterFault tells a file that cannot be read from a message that cannot be
-// written.
+// letterFault gives an error of making the letter its status: a file cannot be
+// read, or the message cannot be written.
 func letterFault(err error) error {
 	var field *message.FieldError
 	var file *os.PathError

@@ -14,7 +14,8 @@ import (
 // input, which can be read only once, goes through a file.
 func (o *options) fromFile(l *letter, stdin io.Reader) error {
 	if o.subject+o.text+o.html+strings.Join(o.attach, "")+strings.Join(o.headers, "") != "" {
-		return cli.Fail(cli.Usage, "--raw sends a message as it is (leave --subject, --text, --html, --attach and --header away)")
+		return cli.Fail(cli.Usage,
+			"--raw sends a message as it is (leave --subject, --text, --html, --attach and --header away)")
 	}
 	path := o.raw
 	if path == "-" {

@@ -24,7 +24,7 @@ type report struct {
 	err error // of Error, with its status
 }
 
-// recipient is what became of it for one recipient.
+// recipient is what became of the message for one recipient.
 type recipient struct {
 	To    string `json:"to"`
 	Fate  string `json:"fate"`            // "accepted", "temporary", "permanent" or "unknown"
@@ -42,6 +42,7 @@ type reply struct {
 	Text     string    `json:"text"`
 }
 
+// connected notes how secure the connection is.
 func (r *report) connected(c *smtpclient.Conn) {
 	state, unverified := c.TLS()
 	if state != nil {
@@ -50,7 +51,7 @@ func (r *report) connected(c *smtpclient.Conn) {
 	}
 }
 
-// tell takes over the outcomes.
+// tell adds the outcomes of a message to the report.
 func (r *report) tell(result *smtpclient.Result) {
 	for i := range result.Recipients {
 		r.Recipients = append(r.Recipients, outcome(&result.Recipients[i]))
@@ -97,7 +98,8 @@ func (r *report) fail(l *letter, err error) {
 		word = "temporary"
 	}
 	for _, to := range l.env.To {
-		r.Recipients = append(r.Recipients, recipient{To: to.Path.String(), Fate: word, Error: "not sent", status: status})
+		one := recipient{To: to.Path.String(), Fate: word, Error: "not sent", status: status}
+		r.Recipients = append(r.Recipients, one)
 	}
 }
 

@@ -79,7 +79,8 @@ func (o *options) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.server, "server", cli.LocalServer, "`HOST:PORT`, or the path of a unix socket")
-	f.StringVar(&o.from, "from", "", "`ADDRESS` of the author and sender; <> with --raw: none (default: you at this host)")
+	f.StringVar(&o.from, "from", "",
+		"`ADDRESS` of the author and sender; <> with --raw: none (default: you at this host)")
 	f.StringArrayVar(&o.to, "to", nil, "`ADDRESS` of a recipient (repeat for more)")
 	f.StringArrayVar(&o.cc, "cc", nil, "`ADDRESS` of a recipient of a copy")
 	f.StringArrayVar(&o.bcc, "bcc", nil, "`ADDRESS` of a recipient whom the message does not name")
@@ -94,7 +95,8 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.StringVar(&o.auth, "auth", "", "SASL `MECHANISM` to log in with (default with --user: the strongest in common)")
 	f.StringVar(&o.user, "user", "", "`NAME` to log in with")
 	f.StringVar(&o.passwordFile, "password-file", "", "`FILE` whose first line is the password or token")
-	f.BoolVar(&o.plainAuth, "allow-plaintext-auth", false, "let a password be read on the way: without TLS, or by a server whose certificate is not valid")
+	f.BoolVar(&o.plainAuth, "allow-plaintext-auth", false,
+		"let a password be read on the way: without TLS, or by a server whose certificate is not valid")
 	f.StringVar(&o.helo, "helo", "", "`NAME` of this host (default: its address)")
 	f.BoolVar(&o.lmtp, "lmtp", false, "speak LMTP")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
@@ -128,7 +130,7 @@ func (o *options) send(cmd *cobra.Command) error {
 // worthABar is the size of a message, in octets, from which a bar is drawn.
 const worthABar = 1 << 20
 
-// deliver hands the letter over. A QUIT that fails is of no account.
+// deliver hands the letter over. A QUIT that fails does not matter.
 func (o *options) deliver(ctx context.Context, d *smtpclient.Dialer, network, address string, l *letter) *report {
 	r := &report{Server: address, From: l.env.From.String(), Size: l.size}
 	conn, err := d.Dial(ctx, network, address)
@@ -148,6 +150,7 @@ func (o *options) deliver(ctx context.Context, d *smtpclient.Dialer, network, ad
 	return r
 }
 
+// address returns what --server stands for. The port depends on the protocol.
 func (o *options) address() (network, address string, err error) {
 	if strings.HasPrefix(o.server, "/") || strings.HasPrefix(o.server, "./") {
 		return "unix", o.server, nil

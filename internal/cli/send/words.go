@@ -10,7 +10,7 @@ import (
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
-// plain tells an error of a connection to a person.
+// plain says what an error of a connection is, in words for a person.
 func plain(err error) string {
 	var at *smtpclient.ConnectionError
 	if !errors.As(err, &at) {

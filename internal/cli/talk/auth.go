@@ -19,7 +19,9 @@ func (s *session) auth(args string) error {
 		return cli.Fail(cli.Usage, "/auth needs MECH USER")
 	}
 	if !s.trusted && !s.plainAuth {
-		return cli.Fail(cli.Usage, "a password would go out without TLS or to a server whose certificate is not valid (say /starttls before, name the --ca, or allow it with --allow-plaintext-auth)")
+		return cli.Fail(cli.Usage,
+			"a password would go out without TLS or to a server whose certificate is not valid "+
+				"(say /starttls before, name the --ca, or allow it with --allow-plaintext-auth)")
 	}
 	password, err := s.askPassword()
 	if err != nil {

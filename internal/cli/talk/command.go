@@ -61,7 +61,8 @@ func (s *session) command(line string) error {
 		}
 		return c.run(s, args)
 	}
-	return cli.Fail(cli.Usage, "%s is no command of talk (/help lists them; to send it, write /%s)", cli.Printable(name), cli.Printable(name))
+	return cli.Fail(cli.Usage,
+		"%s is no command of talk (/help lists them; to send it, write /%s)", cli.Printable(name), cli.Printable(name))
 }
 
 func (s *session) raw(args string) error {

@@ -1,6 +1,7 @@
 package talk
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/posthouse/posthouse/internal/cli"
@@ -80,10 +81,5 @@ func matchCode(w string, code int) bool {
 
 // wantsClosed reports whether a closed connection is one of the alternatives.
 func (p pattern) wantsClosed() bool {
-	for _, w := range p {
-		if w == closedWord {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p, closedWord)
 }

@@ -24,7 +24,7 @@ type session struct {
 	typed   bool // the line is on the terminal already
 	inText  bool // lines are the text of a message
 	secret  bool // the next line answers a challenge of AUTH
-	trusted bool // TLS stands and its certificate is valid
+	trusted bool // TLS is in use and the certificate is valid
 	closed  bool // by the other side
 	ended   bool // QUIT was said, or we cut the connection
 	reached bool // the step of --quit-after or --drop-after
@@ -131,6 +131,7 @@ func (s *session) perform(line input) error {
 	return &lineError{line, err}
 }
 
+// step sends one line, or carries it out if it is for talk itself.
 func (s *session) step(line string) error {
 	switch {
 	case strings.HasPrefix(line, "//"):
@@ -145,7 +146,7 @@ func (s *session) step(line string) error {
 	return s.say(line)
 }
 
-// passed looks whether the session ends after a step.
+// passed ends the session if the step is that of --quit-after or --drop-after.
 func (s *session) passed(step string) error {
 	switch step {
 	case s.dropAfter:

@@ -8,6 +8,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli"
 )
 
+// sayStartTLS says STARTTLS and goes over to TLS.
 func (s *session) sayStartTLS(string) error {
 	if err := s.say("STARTTLS"); err != nil || s.ended {
 		return err
@@ -18,6 +19,7 @@ func (s *session) sayStartTLS(string) error {
 	return s.startTLS()
 }
 
+// startTLS goes over to TLS without a word.
 func (s *session) startTLS() error {
 	state, left, err := s.peer.startTLS(s.config)
 	for _, line := range left {
@@ -30,8 +32,8 @@ func (s *session) startTLS() error {
 	return s.passed("tls")
 }
 
-// describe tells of the TLS that was agreed on, and whether the certificate is
-// one to trust.
+// describe prints what TLS was agreed on, and reports whether the certificate can
+// be trusted.
 func (s *session) describe(state tls.ConnectionState) (trusted bool) {
 	s.note("%s with %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 	cert := state.PeerCertificates[0]
@@ -39,11 +41,13 @@ func (s *session) describe(state tls.ConnectionState) (trusted bool) {
 	for _, c := range state.PeerCertificates[1:] {
 		pool.AddCert(c)
 	}
-	_, err := cert.Verify(x509.VerifyOptions{DNSName: s.config.ServerName, Roots: s.config.RootCAs, Intermediates: pool})
+	options := x509.VerifyOptions{DNSName: s.config.ServerName, Roots: s.config.RootCAs, Intermediates: pool}
+	_, err := cert.Verify(options)
 	verdict := "valid for " + s.config.ServerName
 	if err != nil {
 		verdict = "NOT VALID: " + err.Error()
 	}
-	s.note("certificate of %s, by %s, until %s: %s", cert.Subject, cert.Issuer, cert.NotAfter.Format(time.DateOnly), verdict)
+	s.note("certificate of %s, by %s, until %s: %s",
+		cert.Subject, cert.Issuer, cert.NotAfter.Format(time.DateOnly), verdict)
 	return err == nil
 }

@@ -88,13 +88,15 @@ At the end of the lines talk says QUIT. Secrets of AUTH are printed as ***.`,
 func (o *options) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.script, "script", "", "read the lines from `FILE` (- for the standard input)")
-	f.StringSliceVar(&o.expect, "expect", nil, "`CODES` that the replies must have, in order, the greeting first, as in 220,250|550")
+	f.StringSliceVar(&o.expect, "expect", nil,
+		"`CODES` that the replies must have, in order, the greeting first, as in 220,250|550")
 	f.StringVar(&o.quitAfter, "quit-after", "", "say QUIT after the reply to `STEP`")
 	f.StringVar(&o.dropAfter, "drop-after", "", "cut the connection after `STEP`")
 	f.StringVar(&o.tls, "tls", "", "`HOW` to begin with TLS: starttls (EHLO is said before) or implicit")
 	f.StringVar(&o.ca, "ca", "", "trust the certificates in `FILE` instead of the system's")
 	f.StringVar(&o.passwordFile, "password-file", "", "`FILE` whose first line is the password for /auth")
-	f.BoolVar(&o.plainAuth, "allow-plaintext-auth", false, "let /auth send a password without TLS, or to a server whose certificate is not valid")
+	f.BoolVar(&o.plainAuth, "allow-plaintext-auth", false,
+		"let /auth send a password without TLS, or to a server whose certificate is not valid")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "longest `TIME` to wait for the connection and for each reply")
 	f.BoolVar(&o.json, "json", false, "print each line as a JSON object")
 }
