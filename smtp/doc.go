@@ -8,10 +8,14 @@
 // nothing. To answer connections see package smtpserver; to make them see
 // package smtpclient.
 //
-// A line comes in through a [Reader], a [Grammar] makes a [Command] of it, a
-// [Dialogue] says whether it may come now, and whoever answers appends a
-// [Reply]. On the other end the same types are appended and parsed the other
-// way around.
+// On the answering end a line comes in through a [Reader], a [Grammar] makes a
+// [Command] of it, a [Dialogue] says whether it may come now, and the [Reply] is
+// printed with [Reply.Append]. On the asking end [AppendCommand] prints the
+// Command, and [Reader.Reply] reads the Reply. The text of a message is written by
+// a [DotWriter] and read by a [DotReader], or with BDAT by a [ChunkReader].
+//
+// What may be said, and what may answer it, are tables that a program can read:
+// [Verbs], [Codes] and [EnhancedCodes].
 //
 // No value of this package can carry a CR or LF onto the wire, nor a path an
 // unquoted '>': what comes from the other side is checked when it is parsed, and

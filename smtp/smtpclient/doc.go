@@ -6,6 +6,19 @@
 // keeps connections to one server for later use, and may be used from many
 // goroutines. [SendMail] is for programs that used net/smtp.
 //
+// One message, over TLS with a certificate that is good for mx.example.org:
+//
+//	var dialer smtpclient.Dialer
+//	conn, err := dialer.Dial(ctx, "tcp", "mx.example.org:25")
+//	if err != nil {
+//		return err
+//	}
+//	defer conn.Close()
+//	result, err := conn.Send(ctx, envelope, smtpclient.Bytes(text))
+//	for _, outcome := range result.Recipients {
+//		fmt.Println(outcome.To, outcome.Fate())
+//	}
+//
 // What a server says to one recipient is a value and not an error: Send returns
 // a [Result] with an [Outcome] for each recipient, and an error only when the
 // connection cannot be used any more. Even then the Result holds all that is

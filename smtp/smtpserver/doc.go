@@ -2,6 +2,16 @@
 // dialogue in order, within its limits and its time, and hands each transaction
 // to a [Handler].
 //
+// A server that takes every message, and does with it what deliver does:
+//
+//	server := &smtpserver.Server{
+//		Hostname: "mx.example.org",
+//		Handler: smtpserver.HandlerFunc(func(ctx context.Context, m *smtpserver.Message) (*smtp.Reply, error) {
+//			return nil, deliver(m.From, m.To, m.Body)
+//		}),
+//	}
+//	err := server.ListenAndServe(ctx, "127.0.0.1:2525")
+//
 // A connection passes through these files: server.go admits it, greet.go greets
 // and answers HELO and EHLO, conn.go reads its commands and sends them to the
 // file that is named for their verb. A Handler makes a [Session] for the
