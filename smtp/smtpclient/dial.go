@@ -27,7 +27,8 @@ type Dialer struct {
 	// certificate must have, in place of the one that is dialled.
 	TLSConfig *tls.Config
 
-	// NetDial makes the connection; nil is that of [net.Dialer].
+	// NetDial makes the connection; nil is that of a [net.Dialer] without
+	// keep-alive: every wait for the server has a limit of its own.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Timeouts bound the time of each stage.
@@ -144,7 +145,7 @@ func (d *Dialer) connect(ctx context.Context, network, address, host string, pol
 	defer cancel()
 	dial := d.NetDial
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		dial = (&net.Dialer{KeepAlive: -1}).DialContext
 	}
 	nc, err := dial(limited, network, address)
 	if err != nil {
