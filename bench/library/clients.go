@@ -34,7 +34,8 @@ func runClient(name string, l load) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "send", name, c.addr, strconv.Itoa(l.sessions), strconv.Itoa(l.messages), strconv.Itoa(l.size), strconv.FormatBool(l.fresh))
+	cmd := exec.Command(self, "send", name, c.addr,
+		strconv.Itoa(l.sessions), strconv.Itoa(l.messages), strconv.Itoa(l.size), strconv.FormatBool(l.fresh))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -146,7 +146,12 @@ func plainLoad(addr string, l load) (time.Duration, error) {
 			for _, step := range []struct {
 				say  []byte
 				want byte
-			}{{[]byte("MAIL FROM:<a@example.com>\r\n"), '2'}, {[]byte("RCPT TO:<b@example.com>\r\n"), '2'}, {[]byte("DATA\r\n"), '3'}, {text, '2'}} {
+			}{
+				{[]byte("MAIL FROM:<a@example.com>\r\n"), '2'},
+				{[]byte("RCPT TO:<b@example.com>\r\n"), '2'},
+				{[]byte("DATA\r\n"), '3'},
+				{text, '2'},
+			} {
 				if err := p.say(step.say, step.want); err != nil {
 					return err
 				}

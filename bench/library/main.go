@@ -70,19 +70,28 @@ func (f figure) aim(goal string) figure { f.goal = goal; return f }
 func workloads(scale float64) []workload {
 	n := func(v int) int { return max(1, int(float64(v)*scale)) }
 	server := func(name string, figures []figure, l load) workload {
-		return workload{"server/" + name, "posthouse", "go-smtp", figures, func(peer string) (map[string]float64, error) { return loadServer(peer, l) }}
+		return workload{"server/" + name, "posthouse", "go-smtp", figures, func(subject string) (map[string]float64, error) {
+			return loadServer(subject, l)
+		}}
 	}
 	client := func(name string, figures []figure, l load) workload {
-		return workload{"client/" + name, "posthouse", "net/smtp", figures, func(peer string) (map[string]float64, error) { return runClient(peer, l) }}
+		return workload{"client/" + name, "posthouse", "net/smtp", figures, func(subject string) (map[string]float64, error) {
+			return runClient(subject, l)
+		}}
 	}
 	all := []figure{rate, cpu, allocs, bytes_}
+	small := []figure{rate.aim("> 1"), cpu.aim("<= 0.75"), allocs, bytes_}
+	medium := []figure{rate.aim("> 1"), cpu.aim("<= 0.4"), allocs, bytes_}
+	memory := []figure{{"memory a session", "<= 8192 B", "B"}}
 	return []workload{
-		server("4KB-20-reused", []figure{rate.aim("> 1"), cpu.aim("<= 0.75"), allocs, bytes_}, load{20, n(20000), 4 << 10, false}),
+		server("4KB-20-reused", small, load{20, n(20000), 4 << 10, false}),
 		server("4KB-20-new", all, load{20, n(8000), 4 << 10, true}),
-		server("40KB-20-reused", []figure{rate.aim("> 1"), cpu.aim("<= 0.4"), allocs, bytes_}, load{20, n(8000), 40 << 10, false}),
+		server("40KB-20-reused", medium, load{20, n(8000), 40 << 10, false}),
 		server("40KB-20-new", all, load{20, n(4000), 40 << 10, true}),
 		server("10MB-5-reused", []figure{{"MB/s", ">= 2", ""}, cpu, allocs}, load{5, n(60), 10 << 20, false}),
-		{"server/idle", "posthouse", "go-smtp", []figure{{"memory a session", "<= 8192 B", "B"}}, func(peer string) (map[string]float64, error) { return idle(peer, n(10000)) }},
+		{"server/idle", "posthouse", "go-smtp", memory, func(subject string) (map[string]float64, error) {
+			return idle(subject, n(10000))
+		}},
 		client("4KB-1-reused", []figure{rate.aim(">= 1.6"), cpu, allocs, bytes_}, load{1, n(8000), 4 << 10, false}),
 		client("4KB-20-reused", all, load{20, n(20000), 4 << 10, false}),
 		client("4KB-20-new", all, load{20, n(6000), 4 << 10, true}),
@@ -113,7 +122,8 @@ func (w workload) measure(reps int, asJSON bool) {
 	fmt.Printf("\n%s\n", w.name)
 	for _, f := range w.figures {
 		ours, peer := median(got[w.ours], f.name), median(got[w.peer], f.name)
-		fmt.Printf("  %-26s posthouse %10.1f %-3s %9s %10.1f %-3s ratio %5.2f", f.name, ours, f.unit, w.peer, peer, f.unit, ours/peer)
+		fmt.Printf("  %-26s posthouse %10.1f %-3s %9s %10.1f %-3s ratio %5.2f",
+			f.name, ours, f.unit, w.peer, peer, f.unit, ours/peer)
 		if f.goal != "" {
 			fmt.Printf("   (goal %s)", f.goal)
 		}

@@ -57,7 +57,11 @@ func serve(name string) {
 	}
 	switch name {
 	case "posthouse":
-		s := &smtpserver.Server{Hostname: "bench.test", Handler: discard{}, Limits: smtpserver.Limits{PerAddress: -1, Connections: -1}}
+		s := &smtpserver.Server{
+			Hostname: "bench.test",
+			Handler:  discard{},
+			Limits:   smtpserver.Limits{PerAddress: -1, Connections: -1},
+		}
 		go func() { log.Fatal(s.Serve(l)) }()
 	case "go-smtp":
 		s := gosmtp.NewServer(backend{})

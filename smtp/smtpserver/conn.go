@@ -36,18 +36,18 @@ type Conn struct {
 	peer    netip.AddrPort
 	counted netip.Prefix // how the server counts this connection
 
-	hello     string
-	early     bool
-	askedUTF8 bool // by VRFY or EXPN
+	hello     string // the name that the client gave
+	early     bool   // it talked before the greeting
+	askedUTF8 bool   // by VRFY or EXPN: the reply to it may be in UTF-8
 	proxied   []smtp.XClientAttr
 	mechanism string // of the AUTH that succeeded
 	secretive bool   // AUTH came last: a line that is no command may be a secret
 
-	errors     int
-	messages   int
-	discarded  int64
-	closing    bool
-	unreadText bool // the client is still sending, and nobody reads it
+	errors     int   // permanent refusals since the last accepted message
+	messages   int   // transactions so far
+	discarded  int64 // octets of text that were thrown away
+	closing    bool  // nothing more is read
+	unreadText bool  // the client is still sending, and nobody reads it
 }
 
 func newConn(s *Server, nc net.Conn, id uint64) *Conn {

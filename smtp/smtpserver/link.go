@@ -23,19 +23,19 @@ type link struct {
 
 	endBy   time.Time // when the session is over, whatever it does; zero: no limit
 	readBy  time.Time // the read deadline that is set
-	writeBy time.Time
+	writeBy time.Time // the write deadline that is set
 
 	text textClock
 }
 
 // textClock reckons how long a client takes for its text.
 type textClock struct {
-	on      bool
+	on      bool // text is being read, and not commands
 	limits  *Limits
-	waited  time.Duration // spent waiting for octets
-	octets  int64
-	most    int64 // octets after which reading ends with errDiscard; 0: no limit
-	expired bool  // too slow
+	waited  time.Duration // spent waiting for octets of this text
+	octets  int64         // that have come
+	most    int64         // octets after which reading ends with errDiscard; 0: no limit
+	expired bool          // the client was slower than DataRate
 }
 
 const (
