@@ -14,19 +14,18 @@ const module = "github.com/posthouse/posthouse"
 // the module. A path that ends in "/*" stands for every package below it.
 // A package imports only packages of lower floors.
 var floors = map[string]int{
-	"smtp":       1,
-	"message":    1,
-	"senderauth": 1,
+	"message": 1,
+	"smtp":    1,
 
 	"internal/mail": 2,
 
-	"smtp/smtpserver": 3,
 	"smtp/smtpclient": 3,
+	"smtp/smtpserver": 3,
 
 	"internal/spool": 4,
 
-	"internal/maildrop":       5,
-	"internal/spool/memspool": 5,
+	"internal/spool/memspool":    5,
+	"internal/transport/maildir": 5,
 
 	"internal/cli":   8,
 	"internal/cli/*": 8,
@@ -36,8 +35,8 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
-	"internal/transcript":      true,
 	"internal/spool/spooltest": true,
+	"internal/transcript":      true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.

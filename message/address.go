@@ -159,6 +159,9 @@ func asciiDomain(domain string) (string, error) {
 	if err != nil {
 		return "", errors.New("the domain cannot be written in ASCII: " + err.Error())
 	}
+	if !isDomain(a) { // some characters are mapped to nothing
+		return "", errors.New("the domain cannot be written in ASCII")
+	}
 	return a, nil
 }
 
@@ -182,10 +185,27 @@ func splitAddr(addr string) (local, domain string, err error) {
 	switch {
 	case !isDotAtom(local) && !isQuoted(local):
 		return "", "", errors.New("the local part of the address is malformed")
-	case !isDotAtom(domain) && !isDomainLiteral(domain):
+	case !isDomain(domain) && !isDomainLiteral(domain):
 		return "", "", errors.New("the domain of the address is malformed")
 	}
 	return local, domain, nil
+}
+
+// isDomain says whether s is a domain as RFC 5321, 4.1.2 has it, or could be one
+// in U-labels; with "_" besides, which some hosts use. The rest of RFC 5322's
+// dot-atom is in no address that works.
+func isDomain(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" {
+			return false
+		}
+		for _, r := range label {
+			if !isNonASCII(r) && !(r < 0x80 && (isAlphanumeric(byte(r)) || r == '-' || r == '_')) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // isQuoted says whether s is a quoted-string without line ends.

@@ -25,8 +25,7 @@ func (e *ParseError) Error() string {
 //
 // An entry that makes no sense is passed over: the list holds all others, and
 // the error, a [*ParseError], tells of the first. Each Addr in the list is one
-// that a [Message] takes. Time is linear in len(s), and so is
-// memory.
+// that a [Message] takes. Time and memory are linear in len(s).
 func ParseAddressList(s string) (AddressList, error) {
 	p := listParser{lex: addressLexer{s: s}}
 	p.parse()

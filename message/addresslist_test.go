@@ -44,7 +44,7 @@ func TestAddressesAsPeopleWriteThem(t *testing.T) {
 }
 
 func unescape(s string) string {
-	return strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\t`, "\t", `\x00`, "\x00").Replace(s)
+	return strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\t`, "\t", `\x00`, "\x00", `\u00ad`, "\u00ad").Replace(s)
 }
 
 func describe(list message.AddressList, err error) string {

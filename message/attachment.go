@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,8 +20,9 @@ type Attachment struct {
 	// Type is the media type, with parameters if it has any (RFC 2045, 5.1).
 	// Empty means the one that the extension of Name stands for, or else
 	// application/octet-stream. A message/rfc822 is made 7-bit by
-	// [Encode7Bit], its line ends become CRLF; everything else is sent in
-	// base64 and arrives byte for byte.
+	// [Encode7Bit], its line ends become CRLF; one whose header is in UTF-8
+	// ought to be a message/global (RFC 6532, 3.7). Everything but
+	// message/rfc822 is sent in base64 and arrives byte for byte.
 	Type string
 	// ContentID is the msg-id by which the HTML shows an image, as in
 	// <img src="cid:logo@example.org">, with or without angle brackets
@@ -75,14 +77,7 @@ func (a *Attachment) part(index int, raw bool) (*part, error) {
 }
 
 func (a *Attachment) mediaType() (typ string, params map[string]string, err error) {
-	typ = a.Type
-	if typ == "" {
-		typ = mime.TypeByExtension(filepath.Ext(a.Name))
-	}
-	if typ == "" {
-		typ = "application/octet-stream"
-	}
-	typ, params, err = mime.ParseMediaType(typ)
+	typ, params, err = mime.ParseMediaType(cmp.Or(a.Type, typeByName(a.Name)))
 	if err != nil {
 		return "", nil, err
 	}
@@ -102,6 +97,15 @@ func (a *Attachment) mediaType() (typ string, params map[string]string, err erro
 		}
 	}
 	return typ, params, nil
+}
+
+// typeByName is what the extension of a file name stands for.
+func typeByName(name string) string {
+	typ := mime.TypeByExtension(filepath.Ext(name))
+	if typ == "" || strings.HasPrefix(typ, "multipart/") { // a saved web page
+		return "application/octet-stream"
+	}
+	return typ
 }
 
 func (p *part) contentType(typ string, params map[string]string) {

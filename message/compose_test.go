@@ -54,7 +54,10 @@ func read(t interface{ Fatal(...any) }, eml string) *mail.Message {
 	return got
 }
 
-var longLine = regexp.MustCompile(`(?m)^.{79,}\r$`)
+var (
+	longLine    = regexp.MustCompile(`(?m)^.{77,}\r$`)
+	encodedWord = regexp.MustCompile(`=\?utf-8\?[qb]\?[^? ]+\?=`) // RFC 2047, 2: 76 for its line
+)
 
 // checkLines holds the header to RFC 5322, 2.1.1: no line past 998, and none
 // past 78 that has a space to be folded at.
@@ -62,7 +65,7 @@ func checkLines(t interface{ Fatal(...any) }, eml string) {
 	header, _, _ := strings.Cut(eml, "\r\n\r\n")
 	for _, line := range longLine.FindAllString(header+"\r\n", -1) {
 		line = strings.TrimSuffix(line, "\r")
-		if len(line) > 998 || strings.Contains(strings.TrimLeft(line, " \t"), " ") {
+		if len(line) > 998 || encodedWord.MatchString(line) || len(line) > 78 && strings.Contains(strings.TrimLeft(line, " \t"), " ") {
 			t.Fatal("line of", len(line), "bytes:", line)
 		}
 	}
@@ -429,9 +432,13 @@ func TestALargeAttachmentNeedsNoMoreMemoryThanASmallOne(t *testing.T) {
 		return after.TotalAlloc - before.TotalAlloc
 	}
 	allocated(1) // what is made only once
-	small, large := allocated(1<<10), allocated(1<<30)
-	if large > small+64<<10 {
-		t.Errorf("1 GiB allocates %d bytes, 1 KiB %d", large, small)
+	size := int64(1 << 30)
+	if raceDetector {
+		size = 1 << 26 // it makes every byte slow
+	}
+	small, large := allocated(1<<10), allocated(size)
+	if large > small+256<<10 {
+		t.Errorf("%d bytes allocate %d, 1 KiB %d", size, large, small)
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 // The encoded words of RFC 2047: printing first, then reading.
 
 const (
-	// Room for an encoded word. RFC 2047, 2 allows 75, and 76 for the line;
-	// the space before the word and one byte glued on have to fit as well.
-	encodedRoom = 74
+	// Room for an encoded word, for which RFC 2047, 2 allows 75: the space
+	// before it and what is glued on have to be on its line as well.
+	encodedRoom = encodedLine - len(" ") - glueRoom
 	// Less room than this at the end of a line is left empty.
 	leastRoom = 36
 
@@ -35,6 +35,7 @@ func (f *folder) encoded(space, s string) {
 			chunk = bPrefix(s, room)
 			f.wordAfter(space, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(chunk))+"?=")
 		}
+		f.encodes = true
 		s = s[len(chunk):]
 		space = " "
 	}
@@ -56,8 +57,7 @@ func (f *folder) encodedRoom(space string) int {
 // isQLiteral says whether c stands for itself in the Q encoding wherever an
 // encoded word may be, a display name included (RFC 2047, 5, rule 3).
 func isQLiteral(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		strings.IndexByte("!*+-/", c) >= 0
+	return isAlphanumeric(c) || strings.IndexByte("!*+-/", c) >= 0
 }
 
 func qLen(s string) int {

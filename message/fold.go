@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	softLine = 78  // RFC 5322, 2.1.1: lines should be no longer
-	hardLine = 998 // and must be no longer, without CRLF
+	softLine    = 78  // RFC 5322, 2.1.1: lines should be no longer
+	encodedLine = 76  // RFC 2047, 2: those with an encoded word must be no longer
+	hardLine    = 998 // RFC 5322, 2.1.1: none may be longer, without CRLF
 )
 
 var (
@@ -35,6 +36,7 @@ func checkValue(s string) error {
 type folder struct {
 	buf     []byte
 	start   int  // where the line begins in buf
+	encodes bool // an encoded word is on the line
 	raw     bool // UTF-8 may stand as it is (RFC 6532)
 	oneLine bool // never break
 	tooLong bool // a line of more than 998 bytes was printed
@@ -62,27 +64,35 @@ func (f *folder) breakLine() {
 	f.tooLong = f.tooLong || f.col() > hardLine
 	f.buf = append(f.buf, '\r', '\n')
 	f.start = len(f.buf)
+	f.encodes = false
 }
 
-// word prints s after a space, at which the line may be broken. One byte is
-// left free for what is glued on.
+// glueRoom is left free at the end of a line for what may be glued on: an
+// empty group in a list ends with ":;,".
+const glueRoom = len(":;,")
+
+// word prints s after a space, at which the line may be broken.
 func (f *folder) word(s string) { f.wordAfter(" ", s) }
 
 // wordAfter is word with the white space that stands before it.
 func (f *folder) wordAfter(space, s string) {
-	if !f.oneLine && f.col() > 0 && f.col()+len(space)+len(s) >= softLine {
+	limit := softLine
+	if f.encodes {
+		limit = encodedLine
+	}
+	if !f.oneLine && f.col() > 0 && f.col()+len(space)+len(s)+glueRoom > limit {
 		f.breakLine()
 	}
 	f.buf = append(f.buf, space...)
 	f.buf = append(f.buf, s...)
 }
 
-// glue prints one byte that the line cannot be broken before.
+// glue prints what the line cannot be broken before.
 func (f *folder) glue(s string) { f.buf = append(f.buf, s...) }
 
-// longestWord is how much of a name or subject may stand in one piece before
-// it is encoded, so that it can be broken.
-const longestWord = softLine - 4
+// longestWord fits on a line of its own. A name with a longer one is encoded,
+// so that it can be broken.
+const longestWord = softLine - len(" ") - glueRoom
 
 // phrase prints a display name (RFC 5322, 3.2.5): as atoms, as one
 // quoted-string, or encoded.
@@ -92,7 +102,7 @@ func (f *folder) phrase(s string) {
 		for w := range strings.SplitSeq(s, " ") {
 			f.word(w)
 		}
-	case isPlain(s, f.raw) && len(s) < longestWord-8 && !strings.Contains(s, "=?"):
+	case isPlain(s, f.raw) && len(quote(s)) <= longestWord && !strings.Contains(s, "=?"):
 		f.word(quote(s))
 	default:
 		f.encoded(" ", s)

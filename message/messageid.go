@@ -8,7 +8,7 @@ import (
 
 // NewMessageID makes a msg-id that nobody has used and nobody can guess
 // (RFC 5322, 3.6.4): "<", 26 random characters, "@", domain, ">". The domain
-// is one that the sender owns, in ASCII.
+// is one that the sender owns, in ASCII; it is not checked here.
 func NewMessageID(domain string) string {
 	return "<" + strings.ToLower(rand.Text()) + "@" + domain + ">"
 }

@@ -55,7 +55,7 @@ func (r Received) String() string {
 
 // clause prints words together on a line if they fit on one at all.
 func (f *folder) clause(words ...string) {
-	if all := strings.Join(words, " "); len(all) < softLine-1 {
+	if all := strings.Join(words, " "); len(all) <= longestWord {
 		f.word(all)
 		return
 	}
@@ -112,7 +112,7 @@ func hostWord(s string) string {
 		}
 	}
 	return replaceBytes(s, func(c byte) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._:[]", c) >= 0
+		return isAlphanumeric(c) || strings.IndexByte("-._:[]", c) >= 0
 	})
 }
 

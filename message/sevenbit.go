@@ -3,6 +3,7 @@ package message
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -68,26 +69,15 @@ func rewindable(r io.Reader) (io.Reader, func() error) {
 	var head bytes.Buffer
 	_, err := io.CopyN(&head, r, rewindRoom+1)
 	if err == io.EOF {
-		all := bytes.NewReader(head.Bytes())
-		return all, func() error { return rewound(all) }
+		return rewindable(bytes.NewReader(head.Bytes()))
 	}
 	return io.MultiReader(&head, errorReader{err}, r), nil
-}
-
-func rewound(r *bytes.Reader) error {
-	_, err := r.Seek(0, io.SeekStart)
-	return err
 }
 
 // errorReader fails if it has an error, and otherwise is empty.
 type errorReader struct{ err error }
 
-func (e errorReader) Read([]byte) (int, error) {
-	if e.err == nil {
-		return 0, io.EOF
-	}
-	return 0, e.err
-}
+func (e errorReader) Read([]byte) (int, error) { return 0, cmp.Or(e.err, io.EOF) }
 
 func eachLine(r io.Reader, give func([]byte, bool) error, end func() error) error {
 	s := lineSplitter{give: give}
@@ -173,7 +163,9 @@ type bodyEncoder interface {
 }
 
 func (e *encoder7) piece(p []byte, start bool) error {
-	e.lines++
+	if start {
+		e.lines++
+	}
 	kind := e.walk.step(p, start)
 	if e.walk.err != nil {
 		return e.walk.err

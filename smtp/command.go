@@ -484,13 +484,13 @@ func parseXClient(args string) (XClient, error) {
 	for word := range strings.FieldsSeq(args) {
 		name, value, ok := strings.Cut(word, "=")
 		value, err := decodeXText(value)
-		if !ok || !isKeyword(name) || err != nil || hasControl(value) {
-			return XClient{}, fmt.Errorf("%q is no attribute", clip(word))
+		if !ok || !isKeyword(name) || err != nil || hasControl(value) || len(c.Attrs) == maxParams {
+			return XClient{}, fmt.Errorf("%q is no attribute, or one too many", clip(word))
 		}
 		c.Attrs = append(c.Attrs, XClientAttr{upper(name), value})
 	}
-	if len(c.Attrs) == 0 || len(c.Attrs) > maxParams {
-		return XClient{}, errors.New("attributes are missing, or too many")
+	if len(c.Attrs) == 0 {
+		return XClient{}, errors.New("attributes are missing")
 	}
 	return c, nil
 }

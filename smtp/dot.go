@@ -35,7 +35,8 @@ func (r *Reader) Dot(limits TextLimits) *DotReader {
 	return &DotReader{r: r, limits: limits}
 }
 
-// Size returns the number of octets of the text that were read so far.
+// Size returns the number of octets of the text that were read so far, within
+// the limits.
 func (d *DotReader) Size() int64 { return d.size }
 
 // Read implements [io.Reader]. It returns io.EOF after the final dot of a text
@@ -52,7 +53,8 @@ func (d *DotReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo implements [io.WriterTo]; it copies nothing on the way.
+// WriteTo implements [io.WriterTo]. It writes straight from the reader's buffer,
+// and returns nil after the final dot of a text without fault, and only then.
 func (d *DotReader) WriteTo(w io.Writer) (int64, error) {
 	var sum int64
 	for {
@@ -91,31 +93,14 @@ func (d *DotReader) Drain() error {
 	return d.fault
 }
 
-// next returns the next run of the text, at least one octet, straight from the
+// next returns the next of the text, at least one octet, straight from the
 // buffer; it is valid until the next call.
 func (d *DotReader) next() ([]byte, error) {
 	for d.fault == nil && d.end == nil {
-		b := d.r.unread()
-		if !d.inLine {
-			dot, known := leadingDot(b)
-			switch {
-			case !known:
-				d.fill()
-				continue
-			case dot == final:
-				d.r.r += len(".\r\n")
-				d.end = io.EOF
-				continue
-			case dot == stuffed:
-				d.r.r++
-				d.inLine = true
-				continue
-			}
+		if text := d.gather(); len(text) > 0 {
+			return text, nil
 		}
-		if run := d.run(b); run > 0 && d.fault == nil {
-			return b[:run], nil
-		}
-		if d.fault == nil {
+		if d.fault == nil && d.end == nil {
 			d.fill()
 		}
 	}
@@ -123,6 +108,46 @@ func (d *DotReader) next() ([]byte, error) {
 		return nil, d.fault
 	}
 	return nil, d.end
+}
+
+// gather takes all text from the buffer, in one piece: what follows a stuffed
+// dot is moved up to what came before it. A text of nothing but dots would
+// otherwise come out a line at a time, and be written like that.
+func (d *DotReader) gather() []byte {
+	buf, start, end := d.r.buf, 0, 0
+	for {
+		if !d.inLine && !d.beginLine() {
+			return buf[start:end]
+		}
+		from := d.r.r
+		n := d.run(d.r.unread())
+		switch {
+		case n == 0:
+			return buf[start:end]
+		case start == end:
+			start, end = from, from+n
+		default:
+			end += copy(buf[end:], buf[from:from+n])
+		}
+	}
+}
+
+// beginLine takes the dot at the start of a line, if there is one, and reports
+// whether text follows.
+func (d *DotReader) beginLine() bool {
+	dot, known := leadingDot(d.r.unread())
+	switch {
+	case !known:
+		return false
+	case dot == final:
+		d.r.r += len(".\r\n")
+		d.end = io.EOF
+		return false
+	case dot == stuffed:
+		d.r.r++
+		d.inLine = true
+	}
+	return true
 }
 
 // dotKind is what the start of a line says.
@@ -173,10 +198,11 @@ func (d *DotReader) run(b []byte) int {
 	}
 	n := whole + part
 	d.r.r += n
-	d.size += int64(n)
-	if d.limits.Size > 0 && d.size > d.limits.Size {
+	if d.limits.Size > 0 && d.size+int64(n) > d.limits.Size {
 		d.fault = ErrTooLarge
+		return 0
 	}
+	d.size += int64(n)
 	return n
 }
 
@@ -194,12 +220,11 @@ func (d *DotReader) findEnd() {
 	for d.end == nil {
 		b := d.r.unread()
 		if !d.inLine {
-			dot, known := leadingDot(b)
-			if !known {
+			switch dot, known := leadingDot(b); {
+			case !known:
 				d.fill()
 				continue
-			}
-			if dot == final {
+			case dot == final:
 				d.r.r += len(".\r\n")
 				d.end = io.EOF
 				return
@@ -207,7 +232,7 @@ func (d *DotReader) findEnd() {
 			d.inLine = true
 		}
 		if i := bytes.Index(b, []byte("\r\n")); i >= 0 {
-			d.r.r += i + 2
+			d.r.r += i + len("\r\n")
 			d.inLine = false
 			continue
 		}
@@ -267,7 +292,7 @@ func (d *DotWriter) take(p []byte) int {
 	}
 	n := whole + part
 	d.write(p[:n])
-	d.inLine = part > 0 || whole == 0
+	d.inLine = part > 0
 	if n == len(p)-1 && p[n] == '\r' {
 		d.cr = true
 		n++

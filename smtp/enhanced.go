@@ -35,7 +35,10 @@ func (e EnhancedCode) valid() bool {
 // ParseEnhancedCode reads a code such as "4.2.2" that is all of s.
 func ParseEnhancedCode(s string) (EnhancedCode, bool) {
 	e, rest, ok := cutEnhanced(s)
-	return e, ok && rest == ""
+	if !ok || rest != "" || strings.HasSuffix(s, " ") {
+		return EnhancedCode{}, false
+	}
+	return e, true
 }
 
 // cutEnhanced reads a code at the start of s. What follows must be a space or

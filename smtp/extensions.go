@@ -203,7 +203,7 @@ func (x *Extensions) parseParams(e Extension, params []string) {
 	case ExtFutureRelease:
 		x.HoldMax = parseSeconds(params[0])
 		if len(params) > 1 {
-			x.HoldUntilMax, _ = time.Parse(time.RFC3339, params[1])
+			x.HoldUntilMax, _ = parseDateTime(params[1])
 		}
 	case ExtMTPriority:
 		x.Priorities = params[0]

@@ -76,7 +76,7 @@ func TestPipelinedBurstsAreSplitAlike(t *testing.T) {
 		rapid.SampledFrom([]string{"\r\n", "\r", "\n", "NOOP\r\n", strings.Repeat("x", 255), strings.Repeat("y", 254) + "\r\n"}),
 		rapid.Map(rapid.IntRange(0, 700), func(n int) string { return strings.Repeat("z", n) + "\r\n" }),
 	)
-	rapid.Check(t, func(t *rapid.T) {
+	checkMany(t, func(t *rapid.T) {
 		in := strings.Join(rapid.SliceOfN(piece, 0, 60).Draw(t, "in"), "")
 		most := rapid.SampledFrom([]int{2, 255, 256, 257, 512, 100000}).Draw(t, "most")
 		sizes := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(1, 3), rapid.IntRange(250, 260), rapid.IntRange(1, 5000)), 1, 8).Draw(t, "sizes")

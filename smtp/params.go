@@ -162,7 +162,7 @@ func (p *MailParams) check() error {
 		return fmt.Errorf("AUTH=%q is no mailbox", clip(p.Auth))
 	case p.Priority < -MaxPriority || p.Priority > MaxPriority:
 		return fmt.Errorf("MT-PRIORITY=%d is beyond %d", p.Priority, MaxPriority)
-	case p.HoldFor < 0 || p.HoldFor > maxSeconds || p.HoldFor%time.Second != 0:
+	case p.HoldFor < 0 || p.HoldFor > longestTime || p.HoldFor%time.Second != 0:
 		return fmt.Errorf("HOLDFOR=%v is out of range or not in whole seconds", p.HoldFor)
 	case !p.HoldUntil.IsZero() && !isHoldUntil(p.HoldUntil):
 		return fmt.Errorf("HOLDUNTIL=%v is out of range", p.HoldUntil)
@@ -172,7 +172,7 @@ func (p *MailParams) check() error {
 	return p.By.check()
 }
 
-const maxSeconds = 999999999 * time.Second
+const longestTime = 999999999 * time.Second
 
 func (b DeliverBy) check() error {
 	switch {
@@ -183,7 +183,7 @@ func (b DeliverBy) check() error {
 	default:
 		return fmt.Errorf("BY= has no mode %q", string(rune(b.Mode)))
 	}
-	if b.Within > maxSeconds || b.Within < -maxSeconds || b.Within%time.Second != 0 {
+	if b.Within > longestTime || b.Within < -longestTime || b.Within%time.Second != 0 {
 		return fmt.Errorf("BY=%v is out of range or not in whole seconds", b.Within)
 	}
 	return nil
@@ -268,7 +268,8 @@ func (o ORcpt) check() error {
 	if !isKeyword(o.Type) {
 		return fmt.Errorf("ORCPT: %q is no address type", clip(o.Type))
 	}
-	if o.Addr == "" || len(o.Type)+1+len(o.appendAddr(nil)) > MaxORcpt {
+	var coded [MaxORcpt]byte
+	if o.Addr == "" || len(o.Addr) > MaxORcpt || len(o.Type)+1+len(o.appendAddr(coded[:0])) > MaxORcpt {
 		return fmt.Errorf("ORCPT: address is empty, or longer than %d octets", MaxORcpt)
 	}
 	// A report has the address on a line of its own.
@@ -517,15 +518,16 @@ func (p *MailParams) parseReturn(v string) error {
 }
 
 func (p *MailParams) parseEnvID(v string) (err error) {
-	if len(v) > MaxEnvID {
+	p.EnvID, err = decodeXText(v)
+	switch {
+	case err != nil:
+		return err
+	case !isPrintable(p.EnvID): // a report has it on a line of its own
+		return errors.New("holds what is not printable ASCII")
+	case xtextLen(p.EnvID) > MaxEnvID:
 		return fmt.Errorf("is longer than %d octets", MaxEnvID)
 	}
-	p.EnvID, err = decodeXText(v)
-	if err == nil && !isPrintable(p.EnvID) {
-		// A report has it on a line of its own.
-		err = errors.New("holds what is not printable ASCII")
-	}
-	return err
+	return nil
 }
 
 func (p *MailParams) parseBy(v string) error {
@@ -562,14 +564,21 @@ func (p *MailParams) parseHoldFor(v string) error {
 }
 
 func (p *MailParams) parseHoldUntil(v string) (err error) {
-	if p.HoldUntil, err = time.Parse(time.RFC3339, v); err != nil {
-		return errors.New("is not of the form 2006-01-02T15:04:05Z")
+	p.HoldUntil, err = parseDateTime(v)
+	return err
+}
+
+// parseDateTime reads the date-time of RFC 3339, to the second.
+func parseDateTime(v string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, v)
+	if err != nil {
+		return time.Time{}, errors.New("is not of the form 2006-01-02T15:04:05Z")
 	}
-	p.HoldUntil = p.HoldUntil.UTC().Truncate(time.Second)
-	if !isHoldUntil(p.HoldUntil) {
-		return errors.New("is out of range")
+	t = t.UTC().Truncate(time.Second)
+	if !isHoldUntil(t) {
+		return time.Time{}, errors.New("is out of range")
 	}
-	return nil
+	return t, nil
 }
 
 // isHoldUntil reports whether an instant can be printed with a year of four

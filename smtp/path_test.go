@@ -119,8 +119,8 @@ func TestAddressesThatHaveNoASCIIForm(t *testing.T) {
 		t.Errorf("a local part in UTF-8: %v, want ErrNeedsSMTPUTF8", err)
 	}
 	for _, s := range []string{
-		"a@b\u202ec.example",          // no character of a domain
-		"a@b＞c.example",               // a '>' in disguise
+		"a@b\u202ec.example",            // no character of a domain
+		"a@b＞c.example",                 // a '>' in disguise
 		"a@" + strings.Repeat("éa", 40), // a label beyond 63 octets
 		strings.Repeat("x", 64) + "@" + strings.Repeat("é.", 60) + "example", // too long a path
 	} {

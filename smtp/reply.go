@@ -3,6 +3,7 @@ package smtp
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -72,9 +73,12 @@ func (r *Reply) Append(dst []byte, utf8 bool) []byte {
 // cutLine takes the first line off text, at most room octets of it and never
 // half a character.
 func cutLine(text string, room int) (line, rest string, more bool) {
-	line, rest, more = strings.Cut(text, "\n")
-	if len(line) <= room {
-		return line, rest, more
+	// No further than room: the rest is looked at when its turn comes.
+	if i := strings.IndexByte(text[:min(len(text), room+1)], '\n'); i >= 0 {
+		return text[:i], text[i+1:], true
+	}
+	if len(text) <= room {
+		return text, "", false
 	}
 	at := room
 	for at > room-utf8.UTFMax && !utf8.RuneStart(text[at]) {
@@ -120,14 +124,19 @@ func (e *MalformedReplyError) Error() string {
 	return fmt.Sprintf("malformed reply %q: %s", e.Line, e.Reason)
 }
 
-// Reply reads a reply of one or more lines. Errors are those of [Reader.Line],
-// [*MalformedReplyError] and [ErrReplyTooLong]; after any of them the two
-// sides no longer agree on where they are, and the connection must be closed.
+// Reply reads a reply of one or more lines. An enhanced code that stands on
+// each line is taken off each. Errors are those of [Reader.Line] (io.EOF only
+// before the first line), [*MalformedReplyError] and [ErrReplyTooLong]; after any
+// of them the two sides no longer agree on where they are, and the connection
+// must be closed.
 func (r *Reader) Reply() (*Reply, error) {
 	reply := new(Reply)
 	var text strings.Builder // of the second line and on
 	for lines := 1; ; lines++ {
 		raw, err := r.Line(MaxReplyLine)
+		if err == io.EOF && lines > 1 {
+			err = io.ErrUnexpectedEOF
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -7,15 +7,16 @@ import (
 	"unicode/utf8"
 )
 
+const hexDigits = "0123456789ABCDEF"
+
 // appendXText encodes s as xtext (RFC 3461, 4): printable ASCII but '+' and
 // '=' stands for itself, everything else is written as "+" and two hex digits.
 func appendXText(dst []byte, s string) []byte {
-	const hex = "0123456789ABCDEF"
 	for i := range len(s) {
 		if c := s[i]; isXChar(c) {
 			dst = append(dst, c)
 		} else {
-			dst = append(dst, '+', hex[c>>4], hex[c&15])
+			dst = append(dst, '+', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
 	return dst
@@ -65,11 +66,12 @@ func appendUniText(dst []byte, s string) []byte {
 			continue
 		}
 		dst = append(dst, `\x{`...)
-		if r < 0x10 {
-			dst = append(dst, '0')
+		digits := 2
+		for r>>(4*digits) > 0 {
+			digits++
 		}
-		for _, c := range strconv.AppendInt(nil, int64(r), 16) {
-			dst = append(dst, upperHex(c))
+		for ; digits > 0; digits-- {
+			dst = append(dst, hexDigits[r>>(4*(digits-1))&15])
 		}
 		dst = append(dst, '}')
 	}
@@ -105,13 +107,6 @@ func hasControl(s string) bool {
 		}
 	}
 	return false
-}
-
-func upperHex(c byte) byte {
-	if c >= 'a' {
-		return c - 'a' + 'A'
-	}
-	return c
 }
 
 func hexValue(c byte) int {

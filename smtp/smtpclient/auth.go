@@ -14,10 +14,10 @@ import (
 // Auth is who we are and how we prove it (RFC 4954).
 type Auth struct {
 	// Mechanism is the name of a SASL mechanism: SCRAM-SHA-256-PLUS,
-	// SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, CRAM-MD5, PLAIN, LOGIN,
-	// OAUTHBEARER, XOAUTH2 or EXTERNAL. "" is the strongest that the server
-	// offers and that these fields allow, in this order; EXTERNAL only if there
-	// is neither password nor token.
+	// SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1, OAUTHBEARER, XOAUTH2,
+	// CRAM-MD5, PLAIN, LOGIN or EXTERNAL. "" is the first of these that the
+	// server offers and that the fields below allow; EXTERNAL only if there is
+	// neither password nor token.
 	Mechanism string
 
 	Username string

@@ -20,7 +20,7 @@ func (t *transaction) sendChunks() {
 		t.hearFinal(smtp.VerbBDAT)
 		return
 	}
-	r, err := t.text.body.Open()
+	r, err := t.text.open()
 	if err != nil {
 		t.refuseAll(smtp.VerbBDAT, textFault(err))
 		return
@@ -43,8 +43,8 @@ func (t *transaction) streamChunks(r io.Reader) {
 	together := t.c.ext.Has(smtp.ExtPipelining)
 	waiting := false // a reply to a chunk is owed
 	for last := false; !last; {
-		n, err := io.ReadFull(r, block)
-		last = err == io.EOF || err == io.ErrUnexpectedEOF
+		n, err := fill(r, block)
+		last = err == io.EOF
 		if err != nil && !last {
 			t.giveUp(err, waiting)
 			return
@@ -128,5 +128,6 @@ func (t *transaction) sendSingleFlight() {
 		t.hearFinal(smtp.VerbBDAT)
 	default:
 		_, _ = t.c.hear(smtp.VerbBDAT) // nobody is there to receive it
+		t.c.open = true
 	}
 }

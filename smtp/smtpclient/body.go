@@ -15,7 +15,8 @@ type Body interface {
 	// say what is in it, is read through before it is sent.
 	Open() (io.ReadCloser, error)
 
-	// Size returns the number of octets, or -1 if it is not known.
+	// Size returns the number of octets, or -1 if it is not known. A text that
+	// turns out shorter or longer is not sent.
 	Size() int64
 }
 

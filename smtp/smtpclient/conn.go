@@ -95,7 +95,7 @@ func (c *Conn) under(ctx context.Context) func() {
 	}
 	fired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = c.base.SetDeadline(longAgo)
+		_ = c.base.SetDeadline(time.Unix(1, 0)) // long ago: reads and writes end at once
 		close(fired)
 	})
 	return func() {
@@ -105,9 +105,6 @@ func (c *Conn) under(ctx context.Context) func() {
 		c.ctx = context.Background()
 	}
 }
-
-// longAgo is a deadline that ends reads and writes at once.
-var longAgo = time.Unix(1, 0)
 
 // readWithin and writeWithin give the next reads or writes a time limit.
 func (c *Conn) readWithin(d time.Duration) error {

@@ -76,9 +76,18 @@ func (t *transaction) hearFinal(verb smtp.Verb) {
 	default:
 		t.hearOne(verb)
 	}
-	if t.c.dead == nil {
-		t.c.open = false
+	t.c.open = verb == smtp.VerbBDAT && t.anyRefused(verb)
+}
+
+// anyRefused reports whether a reply to verb was a refusal. After a refused
+// BDAT only RSET tells where the server is (RFC 3030, 2).
+func (t *transaction) anyRefused(verb smtp.Verb) bool {
+	for i := range t.res.Recipients {
+		if o := &t.res.Recipients[i]; o.Stage == verb && o.Err != nil {
+			return true
+		}
 	}
+	return false
 }
 
 // hearOne hears the reply that is for all recipients.
@@ -184,15 +193,13 @@ func (w *wire) flush() error {
 // server may have said why it went.
 func (w *wire) write(p []byte) error {
 	c := w.c
-	if len(p) == 0 {
-		return c.late
-	}
-	if c.late == nil {
-		c.late = c.writeWithin(c.d.Timeouts.block())
-	}
-	if c.late == nil {
-		_, c.late = c.nc.Write(p)
-		c.trace.wrote(len(p))
+	for len(p) > 0 && c.late == nil {
+		piece := p[:min(len(p), 4*pieceSize)]
+		if c.late = c.writeWithin(c.d.Timeouts.block()); c.late == nil {
+			_, c.late = c.nc.Write(piece)
+			c.trace.wrote(len(piece))
+		}
+		p = p[len(piece):]
 	}
 	return c.late
 }

@@ -52,7 +52,7 @@ func refusal(verb smtp.Verb, r *smtp.Reply) error {
 // any kind, a code that the verb may get, or one that nobody knows with the
 // first digit of one that it may get (RFC 5321, 4.3.2).
 func understood(verb smtp.Verb, r *smtp.Reply) bool {
-	if !r.Code.Positive() || verb.Permits(r.Code) {
+	if !r.Code.Positive() || verb == smtp.VerbUnknown || verb.Permits(r.Code) {
 		return true
 	}
 	if r.Code.Meaning() != "" {

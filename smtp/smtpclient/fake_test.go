@@ -3,12 +3,16 @@ package smtpclient_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"io"
 	"net"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/emersion/go-sasl"
 
 	"github.com/posthouse/posthouse/internal/transcript"
 	"github.com/posthouse/posthouse/smtp"
@@ -21,6 +25,10 @@ type fake struct {
 	replies map[string]string // by line, or else by first word: octets; "": it goes without a word
 	text    []string          // each text that came to its end, dots and all
 	lines   []string          // each line that it heard
+
+	tls      *tls.Config // for STARTTLS
+	implicit bool        // TLS from the first octet
+	sasl     func(mechanism string, conn *tls.Conn) sasl.Server
 }
 
 // usual are the replies of a server that accepts everything.
@@ -60,7 +68,10 @@ func smtpReply(code string, lines []string) string {
 }
 
 func (f *fake) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
+	if f.implicit {
+		conn = tls.Server(conn, f.tls)
+	}
 	r := bufio.NewReader(conn)
 	say := func(key string) bool {
 		reply, ok := f.answer(key)
@@ -93,8 +104,18 @@ func (f *fake) serve(conn net.Conn) {
 				key = "LAST"
 			}
 		}
+		if mechanism, ok := strings.CutPrefix(line, "AUTH "); ok && f.sasl != nil {
+			if f.authenticate(mechanism, conn, r) != nil {
+				return
+			}
+			continue
+		}
 		if !say(key) {
 			return
+		}
+		if line == "STARTTLS" && f.tls != nil {
+			conn = tls.Server(conn, f.tls)
+			r = bufio.NewReader(conn)
 		}
 		if reply, _ := f.answer(line); line == "DATA" && strings.HasPrefix(reply, "354") {
 			if !f.readText(r) || !say(".") {
@@ -181,4 +202,42 @@ func fates(r *smtpclient.Result) string {
 		all = append(all, strings.TrimSpace(s+" "+o.Stage.String()))
 	}
 	return strings.Join(all, " | ")
+}
+
+// authenticate is the server's part of AUTH.
+func (f *fake) authenticate(args string, conn net.Conn, r *bufio.Reader) error {
+	mechanism, initial, has := strings.Cut(args, " ")
+	secure, _ := conn.(*tls.Conn)
+	server := f.sasl(mechanism, secure)
+	var response []byte
+	if has && initial != "=" {
+		response, _ = base64.StdEncoding.DecodeString(initial)
+	} else if has {
+		response = []byte{}
+	}
+	for {
+		challenge, done, err := server.Next(response)
+		if err != nil {
+			_, err = io.WriteString(conn, "535 5.7.8 no\r\n")
+			return err
+		}
+		if done {
+			_, err = io.WriteString(conn, "235 2.7.0 yes\r\n")
+			return err
+		}
+		_, _ = io.WriteString(conn, "334 "+base64.StdEncoding.EncodeToString(challenge)+"\r\n")
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		f.lines = append(f.lines, line)
+		if line == "*" {
+			_, err = io.WriteString(conn, "501 5.7.0 called off\r\n")
+			return err
+		}
+		if response, err = base64.StdEncoding.DecodeString(line); err != nil {
+			return err
+		}
+	}
 }

@@ -39,8 +39,9 @@ func (t *transaction) envelope(last smtp.Command) bool {
 	return t.settle() && t.accepted > 0
 }
 
-// tell says a command, with the whole text behind BDAT, and settles if the group is full. It returns false if
-// there is no use in saying more. A command that cannot be said is refused.
+// tell says a command, with the whole text behind BDAT, and settles if the
+// group is full. It returns false if there is no use in saying more. A command
+// that cannot be said is refused.
 func (t *transaction) tell(cmd smtp.Command, to *Outcome) bool {
 	if t.c.dead != nil {
 		return false
@@ -75,8 +76,8 @@ func (t *transaction) cannotSay(cmd smtp.Command, to *Outcome, err error) bool {
 }
 
 // settle writes what was said and hears what is owed, but for the reply to BDAT,
-// which is the caller's. It returns false if the
-// connection is gone, or MAIL was refused.
+// which is the caller's. It returns false if the connection is gone, or MAIL
+// was refused.
 func (t *transaction) settle() bool {
 	t.c.flush(smtp.VerbMAIL)
 	t.committed = t.flown && t.c.late == nil

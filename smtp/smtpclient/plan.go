@@ -42,8 +42,8 @@ func (t *transaction) planTLS() *localRefusal {
 }
 
 // planTime refuses what would come too early or too late unnoticed: a hold that
-// the server cannot do, or does not do so long (RFC 4865, 4), and a
-// time limit that the server does not know of (RFC 2852, 4.1.4).
+// the server cannot do, or does not do so long (RFC 4865), and a time limit that
+// it does not know of (RFC 2852).
 func (t *transaction) planTime() *localRefusal {
 	p, x := &t.mail.Params, &t.c.ext
 	holds := p.HoldFor != 0 || !p.HoldUntil.IsZero()
@@ -72,6 +72,7 @@ func (t *transaction) planUTF8() *localRefusal {
 	needed := t.mail.Params.UTF8 || t.text.utf8
 	if t.offers(smtp.ExtSMTPUTF8) {
 		t.mail.Params.UTF8 = needed || t.addressesNeedUTF8()
+		t.mail.From = t.path(t.mail.From)
 		return nil
 	}
 	if needed {
@@ -101,7 +102,7 @@ func (t *transaction) addressesNeedUTF8() bool {
 	return err != nil
 }
 
-// path returns the path as it is sent.
+// path returns the path as it is sent: in ASCII, unless SMTPUTF8 is needed.
 func (t *transaction) path(p smtp.Path) smtp.Path {
 	if t.mail.Params.UTF8 {
 		return p
@@ -185,7 +186,7 @@ func (t *transaction) rcptParams(i int) smtp.RcptParams {
 }
 
 // planRecipients refuses for now the recipients that are more than the server
-// takes (RFC 9422, 4).
+// takes (RFC 9422).
 func (t *transaction) planRecipients() {
 	limits := t.c.ext.Limits
 	n := 0

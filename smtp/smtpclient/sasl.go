@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -189,16 +190,29 @@ func scramClient(name string, hash scram.HashGeneratorFcn) func(*Conn, *Auth) (s
 		if err != nil {
 			return nil, fmt.Errorf("SCRAM: %w", err)
 		}
-		talk := client.NewConversation()
-		if strings.HasSuffix(name, "-PLUS") {
-			binding, err := c.channelBinding()
-			if err != nil {
-				return nil, err
-			}
-			talk = client.NewConversationWithChannelBinding(binding)
+		talk, err := c.converse(client, name)
+		if err != nil {
+			return nil, err
 		}
 		return &scramConversation{name, talk}, nil
 	}
+}
+
+// converse begins a conversation, bound to TLS if the mechanism is. If we could
+// bind it, and the server seems not to, it is told so: somebody in between may
+// have taken the -PLUS off its list (RFC 5802, 6).
+func (c *Conn) converse(client *scram.Client, name string) (*scram.ClientConversation, error) {
+	if strings.HasSuffix(name, "-PLUS") {
+		binding, err := c.channelBinding()
+		if err != nil {
+			return nil, err
+		}
+		return client.NewConversationWithChannelBinding(binding), nil
+	}
+	if c.secure && !slices.Contains(c.ext.Mechanisms, name+"-PLUS") {
+		return client.NewConversationAdvertisingChannelBinding(), nil
+	}
+	return client.NewConversation(), nil
 }
 
 func (s *scramConversation) Start() (string, []byte, error) {

@@ -225,7 +225,12 @@ func TestBadBodies(t *testing.T) {
 		{"long, bare LF, told 7-bit", body{text: long + "\n.\n", size: -1}, smtp.Body7Bit, "permanent 554 local DATA", smtp.ErrBareLF, true},
 		{"cannot be read", body{text: hello, size: 100, fail: disk}, "", "temporary 451 local MAIL", disk, false},
 		{"cannot be read to its end", body{text: long, size: -1, fail: disk}, smtp.Body7Bit, "temporary 451 local DATA", disk, true},
+		{"cut short", body{text: hello, size: 100, fail: io.ErrUnexpectedEOF}, "", "temporary 451 local MAIL", io.ErrUnexpectedEOF, false},
+		{"long, cut short", body{text: long, size: -1, fail: io.ErrUnexpectedEOF}, "", "temporary 451 local MAIL", io.ErrUnexpectedEOF, false},
 		{"longer than it says", body{text: hello, size: 3}, "", "temporary 451 local MAIL", nil, false},
+		{"shorter than it says", body{text: hello, size: 300}, "", "temporary 451 local MAIL", nil, false},
+		{"long, longer than it says", body{text: long, size: 100000}, "", "temporary 451 local MAIL", nil, false},
+		{"long, shorter than it says", body{text: long, size: 200000}, smtp.Body7Bit, "temporary 451 local DATA", nil, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &fake{offers: everything}
@@ -241,5 +246,32 @@ func TestBadBodies(t *testing.T) {
 				t.Errorf("the server got %q", s.text)
 			}
 		})
+	}
+}
+
+// TestLongEncoded: a long 8-bit text for a server that takes 7 bits is encoded
+// while it is sent; one that has no 7-bit form never comes to its end.
+func TestLongEncoded(t *testing.T) {
+	long := strings.Replace(eightBit, "\r\n\r\n", "\r\n\r\n"+strings.Repeat("gr\xc3\xbc\xc3\x9fe\r\n", 20000), 1)
+	for _, c := range []struct {
+		text string
+		want string
+		dead bool
+	}{
+		{long, "accepted 250 .", false},
+		{strings.Replace(long, ": 8bit", ": x-unknown", 1), "permanent 554 local DATA", true},
+	} {
+		s := &fake{}
+		connect(t, nil, s, func(ctx context.Context, conn *smtpclient.Conn) {
+			res, err := conn.Send(ctx, envelope(t, "a@b.test"), body{text: c.text, size: int64(len(c.text))})
+			if fates(res) != c.want || (err != nil) != c.dead || !res.Encoded {
+				t.Errorf("fates %q, want %q; error %v", fates(res), c.want, err)
+			}
+		})
+		for _, text := range s.text {
+			if strings.Count(text, "gr=C3=BC=C3=9Fe\r\n") != 20001 || c.dead {
+				t.Errorf("arrived with %d octets: %.300q", len(text), text)
+			}
+		}
 	}
 }

@@ -51,7 +51,7 @@ func (c *Conn) implicitTLS() error {
 	if c.policy != TLSImplicit {
 		return nil
 	}
-	return c.handshake(c.d.Timeouts.connect())
+	return c.handshake(smtp.VerbUnknown, c.d.Timeouts.connect())
 }
 
 // startTLS secures the connection after EHLO, as the policy has it.
@@ -74,7 +74,7 @@ func (c *Conn) startTLS() error {
 	if c.r.Buffered() > 0 {
 		return &ConnectionError{smtp.VerbSTARTTLS, ErrInjected}
 	}
-	if err := c.handshake(c.d.Timeouts.of(smtp.VerbSTARTTLS)); err != nil {
+	if err := c.handshake(smtp.VerbSTARTTLS, c.d.Timeouts.of(smtp.VerbSTARTTLS)); err != nil {
 		return err
 	}
 	return c.hello() // RFC 3207, 4.2: what was learned before is forgotten
@@ -88,14 +88,14 @@ func (c *Conn) refusedTLS(no error) error {
 	return &ConnectionError{smtp.VerbSTARTTLS, no}
 }
 
-func (c *Conn) handshake(limit time.Duration) error {
+func (c *Conn) handshake(stage smtp.Verb, limit time.Duration) error {
 	t := tls.Client(c.nc, c.tlsConfig())
 	if err := errors.Join(c.readWithin(limit), c.writeWithin(limit)); err != nil {
-		return &ConnectionError{smtp.VerbSTARTTLS, err}
+		return &ConnectionError{stage, err}
 	}
 	// The deadline bounds the handshake, and under sets it when ctx ends.
 	if err := t.HandshakeContext(context.WithoutCancel(c.ctx)); err != nil {
-		return &ConnectionError{smtp.VerbSTARTTLS, &handshakeError{err}}
+		return &ConnectionError{stage, &handshakeError{err}}
 	}
 	c.nc, c.secure = t, true
 	c.r.Reset(t)

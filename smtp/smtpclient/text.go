@@ -77,7 +77,7 @@ func (x *text) read(c *Conn, inspect bool) error {
 	if !short && !inspect {
 		return nil
 	}
-	r, err := x.body.Open()
+	r, err := x.open()
 	if err != nil {
 		return err
 	}
@@ -86,21 +86,58 @@ func (x *text) read(c *Conn, inspect bool) error {
 	if short {
 		buf = buf[:x.size+1]
 	}
-	n, err := io.ReadFull(r, buf)
+	n, err := fill(r, buf)
 	switch {
-	case err == io.EOF, err == io.ErrUnexpectedEOF:
+	case err == io.EOF:
 		x.whole = buf[:n]
 		return nil
 	case err != nil:
 		return err
 	}
-	if short {
-		return errSize
-	}
 	return x.inspect(r, buf)
 }
 
-var errSize = errors.New("the body is longer than its Size says")
+// fill reads until buf is full. The error is io.EOF if the text is at its end.
+// It stands in for io.ReadFull, whose io.ErrUnexpectedEOF may as well be that
+// of a text which was cut short.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var k int
+		k, err = r.Read(buf[n:])
+		n += k
+	}
+	if n == len(buf) && err == io.EOF {
+		return n, nil // it will come again
+	}
+	return n, err
+}
+
+var errSize = errors.New("the body is not as long as its Size says")
+
+// open begins to read the body. A body that knows its size and ends elsewhere
+// was cut, or is being changed: that is an error and not its end.
+func (x *text) open() (io.ReadCloser, error) {
+	r, err := x.body.Open()
+	if size := x.body.Size(); err == nil && size >= 0 {
+		return &exact{r, size}, nil
+	}
+	return r, err
+}
+
+// exact reads a body of known size.
+type exact struct {
+	io.ReadCloser
+	left int64
+}
+
+func (e *exact) Read(p []byte) (int, error) {
+	n, err := e.ReadCloser.Read(p)
+	e.left -= int64(n)
+	if e.left < 0 || err == io.EOF && e.left > 0 {
+		return 0, errSize
+	}
+	return n, err
+}
 
 // inspect looks at a long body, of which buf is the beginning.
 func (x *text) inspect(r io.Reader, buf []byte) error {
@@ -111,12 +148,12 @@ func (x *text) inspect(r io.Reader, buf []byte) error {
 			return fault
 		}
 		_, _ = inspector.Write(buf[:n])
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if err == io.EOF {
 			break
 		} else if err != nil {
 			return err
 		}
-		n, err = io.ReadFull(r, buf)
+		n, err = fill(r, buf)
 	}
 	x.kind, x.utf8 = kindOf(inspector.Traits())
 	return check.End()
@@ -143,15 +180,24 @@ func (x *text) writeTo(c *Conn, w io.Writer) error {
 		_, err := w.Write(x.whole)
 		return err
 	}
-	r, err := x.body.Open()
+	r, err := x.open()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	if x.encode {
-		return message.Encode7Bit(w, r)
+		return encodeFault(message.Encode7Bit(w, r))
 	}
 	_, err = io.CopyBuffer(w, struct{ io.Reader }{r}, c.memory(pieceSize))
+	return err
+}
+
+// encodeFault tells a text that has no 7-bit form from one that cannot be read.
+func encodeFault(err error) error {
+	var header *message.HeaderError
+	if errors.Is(err, message.ErrNot7Bit) || errors.Is(err, message.ErrTooComplex) || errors.As(err, &header) {
+		return refuse(smtp.CodeFailed, smtp.EnhancedCode{5, 6, 3}, err)
+	}
 	return err
 }
 

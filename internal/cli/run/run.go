@@ -1,0 +1,125 @@
+// Package run is the command "posthouse run": it receives mail for whomever it
+// is, keeps it in a Maildir and sends nothing on.
+package run
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/posthouse/posthouse/internal/cli"
+	"github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp/smtpserver"
+)
+
+// options are the flags of the command.
+type options struct {
+	data string
+	smtp string
+	log  string
+	json bool
+}
+
+// Command returns "posthouse run".
+func Command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Receive mail for everybody and keep it; send nothing",
+		Long: `Receive mail for everybody and keep it; send nothing.
+
+Every recipient is accepted and every message is a file in the Maildir under the
+data directory; nothing ever leaves this machine. A message is on stable storage
+before the client is told 250. STARTTLS is offered with a certificate that is
+made for the run; clients find it in certificate.pem in the data directory.
+
+One line a message is logged on the standard error stream. SIGINT and SIGTERM
+end the program: messages on their way in are finished first.`,
+		Example: `  posthouse run
+  posthouse run --data inbox --smtp 127.0.0.1:0 --json --log json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := o.logger(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), cmd.OutOrStdout(), log)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.data, "data", "posthouse-data", "`DIR` that holds what is received; made if it is missing")
+	f.StringVar(&o.smtp, "smtp", cli.LocalServer, "`ADDR` to listen on, HOST:PORT (port 0: a free one)")
+	f.StringVar(&o.log, "log", "text", "`FORM` of the log: text or json")
+	f.BoolVar(&o.json, "json", false, "print where it listens as a JSON object")
+	return cmd
+}
+
+func (o *options) logger(w io.Writer) (*slog.Logger, error) {
+	switch o.log {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, nil)), nil
+	}
+	return nil, cli.Fail(cli.Usage, "--log %q is neither text nor json", o.log)
+}
+
+func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	l, err := cli.Listen(ctx, o.smtp)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	data, err := openData(o.data)
+	if err != nil {
+		return err
+	}
+	defer data.close()
+	certificate, err := makeCertificate(time.Now())
+	if err != nil {
+		return cli.Fail(cli.Software, "certificate: %w", err)
+	}
+	if err := data.writeCertificate(certificate); err != nil {
+		return err
+	}
+	server := &smtpserver.Server{
+		Handler:  &keeper{box: data.box, hostname: hostname(), log: log},
+		Hostname: hostname(),
+		TLS:      tlsConfig(certificate),
+		Offer:    smtp.SetOf(smtp.ExtBinaryMIME, smtp.ExtSMTPUTF8),
+		Log:      log,
+	}
+	if err := o.greet(out, l.Addr()); err != nil {
+		return cli.Fail(cli.IOErr, "%w", err)
+	}
+	return cli.Serve(ctx, server, l)
+}
+
+// greet tells a newcomer what to do next. The first line names the address.
+func (o *options) greet(out io.Writer, addr net.Addr) error {
+	box := filepath.Join(o.data, maildirName)
+	if o.json {
+		return cli.PrintJSON(out, map[string]string{"smtp": addr.String(), "maildir": box})
+	}
+	to := ""
+	if addr.String() != cli.LocalServer {
+		to = " --server " + addr.String()
+	}
+	_, err := fmt.Fprintf(out, `Receiving mail on %s. It is kept in %s and goes nowhere else.
+Send a first message from another terminal:
+
+  posthouse send%s --to you@example.org --subject hello --text "It works."
+
+Ctrl-C ends.
+`, addr, box, to)
+	if host, ok := addr.(*net.TCPAddr); err == nil && ok && !host.IP.IsLoopback() {
+		_, err = fmt.Fprintf(out, "Whoever can reach %s can fill this disk: 127.0.0.1 keeps it to this machine.\n", addr)
+	}
+	return err
+}
