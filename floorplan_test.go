@@ -14,18 +14,24 @@ const module = "github.com/posthouse/posthouse"
 // the module. A path that ends in "/*" stands for every package below it.
 // A package imports only packages of lower floors.
 var floors = map[string]int{
-	"message": 1,
-	"smtp":    1,
+	"internal/dns": 1,
+	"message":      1,
+	"smtp":         1,
 
 	"internal/mail": 2,
 
-	"smtp/smtpclient": 3,
-	"smtp/smtpserver": 3,
+	"internal/dns/dnsclient": 3,
+	"smtp/smtpclient":        3,
+	"smtp/smtpserver":        3,
 
-	"internal/spool": 4,
+	"internal/route":     4,
+	"internal/spool":     4,
+	"internal/transport": 4,
 
 	"internal/spool/memspool":    5,
+	"internal/transport/discard": 5,
 	"internal/transport/maildir": 5,
+	"internal/transport/remote":  5,
 
 	"internal/cli":   8,
 	"internal/cli/*": 8,
@@ -35,8 +41,10 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
-	"internal/spool/spooltest": true,
-	"internal/transcript":      true,
+	"internal/dns/dnstest":             true,
+	"internal/spool/spooltest":         true,
+	"internal/transcript":              true,
+	"internal/transport/transporttest": true,
 }
 
 // TestFloorPlan holds the imports of every package against the plan.

@@ -84,4 +84,9 @@ type Outcome struct {
 	TLS  string // "TLS 1.3 TLS_AES_128_GCM_SHA256"; "" without
 	// Forwarded reports are the other side's duty: it offers DSN.
 	Forwarded bool
+	// Encoded: the text was encoded anew, for a host that takes 7 bits only.
+	Encoded bool
+	// Tried tells the hosts that came before this one in the attempt, and what
+	// was wrong with each: "mx1.example [192.0.2.1]:25: connection refused; ...".
+	Tried string
 }

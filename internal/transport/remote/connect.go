@@ -1,0 +1,70 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/transport"
+	"github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp/smtpclient"
+)
+
+func (t *Transport) policy(host string) (smtpclient.TLSPolicy, *tls.Config) {
+	if t.Policy == nil {
+		return smtpclient.TLSOpportunistic, nil
+	}
+	return t.Policy(host)
+}
+
+// connect makes a connection to one of the addresses that is ready for MAIL. failed
+// are the addresses that are to blame, with why; there is one if err is not nil.
+func (t *Transport) connect(ctx context.Context, h *transport.Host, k key, addrs []netip.AddrPort) (l *link, failed []dialled, err error) {
+	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit}
+	_, d.TLSConfig = t.policy(h.Name)
+	d.Timeouts.Connect = orElse(d.Timeouts.Connect, 30*time.Second)
+	if t.Auth != nil {
+		if d.Auth, err = t.Auth(ctx); err != nil {
+			err = &smtpclient.ConnectionError{Stage: smtp.VerbAUTH, Err: err}
+			return nil, []dialled{{addr: addrs[0], err: err}}, err
+		}
+	}
+	var won dialled
+	d.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if won.conn != nil {
+			// TLS has failed that was only opportunistic, and the Dialer comes a
+			// second time, to do without.
+			addrs = []netip.AddrPort{won.addr}
+		}
+		var lost []dialled
+		won, lost = t.race(ctx, addrs)
+		failed = append(failed, lost...)
+		if won.conn == nil {
+			return nil, why(lost[len(lost)-1].err)
+		}
+		if t.Trace != nil {
+			d.Trace = t.Trace(h.Name, won.addr)
+		}
+		return won.conn, nil
+	}
+	c, err := d.Dial(ctx, "tcp", net.JoinHostPort(h.Name, strconv.Itoa(int(k.port))))
+	if err != nil {
+		if won.conn != nil {
+			failed = append(failed, dialled{addr: won.addr, err: err})
+		}
+		return nil, failed, err
+	}
+	return &link{Conn: c, key: k, addr: won.addr}, failed, nil
+}
+
+// tlsWords tells how a connection is secured: "TLS 1.3 TLS_AES_128_GCM_SHA256".
+func tlsWords(c *smtpclient.Conn) string {
+	state, _ := c.TLS()
+	if state == nil {
+		return ""
+	}
+	return tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
+}
