@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"smtp/smtpclient":        3,
 	"smtp/smtpserver":        3,
 
+	"internal/event":     4,
 	"internal/route":     4,
 	"internal/spool":     4,
 	"internal/transport": 4,
