@@ -24,7 +24,9 @@ var floors = map[string]int{
 	"smtp/smtpclient":        3,
 	"smtp/smtpserver":        3,
 
+	"internal/dsn":       4,
 	"internal/event":     4,
+	"internal/queue":     4,
 	"internal/route":     4,
 	"internal/spool":     4,
 	"internal/transport": 4,
@@ -34,7 +36,7 @@ var floors = map[string]int{
 	"internal/transport/maildir": 5,
 	"internal/transport/remote":  5,
 
-	"internal/cli":   8,
+	"internal/cli":   7,
 	"internal/cli/*": 8,
 
 	"cmd/posthouse": 9,

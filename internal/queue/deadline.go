@@ -73,9 +73,9 @@ func tooLateReply() *smtp.Reply {
 	return smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 4, 7}, "not delivered by the time that was asked for")
 }
 
-// overdue decides what time alone decides. Whoever was warned leaves the window,
-// unless it is due soon: so that all mail of a destination that is down passes
-// through the window and is warned, though little of it fits in.
+// overdue decides what time alone decides. All mail of a destination that is
+// down passes through the window so, though little of it fits in: if there is
+// much of it then those who were warned leave, and make room for the next.
 func (s *Schedule) overdue(now instant) []Decision {
 	var decisions []Decision
 	for s.deadlines.at() <= now && len(decisions) < maxOverdue {
@@ -83,7 +83,7 @@ func (s *Schedule) overdue(now instant) []Decision {
 		if s.deadlines.set(&p.late, s.deadline(p)); p.late.at > now {
 			continue // it was another's time, who has left the parcel
 		}
-		decisions = append(decisions, s.revise(p, now, false, func(to *rcpt) ruling {
+		decisions = append(decisions, s.revise(p, now, func(to *rcpt) ruling {
 			return p.grow(to, now)
 		}))
 	}
@@ -122,4 +122,3 @@ func (p *parcel) lastWord(to *rcpt, now instant) (reply *smtp.Reply, ours bool) 
 	}
 	return smtp.Replyf(smtp.CodeLocalError, smtp.EnhancedCode{4, 4, 7}, "delivery takes longer than it should"), true
 }
-

@@ -129,7 +129,7 @@ type message struct {
 	priority int8
 	from     instant // its time counts from here
 	by       instant // 0: not asked
-	size     int // recipients in the window
+	size     int     // recipients in the window
 	parcels  []*parcel
 }
 

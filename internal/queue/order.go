@@ -87,7 +87,7 @@ func (s *Schedule) Order(now time.Time, id mail.ID, to []int, o Order) Decision 
 		if !p.anyOf(chosen) {
 			continue
 		}
-		d := s.revise(p, t, true, func(to *rcpt) ruling {
+		d := s.revise(p, t, func(to *rcpt) ruling {
 			if chosen != nil && !chosen.has(to.index) {
 				return ruling{to: p.dest}
 			}

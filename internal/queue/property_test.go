@@ -45,11 +45,12 @@ type recipient struct {
 	again     time.Time
 	window    bool
 	flying    bool
-	hostDown  bool // it waits for its host, not for its own time
 	fate      mail.Fate
 }
 
 var start = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+
+var later = smtp.Replyf(450, smtp.EnhancedCode{4, 2, 0}, "later")
 
 func newWorld(t *rapid.T) *world {
 	o := queue.Options{
@@ -274,8 +275,7 @@ func (w *world) settle(t *rapid.T, answer string) {
 	}
 	switch {
 	case answer == "down":
-		if since, already := w.down[d.Hop.Destination]; !already || d.Probe {
-			_ = since
+		if _, already := w.down[d.Hop.Destination]; !already || d.Probe {
 			w.down[d.Hop.Destination] = w.now
 		}
 	case answer != "ours" && answer != "local":

@@ -25,7 +25,7 @@ type Options struct {
 // default that is given.
 type Route struct {
 	Retry  Retry         // after a try that failed; default 1m, 5m, 15m, 1h..4h
-	Probe  Retry         // of a destination that is down; default 1m, 2m, 5m, 10m, 20m..30m
+	Probe  Retry         // of a destination that is down; default 1m, 2m, 5m, 10m, 20m, 30m..1h
 	Expire time.Duration // given up after; default 5 days
 	Warn   time.Duration // the sender hears of a delay after; default 4 h, negative: never
 	Batch  int           // recipients of one delivery; default 100
@@ -81,8 +81,12 @@ func (r Route) orElse() Route {
 	}
 	if len(r.Probe) == 0 {
 		r.Probe = Retry{
-			{Min: time.Minute}, {Min: 2 * time.Minute}, {Min: 5 * time.Minute}, {Min: 10 * time.Minute},
-			{20 * time.Minute, 30 * time.Minute},
+			{Min: time.Minute},
+			{Min: 2 * time.Minute},
+			{Min: 5 * time.Minute},
+			{Min: 10 * time.Minute},
+			{Min: 20 * time.Minute},
+			{30 * time.Minute, time.Hour},
 		}
 	}
 	r.Expire = positive(r.Expire, 5*24*time.Hour)

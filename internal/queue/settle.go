@@ -24,7 +24,7 @@ func (s *Schedule) Settle(now time.Time, id uint64, outcomes []mail.Outcome) (De
 	s.learn(p, g, t)
 	s.land(p)
 	find := finder{outcomes: outcomes}
-	decision := s.revise(p, t, true, func(to *rcpt) ruling {
+	decision := s.revise(p, t, func(to *rcpt) ruling {
 		return s.conclude(p, to, find.outcome(to.index, t), g, t)
 	})
 	if p.site != p.dest.at {
@@ -116,10 +116,9 @@ type ruling struct {
 }
 
 // revise decides anew on each recipient of a parcel. Those who stay are seated
-// by their new times. Roomy says that they may stay for long if the window is
-// at most half full.
-func (s *Schedule) revise(p *parcel, now instant, roomy bool, rule func(*rcpt) ruling) Decision {
-	m := p.msg
+// by their new times.
+func (s *Schedule) revise(p *parcel, now instant, rule func(*rcpt) ruling) Decision {
+	m, patient := p.msg, s.hasRoomFor(p.dest)
 	s.leave(p)
 	decision := Decision{Message: m.id}
 	seats := seating{msg: m}
@@ -127,7 +126,7 @@ func (s *Schedule) revise(p *parcel, now instant, roomy bool, rule func(*rcpt) r
 		to := &p.to[i]
 		r := rule(to)
 		if r.told {
-			s.complete(&r, m, to, now, roomy)
+			s.complete(&r, m, to, now, patient)
 			decision.Changes = append(decision.Changes, r.change)
 		}
 		s.count(p.dest, m, -1)
@@ -149,8 +148,9 @@ func (s *Schedule) revise(p *parcel, now instant, roomy bool, rule func(*rcpt) r
 func byRecipient(a, b Change) int { return cmp.Compare(a.Recipient, b.Recipient) }
 
 // complete puts into a change what is to be recorded of a recipient that is not
-// done with, and decides whether it stays in the window.
-func (s *Schedule) complete(r *ruling, m *message, to *rcpt, now instant, roomy bool) {
+// done with, and decides whether it stays in the window. With patience it stays
+// however long it has to wait.
+func (s *Schedule) complete(r *ruling, m *message, to *rcpt, now instant, patient bool) {
 	c := &r.change
 	if c.Fate.Final() {
 		return
@@ -168,7 +168,7 @@ func (s *Schedule) complete(r *ruling, m *message, to *rcpt, now instant, roomy 
 	}
 	again := min(next, r.to.route.deadline(m, to))
 	c.Again = again.time()
-	c.Keep = again <= now.add(near) || roomy && 2*s.size <= s.opts.Window
+	c.Keep = patient || again <= now.add(near)
 	if !c.Keep {
 		r.to = nil
 	}

@@ -10,9 +10,9 @@ import (
 // share is the part of a full window that one destination may hold: a tenth.
 const share = 10
 
-// ahead is how long before its time mail is fetched from the spool, and how
-// close that time has to be for mail to be kept when the window is not empty
-// enough to keep all.
+// ahead is how long before its time mail is fetched from the spool; near is how
+// close that time has to be for mail to stay in the window when there is not
+// room for all.
 const (
 	ahead = time.Minute
 	near  = 10 * time.Minute
@@ -36,27 +36,44 @@ type Want struct {
 }
 
 // Want says what to lease from the spool. It asks for half of the free room, so
-// that there is always some for new destinations, and for nothing that Add
-// would refuse. It looks at every destination in the window: ask when there is
-// need (Add refused something, Settle and Next made room, Until of the last
-// answer has come), not in a loop.
+// that there is always some for new destinations; for a quarter of what one
+// destination may have, so that it is asked for before the last of it is gone;
+// and for nothing that Add would refuse. It looks at every destination in the
+// window: ask when there is need (Add refused something, Settle made room, Until
+// of the last answer has come), not in a loop.
 func (s *Schedule) Want(now time.Time) Want {
 	s.tick(now)
 	free := s.opts.Window - s.size
 	if free <= 0 {
 		return Want{}
 	}
-	w := Want{
-		Room: (free + 1) / 2, Each: max(1, free/(2*share)), Until: now.Add(ahead),
-		First: s.missed != s.found, missed: s.missed,
-	}
+	w := Want{Until: now.Add(ahead), First: s.missed != s.found, missed: s.missed}
+	w.Room, w.Each = portion(free)
 	for _, d := range s.order {
-		// What room there will be for it when all others have come.
-		if room := (free - w.Room - (share-1)*d.size) / share; d.size > 0 && room < w.Each {
+		if d.size > 0 && s.crowded(d) {
 			w.Skip = append(w.Skip, d.hop)
 		}
 	}
 	return w
+}
+
+// portion is how much is asked for when so much is free, in all and of each
+// destination.
+func portion(free int) (room, each int) { return (free + 1) / 2, max(1, free/(4*share)) }
+
+// crowded reports whether a destination has so much in the window that there
+// might be no room for a portion more, when those of all others have come.
+func (s *Schedule) crowded(d *destination) bool {
+	free := s.opts.Window - s.size
+	room, each := portion(free)
+	return (free-room-(share-1)*d.size)/share < each
+}
+
+// hasRoomFor reports whether mail of a destination may stay in the window until
+// its time, however far that is: there is room, and no sign that other mail for
+// the destination is waiting for it.
+func (s *Schedule) hasRoomFor(d *destination) bool {
+	return 2*s.size <= s.opts.Window && !s.crowded(d)
 }
 
 // Exhausted tells that the spool had less than was wanted: first flights need
