@@ -36,6 +36,9 @@ var floors = map[string]int{
 	"internal/transport/maildir": 5,
 	"internal/transport/remote":  5,
 
+	"internal/dispatch": 6,
+	"internal/intake":   6,
+
 	"internal/cli":   7,
 	"internal/cli/*": 8,
 
