@@ -28,13 +28,13 @@ type loop struct {
 	planners int
 	unasked  []planKey
 
-	tenure                    // tenure.go
-	batch   []*record         // to be settled
-	stuck   []*record         // whose report could not be written; tried again at record.again
-	back    []spool.Ref       // leases to be given back
-	notes   []spool.Fact      // for the journal
-	clerk   bool              // a call to the spool is under way
-	look    time.Time         // when to look for what is due; zero: not before something happens
+	tenure                     // tenure.go
+	batch   []*record          // to be settled
+	stuck   []*record          // whose report could not be written; tried again at record.again
+	back    []spool.Ref        // leases to be given back
+	notes   []spool.Fact       // for the journal
+	clerk   bool               // a call to the spool is under way
+	look    time.Time          // when to look for what is due; zero: not before something happens
 	doubted map[spool.Ref]bool // recipients who may have got the mail, though that is not recorded
 
 	closing bool

@@ -229,6 +229,7 @@ func (l *loop) reported(r *record, s *spool.Settled, aside []int, now time.Time)
 	for i := range r.Reports {
 		switch {
 		case i < len(s.Reports) && s.Reports[i].Committed:
+			l.observeArrival(r.Reports[i].Commit.Facts)
 			if lease := s.Reports[i].Lease; lease != nil {
 				l.load(lease, nil, now)
 			} else {
@@ -245,6 +246,15 @@ func (l *loop) reported(r *record, s *spool.Settled, aside []int, now time.Time)
 
 // null reports whether a path is nobody's.
 func null(p smtp.Path) bool { return p.IsNull() }
+
+// observeArrival tells of a report that is ours now.
+func (l *loop) observeArrival(facts []spool.Fact) {
+	for i := range facts {
+		if e, err := event.Parse(facts[i].Data); err == nil {
+			l.opts.Observe(event.Entry{ID: facts[i].ID, At: facts[i].At, Event: e})
+		}
+	}
+}
 
 // rest is a record of what a report should have told that was set aside, because
 // an operator's order came first for some of those it tells of; nil if nothing is

@@ -72,7 +72,7 @@ func (l *loop) report(r *record) {
 		commit.For = r.owner
 		if r.alone {
 			lease, err := draft.Commit(context.Background(), commit)
-			return func(l *loop) { l.sent(r, report, draft.ID(), lease, err) }
+			return func(l *loop) { l.sent(r, report, draft.ID(), commit.Facts, lease, err) }
 		}
 		return func(l *loop) {
 			r.Reports = []spool.Report{{Draft: draft, Commit: commit, Recipients: r.owed()}}
@@ -83,11 +83,12 @@ func (l *loop) report(r *record) {
 }
 
 // sent takes what became of a report that was committed alone.
-func (l *loop) sent(r *record, report *dsn.Report, id mail.ID, lease *spool.Lease, err error) {
+func (l *loop) sent(r *record, report *dsn.Report, id mail.ID, facts []spool.Fact, lease *spool.Lease, err error) {
 	if err != nil {
 		l.stick(r, err)
 		return
 	}
+	l.observeArrival(facts)
 	l.note(r.reported(report, id))
 	l.arrive(Arrival{Owner: r.owner, Lease: lease})
 }
