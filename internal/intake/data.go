@@ -79,6 +79,9 @@ func (t *transaction) trace(now time.Time) string {
 		Helo: s.Hello, Addr: s.Client.Addr(), By: t.o.Hostname, With: s.Protocol, TLS: s.TLS,
 		ID: t.draft.ID().String(), Date: now,
 	}
+	if t.inside {
+		f.Helo = "localhost"
+	}
 	if len(t.visit.To) == 1 { // of several, none may learn of another (RFC 5321, 7.2)
 		f.For = t.visit.To[0].String()
 	}

@@ -131,7 +131,6 @@ func (h *header) field() {
 	case messageID:
 		h.MessageID = clip(raw.Value(), 250)
 	case deliveredTo:
-		h.Hops++
 		if p, err := smtp.ParseMailbox(raw.Value()); err == nil && h.mailbox(p) {
 			h.Loop = true
 		}
