@@ -32,12 +32,13 @@ type result struct {
 	settled []spool.Settled
 	taken   spool.Taken
 	err     error // of settling: nobody knows what was recorded
-	other   error // of the rest
+	// What was not done of the rest is in the errand still.
+	other error
 }
 
 // call sends the clerk to the spool, if there is something to do and he is here.
 func (l *loop) call(now time.Time) {
-	if l.clerk {
+	if l.clerk || now.Before(l.callAt) {
 		return
 	}
 	if l.has == (spool.Owner{}) {
@@ -109,10 +110,15 @@ func (e errand) run(s Spool) result {
 		}
 	}
 	if len(e.back) > 0 {
-		r.other = s.Release(ctx, e.owner, e.back)
+		if r.other = s.Release(ctx, e.owner, e.back); r.other == nil {
+			r.back = nil
+		}
 	}
 	if len(e.notes) > 0 {
-		r.other = errors.Join(r.other, s.Note(ctx, e.notes))
+		err := s.Note(ctx, e.notes)
+		if r.other = errors.Join(r.other, err); err == nil {
+			r.notes = nil
+		}
 	}
 	if e.lease {
 		taken, err := s.Lease(ctx, e.owner, e.want)
@@ -126,7 +132,10 @@ func (l *loop) returned(r *result, now time.Time) {
 	l.clerk = false
 	if err := errors.Join(r.err, r.other); fatal(err) {
 		l.fail(err)
+	} else if err != nil {
+		l.callAt = now.Add(again)
 	}
+	l.notes = append(r.notes, l.notes...)
 	switch {
 	case r.owner != l.has: // our epoch was over before he came back
 		l.tooLate(r)
@@ -165,6 +174,7 @@ func (l *loop) done(r *result, now time.Time) {
 			l.settled(rec, &r.settled[i], now)
 		}
 	}
+	l.back = append(r.back, l.back...)
 	if r.other != nil {
 		l.opts.Log.Warn("the spool has not done what it was asked", "error", r.other)
 	}

@@ -34,6 +34,7 @@ type loop struct {
 	back    []spool.Ref        // leases to be given back
 	notes   []spool.Fact       // for the journal
 	clerk   bool               // a call to the spool is under way
+	callAt  time.Time          // no call before, since the last one did not succeed
 	look    time.Time          // when to look for what is due; zero: not before something happens
 	doubted map[spool.Ref]bool // recipients who may have got the mail, though that is not recorded
 
@@ -157,11 +158,30 @@ func (l *loop) wake() time.Time {
 	}
 	if l.starts(now) {
 		sooner(l.sched.Wake())
-		if !l.clerk {
-			sooner(l.look)
-		}
+	}
+	if !l.clerk {
+		sooner(l.callNext(now))
 	}
 	return at
+}
+
+// callNext is when the clerk is to be sent next; zero: not before something happens.
+func (l *loop) callNext(now time.Time) time.Time {
+	at := time.Time{}
+	switch {
+	case l.has == (spool.Owner{}):
+		if !l.closing {
+			at = l.joinAt
+		}
+	case len(l.batch)+len(l.back)+len(l.notes) > 0:
+		at = now
+	case l.starts(now):
+		at = l.look
+	}
+	if at.IsZero() {
+		return at
+	}
+	return maxTime(at, l.callAt)
 }
 
 // aside runs f beside the loop; what it returns comes back to the inbox.

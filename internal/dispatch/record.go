@@ -237,6 +237,9 @@ func (l *loop) reported(r *record, s *spool.Settled, aside []int, now time.Time)
 			}
 		default:
 			r.Reports[i].Draft.Abort()
+			l.note(event.Entry{ID: r.ID, At: now, Event: &event.Reported{
+				To: r.letter.env.From, Action: mail.ReportFailed, Recipients: listed(r.owed()), Dropped: "an operator's order came first",
+			}})
 			if rest := r.rest(aside); rest != nil {
 				l.report(rest)
 			}

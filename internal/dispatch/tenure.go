@@ -30,15 +30,9 @@ func (l *loop) keepTenure(now time.Time) {
 	})
 }
 
-// nextBeat is when keepTenure, or a join, has something to do.
+// nextBeat is when keepTenure has something to do; zero: not before something happens.
 func (l *loop) nextBeat() time.Time {
-	switch {
-	case l.has == (spool.Owner{}):
-		if l.clerk || l.closing {
-			return time.Time{}
-		}
-		return l.joinAt
-	case l.beating:
+	if l.has == (spool.Owner{}) || l.beating {
 		return time.Time{}
 	}
 	return l.beatAt
@@ -88,7 +82,7 @@ func (l *loop) lose(err error) {
 	l.opts.Log.Warn("leases are lost; joining anew", "error", err)
 	l.has, l.joinAt = spool.Owner{}, time.Now()
 	l.owner.Store(nil)
-	l.back = nil
+	l.back, l.callAt = nil, time.Time{}
 	batch, stuck := l.batch, l.stuck
 	l.batch, l.stuck = nil, nil
 	for _, r := range append(batch, stuck...) {
