@@ -81,12 +81,17 @@ func (l *loop) run() error {
 	return l.failed
 }
 
-// over: nothing runs beside, and there is nothing left to do.
+// over: nothing runs beside, and there is nothing left to do, or to be done.
 func (l *loop) over() bool {
 	if l.busy > 0 {
 		return false
 	}
-	return l.failed != nil || l.closing && (l.has == (spool.Owner{}) || len(l.letters)+len(l.batch)+len(l.back)+len(l.notes)+len(l.stuck) == 0)
+	if l.failed != nil {
+		return true
+	}
+	nothing := len(l.letters)+len(l.batch)+len(l.back)+len(l.notes)+len(l.stuck) == 0
+	hopeless := l.has == (spool.Owner{}) || l.ctx.Err() != nil && time.Now().Before(l.callAt)
+	return l.closing && (nothing || hopeless)
 }
 
 // wait takes what comes into the inbox next, and whatever else is there.

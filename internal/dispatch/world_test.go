@@ -34,6 +34,7 @@ var update = flag.Bool("update", false, "write the stories anew")
 type world struct {
 	*testing.T
 	spool    *memspool.Spool
+	shaky    *shaky // between the spool and dispatch; may be nil
 	settings dispatch.Settings
 	road     *road
 	desk     *dispatch.Desk
@@ -82,8 +83,12 @@ func (w *world) open() {
 		Arrived: func(a intake.Arrival) { w.desk.Arrive(dispatch.Arrival(a)) },
 		Observe: w.observe,
 	})
+	engine := dispatch.Spool(w.spool)
+	if w.shaky != nil {
+		w.shaky.Spool, engine = w.spool, w.shaky
+	}
 	w.desk = dispatch.New(dispatch.Options{
-		Settings: w.settings, Spool: w.spool, Prepare: w.intake.Prepare, Observe: w.observe,
+		Settings: w.settings, Spool: engine, Prepare: w.intake.Prepare, Observe: w.observe,
 		Log: slog.New(slog.NewTextHandler(w.Output(), nil)),
 	})
 	desk := w.desk

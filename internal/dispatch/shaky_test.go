@@ -1,0 +1,162 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/spool"
+)
+
+// shaky is the way to a spool elsewhere, that can be cut or leave in doubt. It is
+// set while nothing runs in the bubble.
+type shaky struct {
+	dispatch.Spool
+	cut   bool
+	doubt bool // Settle does its work, and nobody hears of it
+}
+
+var errCut = errors.New("connection to the spool is lost")
+
+func (s *shaky) Join(ctx context.Context, name string, ttl time.Duration) (spool.Owner, error) {
+	if s.cut {
+		return spool.Owner{}, errCut
+	}
+	return s.Spool.Join(ctx, name, ttl)
+}
+
+func (s *shaky) Beat(ctx context.Context, o spool.Owner) error {
+	if s.cut {
+		return errCut
+	}
+	return s.Spool.Beat(ctx, o)
+}
+
+func (s *shaky) Lease(ctx context.Context, o spool.Owner, w spool.Want) (spool.Taken, error) {
+	if s.cut {
+		return spool.Taken{}, errCut
+	}
+	return s.Spool.Lease(ctx, o, w)
+}
+
+func (s *shaky) Release(ctx context.Context, o spool.Owner, refs []spool.Ref) error {
+	if s.cut {
+		return errCut
+	}
+	return s.Spool.Release(ctx, o, refs)
+}
+
+func (s *shaky) Note(ctx context.Context, facts []spool.Fact) error {
+	if s.cut {
+		return errCut
+	}
+	return s.Spool.Note(ctx, facts)
+}
+
+func (s *shaky) Settle(ctx context.Context, o spool.Owner, all []spool.Settlement) ([]spool.Settled, error) {
+	if s.cut {
+		return nil, errCut
+	}
+	settled, err := s.Spool.Settle(ctx, o, all)
+	if s.doubt {
+		return nil, fmt.Errorf("settle: %w", spool.ErrInDoubt)
+	}
+	return settled, err
+}
+
+func inShaky(t *testing.T, f func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.shaky = new(shaky)
+		w.open()
+		f(w)
+		w.shut()
+	})
+}
+
+// TestTakenOver: we are cut off for longer than our leases last, and another node
+// takes the mail over while we are still sending it. The journal says that there
+// may be a second copy.
+func TestTakenOver(t *testing.T) {
+	inShaky(t, func(w *world) {
+		w.road.behave["bob@sina.example"] = first(1, after(50*time.Second, relays))
+		w.send("bob@sina.example")
+		time.Sleep(time.Second)
+		w.shaky.cut = true
+		w.send("eve@sina.example") // must not be begun when the leases are over
+		time.Sleep(39 * time.Second)
+		w.send("dan@sina.example")
+		other, err := w.spool.Join(w.Context(), "node-2", time.Hour)
+		if err != nil {
+			w.Fatal(err)
+		}
+		taken, err := w.spool.Lease(w.Context(), other, spool.Want{Recipients: 1})
+		if err != nil || len(taken.Leases) != 1 {
+			w.Fatal(taken, err)
+		}
+		time.Sleep(time.Minute)
+		w.shaky.cut = false
+		time.Sleep(time.Minute)
+		w.check("16-taken-over")
+	})
+}
+
+// TestSettleInDoubt: nobody knows whether it was recorded. If it was, nothing more
+// happens; in any case the journal says what may.
+func TestSettleInDoubt(t *testing.T) {
+	inShaky(t, func(w *world) {
+		w.road.behave["bob@sina.example"] = greylisted
+		w.shaky.doubt = true
+		w.send("bob@sina.example")
+		w.send("eve@sina.example")
+		time.Sleep(30 * time.Second)
+		w.shaky.doubt = false
+		w.road.behave["bob@sina.example"] = relays
+		time.Sleep(time.Hour)
+		w.check("17-settled-in-doubt")
+		if n := w.left(); n != 0 {
+			w.Errorf("%d messages are left", n)
+		}
+	})
+}
+
+// TestNotSettled: what was sent is sent again, and marked.
+func TestNotSettled(t *testing.T) {
+	inShaky(t, func(w *world) {
+		w.road.behave["bob@sina.example"] = first(1, after(5*time.Second, relays))
+		w.send("bob@sina.example")
+		time.Sleep(time.Second)
+		w.shaky.cut = true
+		time.Sleep(10 * time.Second)
+		w.shaky.cut = false
+		time.Sleep(time.Hour)
+		w.check("18-not-settled")
+		if n := w.left(); n != 0 {
+			w.Errorf("%d messages are left", n)
+		}
+	})
+}
+
+// TestShutdownWithoutASpool: it ends though nothing can be given back.
+func TestShutdownWithoutASpool(t *testing.T) {
+	inShaky(t, func(w *world) {
+		w.road.behave["bob@sina.example"] = after(time.Hour, relays)
+		w.send("bob@sina.example")
+		time.Sleep(time.Second)
+		w.shaky.cut = true
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		if err := w.desk.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			w.Error(err)
+		}
+		<-w.done
+		if since := time.Since(w.start); since > 5*time.Second {
+			w.Errorf("it took %v", since)
+		}
+		w.done <- nil
+	})
+}
