@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,57 +13,56 @@ import (
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
-// shaky is the way to a spool elsewhere, that can be cut or leave in doubt. It is
-// set while nothing runs in the bubble.
+// shaky is the way to a spool elsewhere, that can be cut or leave in doubt.
 type shaky struct {
 	dispatch.Spool
-	cut   bool
-	doubt bool // Settle does its work, and nobody hears of it
+	cut   atomic.Bool
+	doubt atomic.Bool // Settle does its work, and nobody hears of it
 }
 
 var errCut = errors.New("connection to the spool is lost")
 
 func (s *shaky) Join(ctx context.Context, name string, ttl time.Duration) (spool.Owner, error) {
-	if s.cut {
+	if s.cut.Load() {
 		return spool.Owner{}, errCut
 	}
 	return s.Spool.Join(ctx, name, ttl)
 }
 
 func (s *shaky) Beat(ctx context.Context, o spool.Owner) error {
-	if s.cut {
+	if s.cut.Load() {
 		return errCut
 	}
 	return s.Spool.Beat(ctx, o)
 }
 
 func (s *shaky) Lease(ctx context.Context, o spool.Owner, w spool.Want) (spool.Taken, error) {
-	if s.cut {
+	if s.cut.Load() {
 		return spool.Taken{}, errCut
 	}
 	return s.Spool.Lease(ctx, o, w)
 }
 
 func (s *shaky) Release(ctx context.Context, o spool.Owner, refs []spool.Ref) error {
-	if s.cut {
+	if s.cut.Load() {
 		return errCut
 	}
 	return s.Spool.Release(ctx, o, refs)
 }
 
 func (s *shaky) Note(ctx context.Context, facts []spool.Fact) error {
-	if s.cut {
+	if s.cut.Load() {
 		return errCut
 	}
 	return s.Spool.Note(ctx, facts)
 }
 
 func (s *shaky) Settle(ctx context.Context, o spool.Owner, all []spool.Settlement) ([]spool.Settled, error) {
-	if s.cut {
+	if s.cut.Load() {
 		return nil, errCut
 	}
 	settled, err := s.Spool.Settle(ctx, o, all)
-	if s.doubt {
+	if s.doubt.Load() {
 		return nil, fmt.Errorf("settle: %w", spool.ErrInDoubt)
 	}
 	return settled, err
@@ -83,10 +83,10 @@ func inShaky(t *testing.T, f func(w *world)) {
 // may be a second copy.
 func TestTakenOver(t *testing.T) {
 	inShaky(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(1, after(50*time.Second, relays))
+		w.road.at("bob@sina.example", first(1, after(50*time.Second, relays)))
 		w.send("bob@sina.example")
 		time.Sleep(time.Second)
-		w.shaky.cut = true
+		w.shaky.cut.Store(true)
 		w.send("eve@sina.example") // must not be begun when the leases are over
 		time.Sleep(39 * time.Second)
 		w.send("dan@sina.example")
@@ -99,7 +99,7 @@ func TestTakenOver(t *testing.T) {
 			w.Fatal(taken, err)
 		}
 		time.Sleep(time.Minute)
-		w.shaky.cut = false
+		w.shaky.cut.Store(false)
 		time.Sleep(time.Minute)
 		w.check("16-taken-over")
 	})
@@ -109,13 +109,13 @@ func TestTakenOver(t *testing.T) {
 // happens; in any case the journal says what may.
 func TestSettleInDoubt(t *testing.T) {
 	inShaky(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = greylisted
-		w.shaky.doubt = true
+		w.road.at("bob@sina.example", greylisted)
+		w.shaky.doubt.Store(true)
 		w.send("bob@sina.example")
 		w.send("eve@sina.example")
 		time.Sleep(30 * time.Second)
-		w.shaky.doubt = false
-		w.road.behave["bob@sina.example"] = relays
+		w.shaky.doubt.Store(false)
+		w.road.at("bob@sina.example", relays)
 		time.Sleep(time.Hour)
 		w.check("17-settled-in-doubt")
 		if n := w.left(); n != 0 {
@@ -127,12 +127,12 @@ func TestSettleInDoubt(t *testing.T) {
 // TestNotSettled: what was sent is sent again, and marked.
 func TestNotSettled(t *testing.T) {
 	inShaky(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(1, after(5*time.Second, relays))
+		w.road.at("bob@sina.example", first(1, after(5*time.Second, relays)))
 		w.send("bob@sina.example")
 		time.Sleep(time.Second)
-		w.shaky.cut = true
+		w.shaky.cut.Store(true)
 		time.Sleep(10 * time.Second)
-		w.shaky.cut = false
+		w.shaky.cut.Store(false)
 		time.Sleep(time.Hour)
 		w.check("18-not-settled")
 		if n := w.left(); n != 0 {
@@ -144,10 +144,10 @@ func TestNotSettled(t *testing.T) {
 // TestShutdownWithoutASpool: it ends though nothing can be given back.
 func TestShutdownWithoutASpool(t *testing.T) {
 	inShaky(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = after(time.Hour, relays)
+		w.road.at("bob@sina.example", after(time.Hour, relays))
 		w.send("bob@sina.example")
 		time.Sleep(time.Second)
-		w.shaky.cut = true
+		w.shaky.cut.Store(true)
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 		defer cancel()
 		if err := w.desk.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -24,7 +24,7 @@ func TestRelayed(t *testing.T) {
 
 func TestDeferredThenAccepted(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(2, greylisted)
+		w.road.at("bob@sina.example", first(2, greylisted))
 		w.send("bob@sina.example")
 		time.Sleep(time.Hour)
 		w.check("02-deferred-then-accepted")
@@ -36,7 +36,7 @@ func TestDeferredThenAccepted(t *testing.T) {
 
 func TestOneOfTwoIsRefusedAndReportedOnce(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["eve@sina.example"] = refuses
+		w.road.at("eve@sina.example", refuses)
 		w.send("bob@sina.example", "eve@sina.example")
 		time.Sleep(time.Hour)
 		w.check("03-one-of-two-refused")
@@ -48,8 +48,8 @@ func TestOneOfTwoIsRefusedAndReportedOnce(t *testing.T) {
 
 func TestAReportThatBounces(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["ann@sohu.example"] = refuses
-		w.road.behave["eve@sina.example"] = refuses
+		w.road.at("ann@sohu.example", refuses)
+		w.road.at("eve@sina.example", refuses)
 		w.send("eve@sina.example")
 		time.Sleep(time.Minute)
 		s := w.settings
@@ -65,8 +65,8 @@ func TestAReportThatBounces(t *testing.T) {
 
 func TestDropWhileInFlight(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = after(time.Minute, greylisted)
-		w.road.behave["eve@sina.example"] = after(time.Minute, relays)
+		w.road.at("bob@sina.example", after(time.Minute, greylisted))
+		w.road.at("eve@sina.example", after(time.Minute, relays))
 		one, other := w.send("bob@sina.example"), w.send("eve@sina.example")
 		time.Sleep(30 * time.Second)
 		w.order(one, spool.Remove)
@@ -81,8 +81,8 @@ func TestDropWhileInFlight(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(1, greylisted)
-		w.road.behave["eve@sina.example"] = greylisted
+		w.road.at("bob@sina.example", first(1, greylisted))
+		w.road.at("eve@sina.example", greylisted)
 		held, returned := w.send("bob@sina.example"), w.send("eve@sina.example")
 		time.Sleep(10 * time.Second)
 		w.order(held, spool.Hold)
@@ -97,7 +97,7 @@ func TestOrders(t *testing.T) {
 func TestRetryNow(t *testing.T) {
 	in(t, func(w *world) {
 		down := mail.Outcome{Fate: mail.Deferred, Local: true, HostDown: true, Reply: smtp.Replyf(451, smtp.EnhancedCode{4, 4, 1}, "no answer")}
-		w.road.behave["bob@sina.example"] = first(1, says(down))
+		w.road.at("bob@sina.example", first(1, says(down)))
 		id := w.send("bob@sina.example")
 		time.Sleep(10 * time.Second)
 		w.order(id, spool.Retry)
@@ -108,7 +108,7 @@ func TestRetryNow(t *testing.T) {
 
 func TestRerouted(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(1, greylisted)
+		w.road.at("bob@sina.example", first(1, greylisted))
 		id := w.send("bob@sina.example")
 		time.Sleep(10 * time.Second)
 		q := spool.Query{Filter: spool.Filter{ID: id}}
@@ -146,7 +146,7 @@ func TestCrashBeforeTheRecord(t *testing.T) {
 func TestCutBehindTheDot(t *testing.T) {
 	in(t, func(w *world) {
 		cut := mail.Outcome{Fate: mail.Deferred, Local: true, Unsure: true, Reply: smtp.Replyf(451, smtp.EnhancedCode{4, 4, 2}, "no reply came")}
-		w.road.behave["bob@sina.example"] = first(1, says(cut))
+		w.road.at("bob@sina.example", first(1, says(cut)))
 		w.send("bob@sina.example")
 		time.Sleep(10 * time.Minute)
 		w.check("10-cut-behind-the-dot")
@@ -155,7 +155,7 @@ func TestCutBehindTheDot(t *testing.T) {
 
 func TestDelayIsToldOnceAndExpiryReported(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = greylisted
+		w.road.at("bob@sina.example", greylisted)
 		w.settings.Queue.Default.Expire = 6 * time.Hour
 		if err := w.desk.Reload(w.Context(), w.settings); err != nil {
 			w.Fatal(err)
@@ -179,7 +179,7 @@ func TestDelayIsToldOnceAndExpiryReported(t *testing.T) {
 
 func TestNeverMeansNever(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["eve@sina.example"] = refuses
+		w.road.at("eve@sina.example", refuses)
 		w.sendAs(smtp.RcptParams{Notify: smtp.NotifyNever}, "eve@sina.example")
 		time.Sleep(time.Minute)
 		if n := w.count("reported"); n != 0 {

@@ -112,7 +112,7 @@ func (local) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0,
 // another.
 func TestSlowDestination(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@slow.example"] = after(10*time.Minute, relays)
+		w.road.at("bob@slow.example", after(10*time.Minute, relays))
 		for range 20 {
 			w.send("bob@slow.example")
 		}
@@ -158,7 +158,7 @@ func TestTheDiskFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.open()
-		w.road.behave["bob@sina.example"] = after(time.Hour, relays)
+		w.road.at("bob@sina.example", after(time.Hour, relays))
 		w.send("bob@sina.example")
 		w.send("eve@sina.example")
 		time.Sleep(5 * time.Millisecond)
@@ -182,7 +182,7 @@ func TestTheDiskFails(t *testing.T) {
 // outcome is refused, and the journal says that there may be a second copy.
 func TestEpochIsLost(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(1, after(30*time.Second, relays))
+		w.road.at("bob@sina.example", first(1, after(30*time.Second, relays)))
 		w.send("bob@sina.example")
 		w.send("eve@sina.example")
 		time.Sleep(10 * time.Second)
@@ -206,7 +206,7 @@ func TestEpochIsLost(t *testing.T) {
 // before.
 func TestNoRoomForTheReport(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["eve@sina.example"] = refuses
+		w.road.at("eve@sina.example", refuses)
 		w.send("eve@sina.example")
 		w.spool.SetCapacity(1)
 		time.Sleep(time.Minute)
@@ -225,7 +225,7 @@ func TestNoRoomForTheReport(t *testing.T) {
 // life sends it without a word of a second copy.
 func TestShutdown(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(3, after(time.Minute, relays))
+		w.road.at("bob@sina.example", first(3, after(time.Minute, relays)))
 		for range 5 { // two at a time
 			w.send("bob@sina.example")
 		}
@@ -245,7 +245,7 @@ func TestShutdown(t *testing.T) {
 // TestShutdownInterrupts: who is in a hurry does not wait for a slow host.
 func TestShutdownInterrupts(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(1, after(time.Hour, relays))
+		w.road.at("bob@sina.example", first(1, after(time.Hour, relays)))
 		w.send("bob@sina.example")
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
@@ -320,8 +320,8 @@ func TestPlansAreKept(t *testing.T) {
 // both are being refused. The other's report is sent all the same.
 func TestOrderComesBeforeTheReport(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = refuses
-		w.road.behave["eve@sina.example"] = after(time.Minute, refuses)
+		w.road.at("bob@sina.example", refuses)
+		w.road.at("eve@sina.example", after(time.Minute, refuses))
 		id := w.send("bob@sina.example", "eve@sina.example")
 		time.Sleep(30 * time.Second)
 		one := 0
@@ -342,7 +342,7 @@ func TestOrderComesBeforeTheReport(t *testing.T) {
 // sent.
 func TestDamage(t *testing.T) {
 	in(t, func(w *world) {
-		w.road.behave["bob@sina.example"] = first(1, greylisted)
+		w.road.at("bob@sina.example", first(1, greylisted))
 		id := w.send("bob@sina.example")
 		time.Sleep(time.Second)
 		w.spool.Spoil(id)
@@ -385,8 +385,8 @@ func TestSameSeedSameStory(t *testing.T) {
 			w.open()
 			for i := range 50 {
 				to := fmt.Sprintf("user%d@d%d.example", i, i%7)
-				w.road.behave[to] = first(i%4, greylisted)
-				w.road.behave["no-"+to] = refuses
+				w.road.at(to, first(i%4, greylisted))
+				w.road.at("no-"+to, refuses)
 				w.send(to, "no-"+to)
 				time.Sleep(time.Duration(i*i) * time.Millisecond)
 			}

@@ -241,6 +241,13 @@ func (r *road) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome
 	return sheet.Outcomes()
 }
 
+// at tells what becomes of a recipient.
+func (r *road) at(recipient string, b behaviour) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.behave[recipient] = b
+}
+
 // residue is a time too short to be seen in a story, so that no two deliveries
 // end at the same instant, and the story is the same each time.
 func residue(name string) time.Duration {

@@ -45,10 +45,8 @@ func (t *transaction) Abort() { t.draft.Abort() }
 func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, error) {
 	defer t.draft.Abort()
 	now := time.Now()
-	r := reception{desk: t.desk, draft: t.draft, most: t.o.KeepUpTo, header: header{mailbox: t.has}}
+	r := reception{desk: t.desk, draft: t.draft, trace: t.trace(now), most: t.o.KeepUpTo, header: header{mailbox: t.has}}
 	defer r.release()
-	trace := t.trace(now)
-	r.begin(trace, t.params.Size)
 	if _, err := io.Copy(&r, body); err != nil {
 		if r.err == nil { // of the client's side, which the server knows best
 			return nil, err
@@ -58,7 +56,7 @@ func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, er
 	r.header.End()
 	fields, err := t.judge(ctx, &r)
 	if err == nil {
-		err = t.commit(ctx, now, &r, fields, trace)
+		err = t.commit(ctx, now, &r, fields)
 	}
 	if err != nil {
 		return nil, t.o.refuse(t.visit, smtp.Dot, smtp.Path{}, err)
@@ -103,8 +101,8 @@ func (t *transaction) judge(ctx context.Context, r *reception) (fields string, e
 }
 
 // commit makes the message ours, and hands it on.
-func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields, trace string) error {
-	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(fields + trace), For: t.o.Owner()}
+func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields string) error {
+	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(fields + r.trace), For: t.o.Owner()}
 	size := t.draft.Size() + int64(len(c.Prepend))
 	entry := event.Entry{ID: t.draft.ID(), At: now, Event: event.NewAccepted(&c.Envelope, size)}
 	c.Facts = []spool.Fact{{ID: entry.ID, At: now, Data: event.Append(nil, entry.Event)}}
@@ -142,20 +140,11 @@ type reception struct {
 	draft   io.Writer
 	header  header
 	err     error // of the draft
-	most    int   // octets that are kept
+	trace   string
+	large   bool // it is not kept
+	most    int  // octets that are kept
 	keep    []byte
 	counted int64 // octets of desk.kept that are ours
-}
-
-// begin puts the trace on top of what is kept.
-func (r *reception) begin(trace string, announced int64) {
-	room := len(trace) + 4096
-	if announced > 0 {
-		room = len(trace) + int(min(announced, int64(max(r.most, 0))))
-	}
-	if r.most > 0 && r.count(room) {
-		r.keep = append(make([]byte, 0, room), trace...)
-	}
 }
 
 // count takes a part of what is kept in all, if there is so much left.
@@ -180,25 +169,54 @@ func (r *reception) Write(p []byte) (int, error) {
 	if !r.header.done {
 		r.header.Write(p)
 	}
-	if r.keep != nil {
+	if !r.large {
 		r.retain(p)
 	}
 	return n, nil
 }
 
-// retain keeps p too, or no more of the text at all.
+// retain keeps p too, under the trace; or no more of the text at all. Most texts
+// are small and come in one piece, and are copied once.
 func (r *reception) retain(p []byte) {
-	size := len(r.keep) + len(p)
-	if size > r.most || size > cap(r.keep) && !r.count(max(size, 2*cap(r.keep))-cap(r.keep)) {
-		r.keep = nil
+	have := len(r.keep)
+	if have == 0 {
+		have = len(r.trace)
+	}
+	size := have + len(p)
+	if size > cap(r.keep) && !r.grow(size) {
+		r.large, r.keep = true, nil
 		return
+	}
+	if len(r.keep) == 0 {
+		r.keep = append(r.keep, r.trace...)
 	}
 	r.keep = append(r.keep, p...)
 }
 
+// grow makes room for what is kept.
+func (r *reception) grow(size int) bool {
+	if size > r.most {
+		return false
+	}
+	room := size
+	if r.keep != nil {
+		room = min(2*size, r.most)
+	}
+	if !r.count(room - cap(r.keep)) {
+		return false
+	}
+	r.keep = append(make([]byte, 0, room), r.keep...)
+	return true
+}
+
 // text is the content as it was committed, nil if it was not kept.
 func (r *reception) text(fields string) []byte {
-	if fields == "" || r.keep == nil {
+	switch {
+	case r.large:
+		return nil
+	case len(r.keep) == 0:
+		return []byte(fields + r.trace)
+	case fields == "":
 		return r.keep
 	}
 	return append([]byte(fields), r.keep...)
