@@ -18,10 +18,16 @@ import (
 
 // Append appends an event as the journal keeps it.
 func Append(dst []byte, e Event) []byte {
+	if dst == nil {
+		dst = make([]byte, 0, usual)
+	}
 	c := codec{out: append(dst, byte(e.kind()))}
 	e.fields(&c)
 	return c.out
 }
+
+// usual is as long as most events are, in octets.
+const usual = 256
 
 // Parse reads what Append wrote. The event does not refer to data.
 func Parse(data []byte) (Event, error) {
