@@ -33,13 +33,16 @@ var floors = map[string]int{
 
 	"internal/spool/memspool":    5,
 	"internal/transport/discard": 5,
+	"internal/transport/lmtp":    5,
 	"internal/transport/maildir": 5,
+	"internal/transport/pipe":    5,
 	"internal/transport/remote":  5,
 
 	"internal/dispatch": 6,
 	"internal/intake":   6,
 
-	"internal/cli":   7,
+	"internal/cli": 7,
+
 	"internal/cli/*": 8,
 
 	"cmd/posthouse": 9,

@@ -256,12 +256,12 @@ func TestBccIsInTheEnvelopeOnly(t *testing.T) {
 	m := letter()
 	m.To = message.AddressList{message.Group{Name: "G", Members: []message.Address{{Addr: "b@example.org"}, {Addr: "c@bücher.example"}}}}
 	m.Cc = message.AddressList{message.Address{Addr: "b@example.org"}}
-	m.Bcc = message.AddressList{message.Address{Name: "Hidden", Addr: "d@example.org"}}
-	want := []string{"b@example.org", "c@xn--bcher-kva.example", "d@example.org"}
+	m.Bcc = message.AddressList{message.Address{Name: "Hidden", Addr: "unnamed@example.org"}}
+	want := []string{"b@example.org", "c@xn--bcher-kva.example", "unnamed@example.org"}
 	if diff := cmp.Diff(want, m.Recipients()); diff != "" {
 		t.Error(diff)
 	}
-	if eml := write(t, m); strings.Contains(eml, "Hidden") || strings.Contains(eml, "d@example.org") || strings.Contains(eml, "Bcc") {
+	if eml := write(t, m); strings.Contains(eml, "Hidden") || strings.Contains(eml, "unnamed@example.org") || strings.Contains(eml, "Bcc") {
 		t.Error(eml)
 	}
 }

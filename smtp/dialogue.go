@@ -140,6 +140,8 @@ func (d *Dialogue) needRcpt() *Reply {
 	switch {
 	case d.rcpts > 0:
 		return nil
+	case d.tried && d.LMTP:
+		return outOfOrder("No valid recipients") // RFC 2033, 4.2
 	case d.tried:
 		return &Reply{CodeFailed, EnhancedCode{5, 5, 1}, "No valid recipients"}
 	}

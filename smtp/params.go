@@ -398,11 +398,11 @@ func parseMailParams(s string, offers ExtensionSet) (MailParams, *Reply) {
 			return unknownParam(a)
 		}
 		if slices.Contains(seen, a.name) {
-			return badParam(a, errors.New("is given twice"))
+			return badParam(a, errors.New("given twice"))
 		}
 		seen = append(seen, a.name)
 		if how.flag == a.has {
-			return badParam(a, errors.New("is with a value where there is none, or without one"))
+			return badParam(a, errors.New("it takes no value, or lacks one"))
 		}
 		if err := how.parse(&p, a.value); err != nil {
 			return badParam(a, err)
@@ -426,7 +426,7 @@ func parseRcptParams(s string, offers ExtensionSet) (RcptParams, *Reply) {
 		case !offers.Has(ExtDSN):
 			return unknownParam(a)
 		case a.name == "NOTIFY" && p.Notify != 0 || a.name == "ORCPT" && p.ORcpt.Type != "":
-			err = errors.New("is given twice")
+			err = errors.New("given twice")
 		case a.name == "NOTIFY":
 			p.Notify, err = parseNotify(a.value)
 		case a.name == "ORCPT":

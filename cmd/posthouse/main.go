@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -34,12 +35,22 @@ func execute() cli.Status {
 	status, told := cli.StatusOf(err)
 	if !told && !started {
 		status = cli.Usage // cobra refused the command line
-		err = fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())
+		err = refused(cmd, err)
 	}
 	if err != nil && err.Error() != "" {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", cmd.CommandPath(), cli.Printable(err.Error()))
 	}
 	return status
+}
+
+// refused says in one line why cobra does not take the command line.
+func refused(cmd *cobra.Command, err error) error {
+	text, meant, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	help := cmd.CommandPath() + " --help tells more"
+	if words := strings.Fields(meant); len(words) > 0 {
+		help = "did you mean " + strings.Join(words, " or ") + "? " + help
+	}
+	return fmt.Errorf("%s (%s)", text, help)
 }
 
 func rootCommand() *cobra.Command {
@@ -52,9 +63,11 @@ Try it in two terminals; no mail leaves this machine:
 
   posthouse run
   posthouse send --to you@example.org --subject hello --text "It works."`,
+		Version:       readVersion().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		run.Command(),
 		send.Command(),

@@ -23,14 +23,17 @@ func versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Say which version this is",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v := readVersion()
+			v, out := readVersion(), cmd.OutOrStdout()
+			show := func() error { _, err := fmt.Fprintln(out, v); return err }
 			if asJSON {
-				return cli.PrintJSON(cmd.OutOrStdout(), v)
+				show = func() error { return cli.PrintJSON(out, v) }
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), v)
-			return err
+			if err := show(); err != nil {
+				return cli.Fail(cli.IOErr, "%w", err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")

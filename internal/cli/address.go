@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -16,16 +17,34 @@ const LocalServer = "127.0.0.1:2525"
 func HostPort(s, port string) (string, error) {
 	host, p, err := net.SplitHostPort(s)
 	if err != nil {
-		host, p = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"), port
+		host, p = withoutBrackets(s), port
 	}
 	n, err := strconv.Atoi(p)
 	if err != nil || n < 0 || n > 65535 {
 		return "", Fail(Usage, "%q has no valid port (give HOST:PORT)", s)
 	}
-	if host == "" || strings.ContainsAny(host, " /[]") {
+	if !couldBeHost(host) {
 		return "", Fail(Usage, "%q names no host (give HOST:PORT)", s)
 	}
 	return net.JoinHostPort(host, p), nil
+}
+
+func withoutBrackets(s string) string {
+	if inner, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(inner, "]") {
+		return inner[:len(inner)-1]
+	}
+	return s
+}
+
+// couldBeHost spares a resolver what is no name: a port that stands alone, and
+// colons that make no IPv6 address.
+func couldBeHost(host string) bool {
+	if strings.Contains(host, ":") {
+		_, err := netip.ParseAddr(host)
+		return err == nil
+	}
+	_, err := strconv.ParseUint(host, 10, 64)
+	return err != nil && host != "" && !strings.ContainsAny(host, " /[]")
 }
 
 // DialStatus is the status for a connection that could not be made: there is

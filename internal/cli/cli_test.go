@@ -2,9 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +22,26 @@ func TestPrintable(t *testing.T) {
 	} {
 		if got := Printable(in); got != want {
 			t.Errorf("Printable(%q) is %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestPrintJSON: what JSON would let through to a terminal is escaped, and means
+// what it did.
+func TestPrintJSON(t *testing.T) {
+	for in, want := range map[string]string{
+		"你好 <a@b>":             `"你好 <a@b>"`,
+		"\x1b[2J\n\x00":        `"\u001b[2J\n\u0000"`,
+		"\x7f\u009b2J\u202e":   `"\u007f\u009b2J\u202e"`,
+		"\U000e0041\ufffd\xff": `"\udb40\udc41` + "\ufffd" + `\ufffd"`,
+	} {
+		var out bytes.Buffer
+		if err := PrintJSON(&out, in); err != nil || out.String() != want+"\n" {
+			t.Errorf("PrintJSON(%q) writes %q, %v; want %q", in, &out, err, want)
+		}
+		var back string
+		if err := json.Unmarshal(out.Bytes(), &back); err != nil || back != strings.ToValidUTF8(in, "\ufffd") {
+			t.Errorf("%q is read back as %q, %v", in, back, err)
 		}
 	}
 }
@@ -59,21 +79,26 @@ func TestOctets(t *testing.T) {
 func TestProgressLine(t *testing.T) {
 	begun := time.Unix(1000, 0)
 	p := &Progress{label: "sending", total: 4000, format: Octets, begun: begun, done: 1000}
-	got := p.line(begun.Add(2 * time.Second))
-	want := "sending [######------------------]  25% 1.0 kB of 4.0 kB, 500 B/s"
-	if got != want {
-		t.Errorf("the bar is\n%q, want\n%q", got, want)
+	forms := p.forms(begun.Add(2 * time.Second))
+	for width, want := range map[int]string{
+		80: "sending [######------------------]  25% 1.0 kB of 4.0 kB, 500 B/s",
+		66: "sending [######------------------]  25% 1.0 kB of 4.0 kB, 500 B/s",
+		65: "sending  25% 1.0 kB of 4.0 kB, 500 B/s", // the last column stays free
+		38: "sending  25%",
+		10: " 25%",
+		1:  " 25%",
+	} {
+		if got := widest(forms, width); got != want {
+			t.Errorf("%d wide, the bar is\n%q, want\n%q", width, got, want)
+		}
 	}
 }
 
 func TestProgressOnlyOnTerminal(t *testing.T) {
 	var out bytes.Buffer
 	p := NewProgress(&out, "sending", 10, Octets)
-	text, err := io.ReadAll(p.Reader(strings.NewReader("0123456789")))
+	p.Add(10)
 	p.Done()
-	if string(text) != "0123456789" || err != nil {
-		t.Errorf("read %q, %v through the bar", text, err)
-	}
 	if out.Len() != 0 {
 		t.Errorf("something was drawn on what is no terminal: %q", out.String())
 	}
@@ -108,6 +133,12 @@ func TestHostPort(t *testing.T) {
 		"mail.example:x":   "",
 		"mail.example:-1":  "",
 		"a b:25":           "",
+		"fe80::1%eth0":     "[fe80::1%eth0]:25",
+		"2525":             "",
+		"[::1":             "",
+		"::1]":             "",
+		"mail:25:25":       "",
+		"[mail]:25":        "mail:25",
 	} {
 		got, err := HostPort(in, "25")
 		if got != want || (err != nil) != (want == "") {

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -36,9 +39,40 @@ func unsafeRune(r rune) bool {
 	return r == utf8.RuneError || r != ' ' && !unicode.IsPrint(r)
 }
 
-// PrintJSON writes v as one line of JSON.
+// PrintJSON writes v as one line of JSON that is safe on a terminal.
 func PrintJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(SafeJSON(w))
 	enc.SetEscapeHTML(false) // "<a@b.example>" is for people too
 	return enc.Encode(v)
 }
+
+// SafeJSON returns a writer of JSON, of which each call brings whole characters.
+// What would not be safe on a terminal, though JSON allows it in a string, is
+// written as \u and four digits, which means the same: DEL, the controls beyond
+// ASCII, and what turns the direction of a line around.
+func SafeJSON(w io.Writer) io.Writer { return safeJSON{w} }
+
+type safeJSON struct{ w io.Writer }
+
+func (s safeJSON) Write(p []byte) (int, error) {
+	if !bytes.ContainsFunc(p, unsafeInJSON) {
+		return s.w.Write(p)
+	}
+	var safe []byte
+	for _, r := range string(p) {
+		if !unsafeInJSON(r) {
+			safe = utf8.AppendRune(safe, r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			safe = fmt.Appendf(safe, `\u%04x`, unit)
+		}
+	}
+	if _, err := s.w.Write(safe); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// unsafeInJSON lets the end of a line through, which is no part of a string.
+func unsafeInJSON(r rune) bool { return r != '\n' && r != utf8.RuneError && unsafeRune(r) }

@@ -54,15 +54,14 @@ func (p *Progress) Add(n int64) {
 	now := time.Now()
 	p.mu.Lock()
 	p.done += n
-	draw := now.Sub(p.drawn) >= drawEvery
-	if draw {
-		p.drawn = now
+	if now.Sub(p.drawn) < drawEvery {
+		p.mu.Unlock()
+		return
 	}
-	line := p.line(now)
+	p.drawn = now
+	forms := p.forms(now)
 	p.mu.Unlock()
-	if draw {
-		fmt.Fprint(p.out, "\r"+line+"\x1b[K")
-	}
+	fmt.Fprint(p.out, "\r"+widest(forms, Width(p.out))+"\x1b[K")
 }
 
 // Done takes the bar away.
@@ -72,27 +71,9 @@ func (p *Progress) Done() {
 	}
 }
 
-// Reader returns r with every octet that is read from it added to the bar.
-func (p *Progress) Reader(r io.Reader) io.Reader {
-	if p == nil {
-		return r
-	}
-	return progressReader{r, p}
-}
-
-type progressReader struct {
-	r io.Reader
-	p *Progress
-}
-
-func (r progressReader) Read(b []byte) (int, error) {
-	n, err := r.r.Read(b)
-	r.p.Add(int64(n))
-	return n, err
-}
-
-// line is the bar without what puts it in its place.
-func (p *Progress) line(now time.Time) string {
+// forms are the bar, without what puts it in its place, from the widest to the
+// narrowest.
+func (p *Progress) forms(now time.Time) []string {
 	part := 1.0
 	if p.total > 0 {
 		part = min(1, float64(p.done)/float64(p.total))
@@ -100,8 +81,38 @@ func (p *Progress) line(now time.Time) string {
 	full := int(part * barWidth)
 	bar := strings.Repeat("#", full) + strings.Repeat("-", barWidth-full)
 	rate := float64(p.done) / max(now.Sub(p.begun).Seconds(), 0.001)
-	return fmt.Sprintf("%s [%s] %3.0f%% %s of %s, %s/s",
-		p.label, bar, 100*part, p.format(p.done), p.format(p.total), p.format(int64(rate)))
+	percent := fmt.Sprintf("%3.0f%%", 100*part)
+	amounts := fmt.Sprintf("%s of %s, %s/s", p.format(p.done), p.format(p.total), p.format(int64(rate)))
+	return []string{
+		p.label + " [" + bar + "] " + percent + " " + amounts,
+		p.label + " " + percent + " " + amounts,
+		p.label + " " + percent,
+		percent,
+	}
+}
+
+// widest returns the first form that fits, and the last one if none does. A line
+// as wide as the terminal would begin the next one.
+func widest(forms []string, width int) string {
+	for _, f := range forms {
+		if len(f) < width {
+			return f
+		}
+	}
+	return forms[len(forms)-1]
+}
+
+// usualWidth is that of a terminal that does not tell its own.
+const usualWidth = 80
+
+// Width returns how many characters a line of the terminal has.
+func Width(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return usualWidth
 }
 
 // Octets prints an amount of octets for people: "640 B", "1.5 MB".

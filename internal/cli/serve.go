@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,6 +17,9 @@ const LastWords = 8 * time.Second
 
 // Listen listens on "host:port". Its errors say what to do about them.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	if port, ok := strings.CutPrefix(addr, ":"); ok && port != "" {
+		return nil, Fail(Usage, "%q names no host (127.0.0.1:%s keeps to this machine, 0.0.0.0:%s is open to all)", addr, port, port)
+	}
 	addr, err := HostPort(addr, "2525")
 	if err != nil {
 		return nil, err
@@ -46,7 +50,7 @@ func Serve(ctx context.Context, server *smtpserver.Server, l net.Listener) error
 	case <-ctx.Done():
 	}
 	if server.Log != nil {
-		server.Log.Info("ending", "longest", LastWords)
+		server.Log.Info("ending", "longest", LastWords.String())
 	}
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), LastWords)
 	defer cancel()

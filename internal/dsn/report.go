@@ -114,7 +114,7 @@ func failure(o mail.Outcome) smtp.EnhancedCode {
 }
 
 // worst is the action that the report is about: a failure if there is one, then
-// a delay, then a success.
+// a delay, then a success, which is the order of the constants.
 func (r *Report) worst() mail.Action {
 	var worst mail.Action
 	for _, to := range r.Recipients {

@@ -27,7 +27,7 @@ func (r *Report) global() bool {
 }
 
 func (p *printer) statusPart(r *Report, global bool) {
-	s := status7{p, global}
+	s := statusPrinter{p, global}
 	if global {
 		p.part("message/global-delivery-status", "Delivery report", "8bit")
 	} else {
@@ -44,13 +44,13 @@ func (p *printer) statusPart(r *Report, global bool) {
 	}
 }
 
-// status7 prints the fields of the second part, in ASCII or in UTF-8.
-type status7 struct {
+// statusPrinter prints the fields of the second part, in ASCII or in UTF-8.
+type statusPrinter struct {
 	p      *printer
 	global bool
 }
 
-func (s status7) recipient(to *Recipient) {
+func (s statusPrinter) recipient(to *Recipient) {
 	s.address("Original-Recipient", to.Original)
 	s.address("Final-Recipient", to.Final)
 	s.field("Action", to.Action.String())
@@ -63,13 +63,13 @@ func (s status7) recipient(to *Recipient) {
 	}
 }
 
-func (s status7) typed(name, kind, value string) {
+func (s statusPrinter) typed(name, kind, value string) {
 	if value != "" {
 		s.field(name, kind+"; "+value)
 	}
 }
 
-func (s status7) date(name string, at time.Time) {
+func (s statusPrinter) date(name string, at time.Time) {
 	if !at.IsZero() {
 		s.field(name, message.FormatDate(at))
 	}
@@ -77,7 +77,7 @@ func (s status7) date(name string, at time.Time) {
 
 // address prints an address with its type; one in UTF-8 where only ASCII may
 // stand as RFC 6533, 3 has it.
-func (s status7) address(name string, a smtp.ORcpt) {
+func (s statusPrinter) address(name string, a smtp.ORcpt) {
 	switch {
 	case a.Addr == "":
 	case !s.global && !isASCII(a.Addr):
@@ -89,7 +89,7 @@ func (s status7) address(name string, a smtp.ORcpt) {
 
 // field prints a field, folded at its spaces where it would be longer than a
 // line should be. Without a value there is no field.
-func (s status7) field(name, value string) {
+func (s statusPrinter) field(name, value string) {
 	value = clean(value)
 	if !s.global {
 		value = asciiOnly(value)

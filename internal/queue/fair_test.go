@@ -153,7 +153,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 // TestSameSeedSameStory lives the same life twice, in a process whose maps are
 // in another order each time.
 func TestSameSeedSameStory(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		if a, b := storm(t, seed, 1), storm(t, seed, 1); a != b {
 			t.Fatalf("seed %d: two stories:\n%s\n%s", seed, a, b)
 		}
@@ -202,23 +202,24 @@ func storm(t *testing.T, life, seed uint64) string {
 }
 
 // TestDestinationsAtTheirLimitAreNotVisited counts the steps that a delivery to
-// a free destination takes while 100,000 others are at their limit, shut, or
-// wait for their rate.
+// a free destination takes while 100,000 others are at their limit, or 10,000
+// are shut or wait for their rate.
 func TestDestinationsAtTheirLimitAreNotVisited(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		limit queue.Limits
-		busy  string // what becomes of the deliveries of the 100,000
+		name   string
+		others int
+		limit  queue.Limits
+		busy   string // what becomes of the deliveries of the others
 	}{
-		{"at their limit", queue.Limits{Deliveries: 1}, ""},
-		{"down", queue.Limits{Deliveries: 1}, "down"},
-		{"waiting for their rate", queue.Limits{Deliveries: 1, Rate: 1, Per: time.Hour}, "ok"},
+		{"at their limit", 100_000, queue.Limits{Deliveries: 1}, ""},
+		{"down", 10_000, queue.Limits{Deliveries: 1}, "down"},
+		{"waiting for their rate", 10_000, queue.Limits{Deliveries: 1, Rate: 1, Per: time.Hour}, "ok"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			few, many := stepsBeside(t, 100, c.limit, c.busy), stepsBeside(t, 100_000, c.limit, c.busy)
-			t.Logf("%d steps beside 100 destinations, %d beside 100,000", few, many)
+			few, many := stepsBeside(t, 100, c.limit, c.busy), stepsBeside(t, c.others, c.limit, c.busy)
+			t.Logf("%d steps beside 100 destinations, %d beside %d", few, many, c.others)
 			if many > few+40 { // a heap of 100,000 is 10 levels deeper, for each of a few moves
-				t.Errorf("%d steps beside 100 destinations, %d beside 100,000", few, many)
+				t.Errorf("%d steps beside 100 destinations, %d beside %d", few, many, c.others)
 			}
 		})
 	}
@@ -287,5 +288,68 @@ func TestTheWindowIsSharedFairly(t *testing.T) {
 		if flooded <= 200 && s.Load().Room == 0 {
 			t.Errorf("%d destinations leave no room for another", flooded)
 		}
+	}
+}
+
+// TestDownIsKnownOnce counts what it costs to learn that a destination is down
+// for which 10 or 10,000 messages wait.
+func TestDownIsKnownOnce(t *testing.T) {
+	steps := func(waiting int) int {
+		p := &post{now: start, s: queue.New(queue.Options{Window: 1_000_000})}
+		for range waiting {
+			p.add(t, "a", "d", 0)
+		}
+		starts, _ := p.s.Next(p.now)
+		before := p.s.Steps()
+		for _, d := range starts {
+			p.s.Settle(p.now, d.ID, []mail.Outcome{(&player{now: p.now}).outcome(0, "down")})
+		}
+		for range 6 { // probes
+			p.now = p.s.Wake()
+			starts, _ = p.s.Next(p.now)
+			if len(starts) != 1 || !starts[0].Probe {
+				t.Fatalf("%d starts", len(starts))
+			}
+			p.s.Settle(p.now, starts[0].ID, []mail.Outcome{(&player{now: p.now}).outcome(0, "down")})
+		}
+		return p.s.Steps() - before
+	}
+	if few, many := steps(10), steps(10_000); many > few+10*20 {
+		t.Errorf("%d steps if 10 wait, %d if 10,000 do", few, many)
+	}
+}
+
+// TestDestinationsWithoutMailAreForgotten sends one message each to more
+// destinations than are remembered.
+func TestDestinationsWithoutMailAreForgotten(t *testing.T) {
+	p := &post{now: start, s: queue.New(queue.Options{})}
+	const many = 30_000
+	for i := range many {
+		p.add(t, "a", fmt.Sprint(i), 0)
+		starts, _ := p.s.Next(p.now)
+		p.s.Settle(p.now, starts[0].ID, []mail.Outcome{{Fate: mail.Relayed}})
+	}
+	if n := p.s.Load().Destinations; n != 10_000 {
+		t.Errorf("%d destinations are remembered", n)
+	}
+	if _, known := p.s.Destination(hop(fmt.Sprint(many-1), "mx")); !known {
+		t.Error("the last one is forgotten")
+	}
+	if err := p.s.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTimesBeyondTheCalendar holds a message until the year 9999.
+func TestTimesBeyondTheCalendar(t *testing.T) {
+	s := queue.New(queue.Options{})
+	s.Add(start, queue.Job{
+		Arrived: start, Hold: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+		By: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), ByMode: smtp.ByReturn,
+		To: []queue.Recipient{{Hop: hop("d", "mx")}},
+	})
+	starts, decisions := s.Next(start.AddDate(50, 0, 0))
+	if len(starts) > 0 || len(decisions) > 0 {
+		t.Errorf("%v, %v", starts, decisions)
 	}
 }

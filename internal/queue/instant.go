@@ -9,11 +9,21 @@ import (
 // than a [time.Time]. Zero is no time at all, as of a zero time.Time.
 type instant int64
 
-const never instant = math.MaxInt64
+const (
+	never instant = math.MaxInt64
+	// far is in the year 2116: later times, which a client may well name, are
+	// taken for it, and what is added to it does not overflow.
+	far instant = 1 << 62
+)
 
 func instantOf(t time.Time) instant {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t.Unix() >= int64(far/1e9):
+		return far
+	case t.Unix() < 1:
+		return 1
 	}
 	return instant(t.UnixNano())
 }

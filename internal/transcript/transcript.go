@@ -32,6 +32,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Script is a dialogue that can be played.
@@ -162,8 +163,10 @@ func (s *Script) play(conn net.Conn, me byte, secure func(net.Conn) *tls.Conn) (
 	return nil
 }
 
+// ignoreClosed drops what closing says when the other side was first: TLS then
+// has nobody to say farewell to.
 func ignoreClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.EPIPE) {
 		return nil
 	}
 	return err

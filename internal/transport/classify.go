@@ -61,6 +61,17 @@ func afterMail(stage smtp.Verb) bool {
 	return false
 }
 
+// TooMany reports whether a recipient was refused only because there are others
+// (RFC 5321, 4.5.3.1.10, which has 552 mean the same).
+func TooMany(o *smtpclient.Outcome) bool {
+	if o.Err == nil || o.Stage != smtp.VerbRCPT || o.Reply == nil {
+		return false
+	}
+	e := o.Reply.Enhanced
+	said := e.IsZero() || e[1] == 5 && e[2] == 3
+	return said && (o.Reply.Code == smtp.CodeInsufficientStorage || o.Reply.Code == smtp.CodeExceededStorage)
+}
+
 // Unreached makes an outcome of why there is no connection that is ready for MAIL:
 // deferred and HostDown; or failed, if the server has refused its service for good,
 // as its greeting or its answer to EHLO (RFC 5321, 3.1; RFC 7504).
@@ -118,18 +129,23 @@ func Unreadable(err error) mail.Outcome {
 	}
 }
 
-// maxReply is how many octets of a reply's text are kept in an outcome.
+// maxReply is how many octets of a reply's text, or of a line, are kept.
 const maxReply = 1000
 
 // Local makes a reply that is ours: one printable line.
 func Local(code smtp.Code, enhanced smtp.EnhancedCode, format string, args ...any) *smtp.Reply {
-	text := strings.Map(func(r rune) rune {
+	return &smtp.Reply{Code: code, Enhanced: enhanced, Text: Line(fmt.Sprintf(format, args...))}
+}
+
+// Line makes one printable line, of the length that an outcome keeps, of what may
+// have come from outside.
+func Line(s string) string {
+	return clip(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError || r >= 0x80 && r < 0xa0 {
 			return ' '
 		}
 		return r
-	}, fmt.Sprintf(format, args...))
-	return Clip(&smtp.Reply{Code: code, Enhanced: enhanced, Text: text})
+	}, s))
 }
 
 // Clip returns a reply with as much of its text as an outcome keeps.
@@ -138,10 +154,17 @@ func Clip(r *smtp.Reply) *smtp.Reply {
 		return r
 	}
 	short := *r
+	short.Text = clip(r.Text)
+	return &short
+}
+
+func clip(s string) string {
+	if len(s) <= maxReply {
+		return s
+	}
 	at := maxReply
-	for at > 0 && !utf8.RuneStart(r.Text[at]) {
+	for at > 0 && !utf8.RuneStart(s[at]) {
 		at--
 	}
-	short.Text = strings.TrimRight(r.Text[:at], "\n") + "..."
-	return &short
+	return strings.TrimRight(s[:at], "\n") + "..."
 }

@@ -2,9 +2,11 @@ package smtpclient
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/emersion/go-sasl"
 
@@ -130,6 +132,14 @@ func (c *Conn) choose(a *Auth) (*mechanism, error) {
 	return nil, fmt.Errorf("%w: the server offers %q", ErrNoMechanism, c.ext.Mechanisms)
 }
 
+// forgetSecret takes what was said last in an exchange out of the reply to it:
+// some servers repeat what they do not like, and replies are logged.
+func (c *Conn) forgetSecret(r *smtp.Reply) {
+	if c.secret != "" && r.Code != smtp.CodeChallenge {
+		r.Text = strings.ReplaceAll(r.Text, c.secret, "***")
+	}
+}
+
 // maxSteps bounds the challenges of one exchange.
 const maxSteps = 8
 
@@ -139,6 +149,8 @@ func (c *Conn) exchange(client sasl.Client) error {
 	if err != nil {
 		return err
 	}
+	defer func() { c.secret = "" }()
+	c.secret = base64.StdEncoding.EncodeToString(initial)
 	r, err := c.ask(smtp.Auth{Mechanism: name, Initial: initial, HasInitial: initial != nil})
 	for range maxSteps {
 		if err != nil || r.Code != smtp.CodeChallenge {

@@ -277,6 +277,59 @@ func TestEndlessChallenges(t *testing.T) {
 	}
 }
 
+// greedy is a SCRAM server that wants more iterations than anybody needs.
+type greedy string
+
+func (count greedy) Next(first []byte) ([]byte, bool, error) {
+	_, nonce, _ := strings.Cut(string(first), "r=")
+	return []byte("r=" + nonce + "x,s=c2FsdA==,i=" + string(count)), false, nil
+}
+
+// TestTooManyIterations: a server cannot keep us busy with our own password,
+// which no context and no time limit would end.
+func TestTooManyIterations(t *testing.T) {
+	for _, count := range []string{"2000001", "2000000000", "99999999999999999999", "-1"} {
+		s := &fake{offers: []string{"AUTH SCRAM-SHA-256"}, sasl: func(string, *tls.Conn) sasl.Server { return greedy(count) }}
+		connect(t, nil, s, func(ctx context.Context, c *smtpclient.Conn) {
+			err := c.Auth(ctx, &smtpclient.Auth{Username: "user", Password: "secret"})
+			if err == nil || !strings.Contains(err.Error(), "iterations") {
+				t.Errorf("%s: error %v", count, err)
+			}
+			if c.Err() != nil {
+				t.Errorf("%s: the connection is gone: %v", count, c.Err())
+			}
+		})
+	}
+}
+
+// TestEchoedSecret: a server that repeats what it was told does not bring the
+// secret into errors or the trace.
+func TestEchoedSecret(t *testing.T) {
+	const said = "AUTH PLAIN AHVzZXIAc2VjcmV0"
+	for _, replies := range []map[string]string{
+		{said: "500-5.5.1 what is this:\r\n500 5.5.1 " + said + "?\r\n"},
+		{"AUTH": "334 VXNlcm5hbWU6\r\n", "dXNlcg==": "334 UGFzc3dvcmQ6\r\n", "c2VjcmV0": "535 5.7.8 c2VjcmV0 is wrong\r\n"},
+	} {
+		var seen []string
+		note := func(_ time.Time, line string) { seen = append(seen, line) }
+		mechanism := "PLAIN"
+		if _, ok := replies[said]; !ok {
+			mechanism = "LOGIN"
+		}
+		d := &smtpclient.Dialer{Trace: &smtpclient.Trace{Sent: note, Received: note}}
+		connect(t, d, &fake{offers: []string{"AUTH PLAIN LOGIN"}, replies: replies}, func(ctx context.Context, c *smtpclient.Conn) {
+			err := c.Auth(ctx, &smtpclient.Auth{Mechanism: mechanism, Username: "user", Password: "secret", AllowPlaintext: true})
+			var refused *smtpclient.AuthError
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), "***") {
+				t.Errorf("%s: error %v", mechanism, err)
+			}
+			if all := strings.Join(seen, "\n") + err.Error(); strings.Contains(all, "c2VjcmV0") {
+				t.Errorf("%s: the secret shows:\n%s", mechanism, all)
+			}
+		})
+	}
+}
+
 // TestAuthErrors: the codes of RFC 4954, 6, and the connection lives on.
 func TestAuthErrors(t *testing.T) {
 	for reply, want := range map[string]error{

@@ -21,11 +21,12 @@ type Conn struct {
 	r      *smtp.Reader
 	trace  tracer
 
-	ctx  context.Context // of the call under way
-	out  []byte          // said, but not yet written
-	late error           // a write failed; replies may still come
-	dead error           // the connection cannot be used any more
-	text []byte          // memory for the text of messages
+	ctx    context.Context // of the call under way
+	out    []byte          // said, but not yet written
+	late   error           // a write failed; replies may still come
+	dead   error           // the connection cannot be used any more
+	secret string          // said last in AUTH, as it was on the wire
+	text   []byte          // memory for the text of messages
 
 	greeting *smtp.Reply
 	ext      smtp.Extensions

@@ -117,6 +117,7 @@ func (c *Conn) hear(verb smtp.Verb) (*smtp.Reply, error) {
 		}
 		return nil, c.fail(verb, err)
 	}
+	c.forgetSecret(r)
 	c.trace.received(r)
 	switch {
 	case !understood(verb, r):

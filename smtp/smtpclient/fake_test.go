@@ -192,7 +192,7 @@ func fates(r *smtpclient.Result) string {
 	var all []string
 	for i := range r.Recipients {
 		o := &r.Recipients[i]
-		s := []string{"accepted", "temporary", "permanent", "unknown"}[o.Fate()]
+		s := o.Fate().String()
 		if o.Reply != nil {
 			s += " " + o.Reply.Code.String()
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -73,6 +74,7 @@ func (c *Conn) respond(client sasl.Client, r *smtp.Reply) (*smtp.Reply, error) {
 		response, err = client.Next(challenge)
 	}
 	if err == nil {
+		c.secret = base64.StdEncoding.EncodeToString(response)
 		c.out = smtp.AppendSASL(c.out, response)
 	} else {
 		c.out = append(c.out, "*\r\n"...)
@@ -220,7 +222,17 @@ func (s *scramConversation) Start() (string, []byte, error) {
 	return s.name, []byte(first), err
 }
 
+// maxIterations bounds the work that a server can make of a password, to about
+// a second. RFC 7677 asks for 4096 at least, and nobody for a million.
+const maxIterations = 2_000_000
+
 func (s *scramConversation) Next(challenge []byte) ([]byte, error) {
+	for field := range strings.SplitSeq(string(challenge), ",") {
+		count, ok := strings.CutPrefix(field, "i=")
+		if n, err := strconv.ParseUint(count, 10, 64); ok && (err != nil || n > maxIterations) {
+			return nil, fmt.Errorf("SCRAM: %q iterations, %d are allowed", count, maxIterations)
+		}
+	}
 	response, err := s.talk.Step(string(challenge))
 	return []byte(response), err
 }

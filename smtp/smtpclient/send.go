@@ -102,6 +102,21 @@ const (
 	Unknown               // may have been accepted
 )
 
+// String returns the fate as a word: "accepted".
+func (f Fate) String() string {
+	switch f {
+	case Accepted:
+		return "accepted"
+	case Temporary:
+		return "temporary"
+	case Permanent:
+		return "permanent"
+	case Unknown:
+		return "unknown"
+	}
+	return ""
+}
+
 // Fate returns the outcome in one word.
 func (o *Outcome) Fate() Fate {
 	switch {

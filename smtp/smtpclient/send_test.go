@@ -275,3 +275,21 @@ func TestLongEncoded(t *testing.T) {
 		}
 	}
 }
+
+// TestUntoldSize: a text whose size nobody tells is counted while it is looked
+// at, and held against SIZE before any of it is sent.
+func TestUntoldSize(t *testing.T) {
+	s := &fake{offers: []string{"PIPELINING", "SIZE 100000"}}
+	connect(t, plain(nil), s, func(ctx context.Context, c *smtpclient.Conn) {
+		long := body{text: "Subject: long\r\n\r\n" + strings.Repeat("x\r\n", 50000), size: -1}
+		res, err := c.Send(ctx, envelope(t, "r@b.test"), long)
+		o := &res.Recipients[0]
+		if err != nil || o.Fate() != smtpclient.Permanent || o.Reply.Code != 552 || !o.Local {
+			t.Errorf("a text that is too long: %v, %v", err, o)
+		}
+		res, err = c.Send(ctx, envelope(t, "r@b.test"), body{text: "Subject: short\r\n\r\nx\r\n", size: -1})
+		if err != nil || !res.Accepted() {
+			t.Errorf("a text that is not: %v, %v", err, res)
+		}
+	})
+}

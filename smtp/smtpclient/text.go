@@ -143,7 +143,9 @@ func (e *exact) Read(p []byte) (int, error) {
 func (x *text) inspect(r io.Reader, buf []byte) error {
 	var check smtp.LineCheck
 	var inspector message.Inspector
+	size := int64(0)
 	for n, err := len(buf), error(nil); ; {
+		size += int64(n)
 		if fault := check.Check(buf[:n]); fault != nil {
 			return fault
 		}
@@ -156,6 +158,9 @@ func (x *text) inspect(r io.Reader, buf []byte) error {
 		n, err = fill(r, buf)
 	}
 	x.kind, x.utf8 = kindOf(inspector.Traits())
+	if x.size < 0 {
+		x.size = size // for SIZE=; nobody told
+	}
 	return check.End()
 }
 

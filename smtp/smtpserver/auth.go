@@ -41,18 +41,23 @@ func (c *Conn) auth(cmd smtp.Auth) {
 		c.refuse(smtp.VerbAUTH, smtp.Replyf(smtp.CodeEncryptionRequired, smtp.EnhancedCode{5, 7, 11}, "Mechanism %s needs TLS", cmd.Mechanism))
 		return
 	}
-	if r := c.exchange(a, cmd); r != nil {
-		c.log(slog.LevelInfo, "authentication failed", "mechanism", cmd.Mechanism, "reply", r)
-		c.refuse(smtp.VerbAUTH, r)
-		return
+	switch err := c.exchange(a, cmd); {
+	case err == errEnded:
+	case err != nil:
+		c.notAuthenticated(cmd.Mechanism, err)
+	default:
+		c.mechanism = cmd.Mechanism
+		c.dialogue.Done(cmd)
+		c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeAuthenticated, Enhanced: smtp.EnhancedCode{2, 7, 0}, Text: "Authentication succeeded"})
 	}
-	c.mechanism = cmd.Mechanism
-	c.dialogue.Done(cmd)
-	c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeAuthenticated, Enhanced: smtp.EnhancedCode{2, 7, 0}, Text: "Authentication succeeded"})
 }
 
-// exchange goes through a SASL exchange; nil: the client is who it says.
-func (c *Conn) exchange(a Authenticator, cmd smtp.Auth) *smtp.Reply {
+// errEnded says that the session came to its end in an exchange.
+var errEnded = errors.New("session ended")
+
+// exchange goes through a SASL exchange. Without an error the client is who it
+// says.
+func (c *Conn) exchange(a Authenticator, cmd smtp.Auth) error {
 	sasl, err := a.Authenticate(c.ctx, cmd.Mechanism)
 	if err != nil {
 		return c.asReply(err)
@@ -63,23 +68,25 @@ func (c *Conn) exchange(a Authenticator, cmd smtp.Auth) *smtp.Reply {
 	}
 	for range maxAuthRounds {
 		challenge, done, err := sasl.Next(response)
-		if err != nil {
-			return c.notAuthenticated(err)
+		if err != nil || done && len(challenge) == 0 {
+			return err
+		}
+		c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeChallenge, Text: base64.StdEncoding.EncodeToString(challenge)})
+		if response, err = c.response(); err != nil {
+			return err
+		}
+		if done && len(response) > 0 {
+			return smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 2}, "The exchange was over; an empty line was due")
 		}
 		if done {
 			return nil
-		}
-		c.reply(smtp.VerbAUTH, &smtp.Reply{Code: smtp.CodeChallenge, Text: base64.StdEncoding.EncodeToString(challenge)})
-		var r *smtp.Reply
-		if response, r = c.response(); r != nil {
-			return r
 		}
 	}
 	return smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 7, 0}, "The exchange is too long")
 }
 
 // response reads one response of the client.
-func (c *Conn) response() ([]byte, *smtp.Reply) {
+func (c *Conn) response() ([]byte, error) {
 	line, err := c.await()
 	switch {
 	case errors.Is(err, smtp.ErrLineTooLong):
@@ -88,7 +95,7 @@ func (c *Conn) response() ([]byte, *smtp.Reply) {
 		return nil, smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 2}, "%v in the response", err)
 	case err != nil:
 		c.unread(err)
-		return nil, &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: smtp.EnhancedCode{4, 4, 2}, Text: "Connection lost"}
+		return nil, errEnded
 	}
 	c.traceInSecret()
 	if bytes.Equal(line, []byte("*")) {
@@ -101,10 +108,13 @@ func (c *Conn) response() ([]byte, *smtp.Reply) {
 	return response, nil
 }
 
-func (c *Conn) notAuthenticated(err error) *smtp.Reply {
-	var r *smtp.Reply
-	if errors.As(err, &r) {
-		return r
+// notAuthenticated tells the client that it is not let in.
+func (c *Conn) notAuthenticated(mechanism string, err error) {
+	r := refusal(err)
+	if r == nil {
+		r = &smtp.Reply{Code: smtp.CodeBadCredentials, Enhanced: smtp.EnhancedCode{5, 7, 8}, Text: "Authentication credentials invalid"}
 	}
-	return &smtp.Reply{Code: smtp.CodeBadCredentials, Enhanced: smtp.EnhancedCode{5, 7, 8}, Text: "Authentication credentials invalid"}
+	// The error itself may quote what the client said.
+	c.log(slog.LevelInfo, "authentication failed", "mechanism", mechanism, "reply", r.Error())
+	c.refuse(smtp.VerbAUTH, r)
 }

@@ -40,16 +40,20 @@ func (c *Conn) bdat(cmd smtp.Bdat) {
 	if err == nil && b.err == nil {
 		_, _ = io.Copy(io.Discard, b) // the Handler has read enough
 	}
-	if b.err == errAborted || b.err == nil && c.closing {
+	if b.err == errAborted {
 		c.endTransaction()
 		return
 	}
 	fault := b.fault()
-	if end := c.discard(true, b.chunk.Drain); end != nil {
-		fault = end
+	if broken := c.discard(true, b.chunk.Drain); broken != nil {
+		if fault != nil {
+			err = fault
+		}
+		fault = broken
 	}
 	c.pauseText()
-	c.conclude(smtp.VerbBDAT, replies, err, fault)
+	c.conclude(smtp.VerbBDAT, b.last, replies, c.verdict(err, fault))
+	c.leaveUnread(fault)
 }
 
 // passOver reads the chunk of a BDAT that is refused, for the client sends it
@@ -58,10 +62,11 @@ func (c *Conn) passOver(cmd smtp.Bdat, r *smtp.Reply) {
 	c.beginText(&c.server.limits)
 	err := c.discard(true, c.reader.Chunk(cmd.Size).Drain)
 	c.pauseText()
-	if err != nil {
+	if err != nil && !errors.Is(err, errDiscard) {
 		r = c.faulty(err)
 	}
 	c.refuse(smtp.VerbBDAT, r)
+	c.leaveUnread(err)
 }
 
 // begin goes over to the next chunk.

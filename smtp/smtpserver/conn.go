@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/posthouse/posthouse/smtp"
@@ -28,8 +29,7 @@ type Conn struct {
 	session  Session
 	tx       Transaction
 	params   smtp.MailParams // of tx
-	rcpts    int
-	pending  smtp.Command // read but not yet carried out
+	pending  smtp.Command    // read but not yet carried out
 
 	ctx     context.Context
 	end     context.CancelFunc
@@ -42,11 +42,13 @@ type Conn struct {
 	askedUTF8 bool // by VRFY or EXPN
 	proxied   []smtp.XClientAttr
 	mechanism string // of the AUTH that succeeded
+	secretive bool   // AUTH came last: what is no command may be a secret
 
-	errors    int
-	messages  int
-	discarded int64
-	closing   bool
+	errors     int
+	messages   int
+	discarded  int64
+	closing    bool
+	unreadText bool // the client is still sending, and nobody reads it
 }
 
 func newConn(s *Server, nc net.Conn, id uint64) *Conn {
@@ -114,27 +116,50 @@ func (c *Conn) Protocol() string {
 // serve is the life of a connection.
 func (c *Conn) serve() {
 	defer c.server.leave(c)
-	defer c.nc.Close()
+	defer func() { c.nc.Close() }() // TLS may have come in between
 	defer c.recovered()
 	c.ctx, c.end = context.WithCancel(c.server.base)
 	defer c.end()
 	c.began = time.Now()
-	c.peer = addrPort(c.nc.RemoteAddr())
-	c.reader = smtp.NewReader(&c.link, &c.server.buffers)
+	c.reader = smtp.NewReader((*incoming)(&c.link), &c.server.buffers)
 	defer c.reader.Release()
-	if c.open() {
+	if c.identify() && c.open() {
 		defer c.session.Close()
 		defer c.abort()
 		c.talk()
 	}
 	_ = c.flush() // the client may be gone
+	if c.unreadText {
+		c.linger()
+	}
 }
+
+// linger gives the client a while to find our last reply. Were the connection
+// closed at once, with octets unread, a reset would go out, and many systems
+// throw away what came before one.
+func (c *Conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.nc, lingerSize)
+}
+
+// What linger waits for at the most.
+const (
+	lingerTime = 2 * time.Second
+	lingerSize = 16 << 20
+)
 
 // recovered keeps one connection's panic from ending the others.
 func (c *Conn) recovered() {
-	if p := recover(); p != nil {
-		c.server.log.Error("panic in a session", "client", c.peer, "panic", p, "stack", string(debug.Stack()))
+	p := recover()
+	if p == nil {
+		return
 	}
+	c.log(slog.LevelError, "panic in a session", "panic", p, "stack", string(debug.Stack()))
+	c.bye(smtp.EnhancedCode{4, 3, 0}, "Local error in processing")
+	_ = c.flush()
 }
 
 // talk carries out commands until the connection is at its end.
@@ -161,8 +186,8 @@ func (c *Conn) next() smtp.Command {
 			c.unread(err)
 			continue
 		}
-		c.traceIn(line)
 		cmd, err := c.grammar.Parse(line)
+		c.traceIn(cmd, line)
 		if err == nil {
 			return cmd
 		}
@@ -255,9 +280,9 @@ func (c *Conn) carryOut(cmd smtp.Command) {
 		c.data()
 	case smtp.Rset:
 		c.abort()
-		c.reply(smtp.VerbRSET, &smtp.Reply{Code: smtp.CodeOK, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "OK"})
+		c.ok(smtp.VerbRSET, smtp.EnhancedCode{2, 0, 0}, "OK")
 	case smtp.Noop:
-		c.reply(smtp.VerbNOOP, &smtp.Reply{Code: smtp.CodeOK, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "OK"})
+		c.ok(smtp.VerbNOOP, smtp.EnhancedCode{2, 0, 0}, "OK")
 	case smtp.Quit:
 		c.abort()
 		c.reply(smtp.VerbQUIT, &smtp.Reply{Code: smtp.CodeClosing, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "closing connection"})
@@ -293,6 +318,13 @@ func (c *Conn) permit(cmd smtp.Command) *smtp.Reply {
 			return smtp.Replyf(smtp.CodeAuthRequired, smtp.EnhancedCode{5, 7, 0}, "Authentication required")
 		}
 	case smtp.Auth:
+	case smtp.StartTLS, smtp.XClient:
+		// Both forget what was said before (RFC 3207, 4.2), and a Session that
+		// let somebody in cannot.
+		if c.mechanism != "" {
+			return smtp.Replyf(smtp.CodeBadSequence, smtp.EnhancedCode{5, 5, 1}, "Already authenticated")
+		}
+		return nil
 	default:
 		return nil
 	}
@@ -312,7 +344,7 @@ func (c *Conn) abort() {
 // endTransaction takes the transaction out of the connection.
 func (c *Conn) endTransaction() Transaction {
 	tx := c.tx
-	c.tx, c.params, c.rcpts = nil, smtp.MailParams{}, 0
+	c.tx, c.params = nil, smtp.MailParams{}
 	c.dialogue.EndTransaction()
 	return tx
 }
@@ -329,23 +361,26 @@ func (c *Conn) unknown(cmd smtp.Unknown) {
 			return
 		}
 	}
-	c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 1}, "Command %q is not known; HELP lists those that are", cmd.Name))
+	c.refuse(smtp.VerbUnknown, smtp.Replyf(smtp.CodeUnrecognized, smtp.EnhancedCode{5, 5, 1}, "Command is not known; HELP lists those that are"))
 }
 
-// answer sends a reply of the Session, counting refusals.
-func (c *Conn) answer(v smtp.Verb, r *smtp.Reply) {
-	if r.Code.Positive() {
-		c.reply(v, r)
-		return
+// answer sends a reply of the Session, and counts it if it is a refusal for
+// good: a client is not to blame for our full disk. It reports whether the client
+// was told yes.
+func (c *Conn) answer(v smtp.Verb, r *smtp.Reply) bool {
+	yes := c.reply(v, r)
+	if !yes && r.Code.Permanent() {
+		c.refused()
 	}
-	c.refuse(v, r)
+	return yes
 }
 
-// refuse sends a negative reply and counts it: a client that is refused too
-// often is told 421.
-func (c *Conn) refuse(v smtp.Verb, r *smtp.Reply) {
-	c.reply(v, r)
-	if r.Code == smtp.CodeUnavailable || c.closing {
+// refuse sends a negative reply and counts it.
+func (c *Conn) refuse(v smtp.Verb, r *smtp.Reply) { c.answer(v, r) }
+
+// refused counts a refusal: a client that is refused too often is told 421.
+func (c *Conn) refused() {
+	if c.closing {
 		return
 	}
 	c.errors++
@@ -354,29 +389,32 @@ func (c *Conn) refuse(v smtp.Verb, r *smtp.Reply) {
 	}
 }
 
-// bye tells the client 421 and ends the connection.
+// bye tells the client 421 and ends the connection, unless it is ended already.
 func (c *Conn) bye(e smtp.EnhancedCode, text string) {
+	if c.closing {
+		return
+	}
 	c.reply(smtp.VerbUnknown, &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: e, Text: text})
 	c.closing = true
 	c.log(slog.LevelInfo, "connection closed by us", "reason", text)
 }
 
-// reply writes a reply to a verb. One that may not answer the verb is a mistake
-// of the Handler: the client is told 451, or 421 where not even that is allowed.
-func (c *Conn) reply(v smtp.Verb, r *smtp.Reply) {
+// ok tells the client 250.
+func (c *Conn) ok(v smtp.Verb, e smtp.EnhancedCode, text string) {
+	c.reply(v, &smtp.Reply{Code: smtp.CodeOK, Enhanced: e, Text: text})
+}
+
+// reply writes a reply to a verb and reports whether it is a positive one.
+func (c *Conn) reply(v smtp.Verb, r *smtp.Reply) bool {
 	if !v.Permits(r.Code) || !r.Code.Valid() {
-		c.log(slog.LevelError, "reply is not legal for its command", "command", v, "reply", r)
-		r = &smtp.Reply{Code: smtp.CodeLocalError, Enhanced: smtp.EnhancedCode{4, 3, 0}, Text: "Local error in processing"}
-		if !v.Permits(r.Code) {
-			r = &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: smtp.EnhancedCode{4, 3, 0}, Text: "Local error in processing"}
-		}
+		r = c.illegal(v, r)
 	}
 	full := smtp.Reply{Code: r.Code, Enhanced: r.Enhanced, Text: r.Text}
 	switch r.Code {
 	case smtp.CodeReady, smtp.CodeClosing, smtp.CodeUnavailable:
-		full.Text = c.server.hostname + " " + r.Text // RFC 5321, 4.2.2
+		full.Text = strings.TrimSpace(c.server.hostname + " " + r.Text) // RFC 5321, 4.2.2
 	}
-	if !c.grammar.Offers.Has(smtp.ExtEnhancedStatusCodes) || c.dialogue.Hello() == smtp.VerbHELO || c.dialogue.Hello() == smtp.VerbUnknown {
+	if !c.enhances(r) {
 		full.Enhanced = smtp.EnhancedCode{}
 	}
 	from := len(c.out)
@@ -390,16 +428,50 @@ func (c *Conn) reply(v smtp.Verb, r *smtp.Reply) {
 			c.lost(err)
 		}
 	}
+	return r.Code.Positive()
 }
 
-// asReply turns what a Handler returned into a reply.
+// illegal stands in for a reply that may not answer the verb, a mistake of the
+// Handler: the client is told 451, or 421 where not even that is allowed.
+func (c *Conn) illegal(v smtp.Verb, r *smtp.Reply) *smtp.Reply {
+	c.log(slog.LevelError, "reply is not legal for its command", "command", v, "reply", r.Error())
+	if v.Permits(smtp.CodeLocalError) {
+		return localError(smtp.CodeLocalError)
+	}
+	return localError(smtp.CodeUnavailable)
+}
+
+// enhances reports whether the reply has its enhanced code with it: after EHLO
+// or LHLO, and of the same class as its code (RFC 2034, 4).
+func (c *Conn) enhances(r *smtp.Reply) bool {
+	switch c.dialogue.Hello() {
+	case smtp.VerbHELO, smtp.VerbUnknown:
+		return false
+	}
+	return r.Enhanced[0] == int(r.Code)/100 && c.grammar.Offers.Has(smtp.ExtEnhancedStatusCodes)
+}
+
+// asReply turns an error of a Handler into the refusal that the client is told.
+// A reply that refuses nothing is as much of a mistake as any other error.
 func (c *Conn) asReply(err error) *smtp.Reply {
-	var r *smtp.Reply
-	if errors.As(err, &r) {
+	if r := refusal(err); r != nil {
 		return r
 	}
 	c.log(slog.LevelError, "error in the handler", "error", err)
-	return &smtp.Reply{Code: smtp.CodeLocalError, Enhanced: smtp.EnhancedCode{4, 3, 0}, Text: "Local error in processing"}
+	return localError(smtp.CodeLocalError)
+}
+
+// refusal returns the negative reply in err; nil: there is none.
+func refusal(err error) *smtp.Reply {
+	var r *smtp.Reply
+	if errors.As(err, &r) && r != nil && !r.Code.Positive() {
+		return r
+	}
+	return nil
+}
+
+func localError(code smtp.Code) *smtp.Reply {
+	return &smtp.Reply{Code: code, Enhanced: smtp.EnhancedCode{4, 3, 0}, Text: "Local error in processing"}
 }
 
 func (c *Conn) log(level slog.Level, msg string, args ...any) {

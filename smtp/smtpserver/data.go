@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -16,87 +17,111 @@ func (c *Conn) data() {
 	replies, err := c.handOver(body)
 	fault := c.discard(err != nil, body.Drain)
 	c.pauseText()
-	c.conclude(smtp.Dot, replies, err, fault)
+	c.conclude(smtp.Dot, true, replies, c.verdict(err, fault))
+	c.leaveUnread(fault)
 }
 
-// discard finds the end of a text with drain. What was refused is read only up
-// to a limit, so that nobody can keep us busy with it.
+// verdict is why a text is not accepted, nil if it is: what was wrong with it
+// goes before what the Handler says, except that a text may be too long to be
+// read to its end only because the Handler refused it.
+func (c *Conn) verdict(err, fault error) error {
+	switch {
+	case fault == nil:
+		return err
+	case errors.Is(fault, errDiscard) && isTextFault(err):
+		return c.faulty(err)
+	case errors.Is(fault, errDiscard) && err != nil:
+		return err
+	}
+	return c.faulty(fault)
+}
+
+// isTextFault reports whether a Handler returned what its body ended in.
+func isTextFault(err error) bool {
+	return errors.Is(err, smtp.ErrTooLarge) || errors.Is(err, smtp.ErrBareCR) ||
+		errors.Is(err, smtp.ErrBareLF) || errors.Is(err, smtp.ErrLineTooLong)
+}
+
+// leaveUnread ends the connection if the rest of a text was too long to be
+// thrown away: it would be taken for commands.
+func (c *Conn) leaveUnread(fault error) {
+	if errors.Is(fault, errDiscard) {
+		c.closing, c.unreadText = true, true
+	}
+}
+
+// discard finds the end of a text with drain. What the Handler did not take is
+// read only up to a limit, so that nobody can keep us busy with it.
 func (c *Conn) discard(refused bool, drain func() error) error {
-	before, budget := c.text.octets, c.server.limits.Discard
-	if refused && budget != none {
-		c.text.most = max(before+budget-c.discarded, 1)
+	before := c.text.octets
+	if budget := c.server.limits.Discard; budget != none {
+		if refused {
+			budget -= c.discarded
+		}
+		c.text.most = before + max(budget, 1)
 	}
 	err := drain()
-	if refused {
+	if refused || err != nil {
 		c.discarded += c.text.octets - before
 	}
 	c.text.most = 0
 	return err
 }
 
-// handOver gives the text to the transaction, which ends with it.
+// handOver gives the text to the transaction, which ends with it. Without an
+// error it returns one reply for all recipients, or one for each.
 func (c *Conn) handOver(body io.Reader) ([]*smtp.Reply, error) {
-	n, params := c.rcpts, c.params
 	tx := c.tx
 	c.tx = nil // from here on it is the Handler's to end
-	if each, ok := tx.(EachTransaction); ok && (c.server.LMTP || params.PRDR) {
-		replies, err := each.DataEach(c.ctx, body)
-		if err == nil && len(replies) != n {
-			err = errors.New("DataEach returned the wrong number of replies")
-		}
-		return replies, err
+	each, ok := tx.(EachTransaction)
+	if !ok || !c.server.LMTP && !c.params.PRDR {
+		r, err := tx.Data(c.ctx, body)
+		return []*smtp.Reply{orAccepted(r)}, err
 	}
-	r, err := tx.Data(c.ctx, body)
-	return []*smtp.Reply{r}, err
+	given, err := each.DataEach(c.ctx, body)
+	if n := c.dialogue.Recipients(); err == nil && len(given) != n {
+		return nil, errors.New("DataEach returned the wrong number of replies")
+	}
+	var replies []*smtp.Reply
+	for _, r := range given {
+		replies = append(replies, orAccepted(r))
+	}
+	return replies, err
 }
 
-// conclude answers the end of the text: with what was wrong with it, or with
-// what the Handler said.
-func (c *Conn) conclude(v smtp.Verb, replies []*smtp.Reply, err, fault error) {
-	switch {
-	case fault != nil:
-		replies = []*smtp.Reply{c.faulty(fault)}
-	case err != nil:
+func orAccepted(r *smtp.Reply) *smtp.Reply {
+	if r != nil {
+		return r
+	}
+	return &smtp.Reply{Code: smtp.CodeOK, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "Message accepted"}
+}
+
+// conclude answers the end of the text, with what the Handler said or with why
+// it cannot be accepted, and ends the transaction. Only at the last of the text
+// does a client of LMTP await a reply for each recipient (RFC 2033, 4.2 and 4.3).
+func (c *Conn) conclude(v smtp.Verb, last bool, replies []*smtp.Reply, err error) {
+	if err != nil {
 		replies = []*smtp.Reply{c.asReply(err)}
 	}
-	for i, r := range replies {
-		if r == nil {
-			replies[i] = &smtp.Reply{Code: smtp.CodeOK, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "Message accepted"}
-		}
-	}
-	switch {
-	case replies[0].Code == smtp.CodeUnavailable:
-		c.reply(v, replies[0])
+	switch closing := replies[0].Code == smtp.CodeUnavailable; {
+	case len(replies) == 1 && c.server.LMTP && last && !closing:
+		c.final(v, slices.Repeat(replies, c.dialogue.Recipients())...)
 	case c.server.LMTP:
-		for i := range c.rcpts {
-			c.final(v, replies[min(i, len(replies)-1)])
-		}
-	case c.params.PRDR && len(replies) > 1:
-		c.perRecipient(v, replies)
+		c.final(v, replies...)
 	default:
-		c.final(v, replies[0])
+		c.overall(v, replies)
 	}
 	c.endTransaction()
 }
 
-// final sends a reply that ends a transaction.
-func (c *Conn) final(v smtp.Verb, r *smtp.Reply) {
-	if r.Code.Positive() && v.Permits(r.Code) {
-		c.errors = 0
-		c.reply(v, r)
-		return
-	}
-	c.refuse(v, r)
-}
-
-// perRecipient answers a transaction with PRDR: a reply for each recipient, if
-// they differ, and one for the whole, positive if any of them is.
-func (c *Conn) perRecipient(v smtp.Verb, replies []*smtp.Reply) {
-	overall, differ := replies[0], false
+// overall answers a transaction of SMTP: with a reply for each recipient if
+// they differ (PRDR), and one for the whole, positive if any of them is.
+func (c *Conn) overall(v smtp.Verb, replies []*smtp.Reply) {
+	whole, differ := replies[0], false
 	for _, r := range replies[1:] {
 		differ = differ || r.Code != replies[0].Code
-		if r.Code.Positive() && !overall.Code.Positive() {
-			overall = r
+		if r.Code.Positive() && !whole.Code.Positive() {
+			whole = r
 		}
 	}
 	if differ {
@@ -105,26 +130,43 @@ func (c *Conn) perRecipient(v smtp.Verb, replies []*smtp.Reply) {
 			c.reply(v, r)
 		}
 	}
-	c.final(v, overall)
+	c.final(v, whole)
+}
+
+// final sends what ends a transaction. One yes in it, and the client's errors
+// up to here are forgiven.
+func (c *Conn) final(v smtp.Verb, replies ...*smtp.Reply) {
+	yes, never := false, false
+	for _, r := range replies {
+		yes = c.reply(v, r) || yes
+		never = never || r.Code.Permanent()
+	}
+	switch {
+	case yes:
+		c.errors = 0
+	case never:
+		c.refused()
+	}
 }
 
 // faulty is the reply to a text that cannot be accepted whatever the Handler
 // says.
 func (c *Conn) faulty(fault error) *smtp.Reply {
+	bad, gone := smtp.EnhancedCode{5, 6, 0}, smtp.EnhancedCode{4, 4, 2}
 	switch {
 	case errors.Is(fault, smtp.ErrTooLarge):
 		return tooLarge(c.server.limits.MessageSize)
 	case errors.Is(fault, smtp.ErrBareCR), errors.Is(fault, smtp.ErrBareLF):
-		return smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 6, 0}, "%v: lines of a message end with CRLF, and have neither inside", fault)
+		return smtp.Replyf(smtp.CodeFailed, bad, "%v: lines of a message end with CRLF, and have neither inside", fault)
 	case errors.Is(fault, smtp.ErrLineTooLong):
-		return smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 6, 0}, "A line of the message is longer than %d octets", c.server.limits.TextLine)
+		return smtp.Replyf(smtp.CodeFailed, bad, "A line of the message is longer than %d octets", c.server.limits.TextLine)
 	case errors.Is(fault, errDiscard):
-		return &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: smtp.EnhancedCode{4, 7, 0}, Text: "Too much refused text"}
+		return smtp.Replyf(smtp.CodeUnavailable, smtp.EnhancedCode{4, 7, 0}, "Too much refused text")
 	case os.IsTimeout(fault) && c.text.expired:
-		return &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: smtp.EnhancedCode{4, 4, 2}, Text: "You send too slowly"}
+		return smtp.Replyf(smtp.CodeUnavailable, gone, "You send too slowly")
 	case os.IsTimeout(fault):
-		return &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: smtp.EnhancedCode{4, 4, 2}, Text: "You took too long"}
+		return smtp.Replyf(smtp.CodeUnavailable, gone, "You took too long")
 	}
 	c.lost(fault)
-	return &smtp.Reply{Code: smtp.CodeUnavailable, Enhanced: smtp.EnhancedCode{4, 4, 2}, Text: "Connection lost"}
+	return smtp.Replyf(smtp.CodeUnavailable, gone, "Connection lost")
 }

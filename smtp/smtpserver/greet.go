@@ -1,7 +1,6 @@
 package smtpserver
 
 import (
-	"errors"
 	"os"
 	"strings"
 	"time"
@@ -14,20 +13,18 @@ import (
 func (c *Conn) open() bool {
 	c.dialogue.LMTP = c.server.LMTP
 	c.grammar.Strict = c.server.Strict
-	if c.server.ImplicitTLS && !c.handshake() {
-		return false
-	}
 	if r := c.server.full(c); r != nil {
-		c.reply(smtp.Greeting, r)
+		if !c.server.ImplicitTLS { // else it cannot be said without the work of a handshake
+			c.reply(smtp.Greeting, r)
+		}
 		return false
 	}
-	if !c.listen() {
-		c.reply(smtp.Greeting, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1}, "Wait for the greeting before you talk"))
+	if c.server.ImplicitTLS && !c.handshake() || !c.listen() {
 		return false
 	}
 	session, err := c.server.Handler.NewSession(c.ctx, c)
 	if err != nil {
-		c.reply(smtp.Greeting, c.refusal(err))
+		c.reply(smtp.Greeting, c.turnAway(err))
 		return false
 	}
 	c.session = session
@@ -36,15 +33,18 @@ func (c *Conn) open() bool {
 	return true
 }
 
-// refusal turns an error of NewSession into a greeting.
-func (c *Conn) refusal(err error) *smtp.Reply {
-	var r *smtp.Reply
-	if errors.As(err, &r) {
-		return r
+// turnAway makes a greeting of what NewSession returned: few codes can stand
+// in one (RFC 5321, 4.3.2).
+func (c *Conn) turnAway(err error) *smtp.Reply {
+	r := *c.asReply(err)
+	switch {
+	case smtp.Greeting.Permits(r.Code):
+	case r.Code.Permanent():
+		r.Code = smtp.CodeFailed
+	default:
+		r.Code = smtp.CodeUnavailable
 	}
-	r = c.asReply(err)
-	r.Code = smtp.CodeUnavailable // a greeting cannot be 451
-	return r
+	return &r
 }
 
 func (c *Conn) protocols() string {
@@ -54,35 +54,51 @@ func (c *Conn) protocols() string {
 	return "ESMTP"
 }
 
-// listen waits out GreetDelay. False: the client talked before the greeting,
-// and that is not allowed.
+// listen waits out GreetDelay. False: the client hung up meanwhile, or talked
+// and was turned away for it.
 func (c *Conn) listen() bool {
 	if c.server.GreetDelay <= 0 {
 		return true
 	}
 	c.readBy = time.Now().Add(c.server.GreetDelay)
-	if err := c.nc.SetReadDeadline(c.readBy); err != nil {
+	err := c.nc.SetReadDeadline(c.readBy)
+	if err == nil {
+		err = c.reader.Ahead()
+	}
+	switch {
+	case err == nil && c.server.EarlyTalkers:
+		c.early = true
+		return true
+	case err == nil:
+		c.reply(smtp.Greeting, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1}, "Wait for the greeting before you talk"))
+		return false
+	case os.IsTimeout(err):
 		return true
 	}
-	err := c.reader.Ahead()
-	c.early = err == nil
-	if err != nil && !os.IsTimeout(err) {
-		c.lost(err)
-	}
-	return !c.early || c.server.EarlyTalkers
+	c.lost(err)
+	return false
 }
 
-// helloed answers HELO, EHLO and LHLO. They end a transaction (RFC 5321,
-// 4.1.4).
+// helloed answers HELO, EHLO and LHLO. They end a transaction, unless they are
+// refused (RFC 5321, 4.1.4).
 func (c *Conn) helloed(cmd smtp.Hello) {
+	before := c.hello
+	c.hello = cmd.Domain
+	if s, ok := c.session.(HelloHandler); ok {
+		if err := s.Hello(c.ctx, cmd); err != nil {
+			c.hello = before
+			c.refuse(cmd.With, c.asReply(err))
+			return
+		}
+	}
 	c.abort()
 	c.dialogue.Done(cmd)
-	c.hello = cmd.Domain
 	x := c.offer()
 	lines := []string{c.server.hostname + " greets " + cmd.Domain}
 	if cmd.With != smtp.VerbHELO {
 		lines = append(lines, x.Lines()...)
 	}
+	// RFC 2034, 4: no enhanced code in this reply.
 	c.reply(cmd.With, &smtp.Reply{Code: smtp.CodeOK, Text: strings.Join(lines, "\n")})
 }
 

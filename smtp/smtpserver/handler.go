@@ -10,19 +10,20 @@ import (
 // Handler decides what becomes of connections. Its methods are called from
 // many connections at a time.
 //
-// Wherever a method of this package's interfaces returns an error, a
+// Wherever a method of this package's interfaces returns an error, a negative
 // [*smtp.Reply] is sent to the client as it is, if the code may answer the
 // command ([smtp.Verb.Permits]); any other error is logged, and the client is
-// told 451 and nothing of the reason.
+// told 451 and nothing of the reason. A panic ends its connection with 421.
 type Handler interface {
 	// NewSession is called for a new connection, before the greeting. An error
-	// refuses the connection. The context ends with the connection.
+	// refuses the connection, with 421, 521 or 554; a reply with another code
+	// keeps its text. The context ends with the connection.
 	NewSession(ctx context.Context, c *Conn) (Session, error)
 }
 
 // Session is one connection. Its methods are called one at a time. It may also
-// implement [Authenticator], [Verifier], [Expander], [Helper], [Turner],
-// [XClientHandler] and [Commander].
+// implement [HelloHandler], [Authenticator], [Verifier], [Expander], [Helper],
+// [Turner], [XClientHandler] and [Commander].
 type Session interface {
 	// Mail begins a transaction (RFC 5321, 4.1.1.2). What the client asks for in
 	// params is either offered by the server or absent.
@@ -43,7 +44,12 @@ type Transaction interface {
 
 	// Data takes the text of the message, at least one recipient having been
 	// accepted. The body is the text as it will be stored: dots unstuffed, lines
-	// ended by CRLF. It is also an [io.WriterTo].
+	// ended by CRLF (the last line of a text that came by BDAT may have none, and
+	// BODY=BINARYMIME has no lines). It is also an [io.WriterTo].
+	//
+	// A client that sends its text by BDAT may ask for VRFY, EXPN, HELP or
+	// unknown verbs between two chunks: the Session's methods for them are then
+	// called while a read of body waits for the next chunk.
 	//
 	// Only when body has returned [io.EOF] is the text complete. Before that it
 	// may end in an error: the connection was cut, the text is too large, or not
@@ -65,6 +71,12 @@ type EachTransaction interface {
 	DataEach(ctx context.Context, body io.Reader) ([]*smtp.Reply, error)
 }
 
+// HelloHandler is a Session that wants to know how the client calls itself, or
+// to refuse it. The Conn has the new name when it is called.
+type HelloHandler interface {
+	Hello(ctx context.Context, hello smtp.Hello) error
+}
+
 // Authenticator is a Session that lets clients log in (RFC 4954).
 type Authenticator interface {
 	// Mechanisms names the SASL mechanisms, in capitals, best first. Those that
@@ -79,7 +91,9 @@ type Authenticator interface {
 // SASL is the server's side of one exchange (RFC 4422).
 type SASL interface {
 	// Next takes the client's response (nil: there was none yet) and returns the
-	// next challenge, or done. An error that is no [*smtp.Reply] is answered 535.
+	// next challenge, or done. A challenge that comes with done is sent, and must
+	// be answered with an empty line (RFC 4954, 4). An error that is no
+	// [*smtp.Reply] is answered 535, and not logged, since it may tell secrets.
 	Next(response []byte) (challenge []byte, done bool, err error)
 }
 
@@ -105,7 +119,7 @@ type Turner interface {
 }
 
 // XClientHandler is a Session that wants to know what a trusted proxy said.
-// The Conn has the new values when it is called.
+// The Conn has the new values when it is called, and forgets them at STARTTLS.
 type XClientHandler interface {
 	XClient(ctx context.Context, attrs []smtp.XClientAttr) error
 }

@@ -6,13 +6,13 @@ import (
 )
 
 // Limits bound what a client can make the server do. A zero field is the
-// default; a negative one is no limit, for what has no default a reason is given.
+// default; a negative one is no limit. Times may be exceeded by a sixteenth.
 type Limits struct {
 	MessageSize int64 // octets of a message; default 50 MiB
 	TextLine    int   // octets of a text line with CRLF; default none: RFC 5321 says 1000, and real mail exceeds it
 	Recipients  int   // of a transaction; default 1000, never below 100 (RFC 5321, 4.5.3.1.8)
 	Messages    int   // transactions of a session; default none, since a kept connection costs little
-	Errors      int   // refused commands before 421, since the last message; default 20
+	Errors      int   // commands refused for good (5yz) that end the session with 421, since the last message; default 20
 
 	Connections int // at a time; default 10000
 	PerAddress  int // at a time from one IPv4 address or IPv6 /64; default 100
@@ -20,11 +20,11 @@ type Limits struct {
 	Idle      time.Duration // until a command is complete; default 5 min (RFC 5321, 4.5.3.2.7)
 	DataIdle  time.Duration // without an octet of the text; default 3 min
 	Session   time.Duration // of a connection, looked at between commands; default 4 h
-	Handshake time.Duration // of TLS or PROXY; default 30 s
+	Handshake time.Duration // of TLS, and of PROXY's header; default 30 s
 
 	// DataRate is the lowest rate of text, in octets a second, reckoned over
 	// what has come so far and only over time spent waiting for the client, from
-	// DataGrace on; default 100 and 1 min.
+	// DataGrace on; default 100 and 3 min.
 	DataRate  int64
 	DataGrace time.Duration
 
@@ -34,11 +34,15 @@ type Limits struct {
 	Discard int64
 }
 
-// none stands for "no limit" once the defaults are filled in.
-const none = 0
+const (
+	// none stands for "no limit" once the defaults are filled in.
+	none = 0
+	// maxOctets keeps sums of octets from overflowing.
+	maxOctets = 1 << 60
+)
 
 func (l Limits) withDefaults() Limits {
-	l.MessageSize = limit(l.MessageSize, 50<<20)
+	l.MessageSize = min(limit(l.MessageSize, 50<<20), maxOctets)
 	l.TextLine = limit(l.TextLine, none)
 	l.Recipients = limit(l.Recipients, 1000)
 	if l.Recipients != none {
@@ -53,8 +57,8 @@ func (l Limits) withDefaults() Limits {
 	l.Session = limit(l.Session, 4*time.Hour)
 	l.Handshake = limit(l.Handshake, 30*time.Second)
 	l.DataRate = limit(l.DataRate, 100)
-	l.DataGrace = limit(l.DataGrace, time.Minute)
-	l.Discard = limit(l.Discard, 4*l.MessageSize)
+	l.DataGrace = limit(l.DataGrace, 3*time.Minute)
+	l.Discard = min(limit(l.Discard, 4*l.MessageSize), maxOctets)
 	return l
 }
 

@@ -46,9 +46,12 @@ const (
 	keepOut = 128
 )
 
-// Read flushes what was written and waits for the client. It implements
-// [io.Reader] for the smtp.Reader above.
-func (l *link) Read(p []byte) (int, error) {
+// incoming is the side of a link that the smtp.Reader above reads.
+type incoming link
+
+// Read flushes what was written and waits for the client.
+func (in *incoming) Read(p []byte) (int, error) {
+	l := (*link)(in)
 	if err := l.flush(); err != nil {
 		return 0, err
 	}
@@ -95,7 +98,7 @@ var errDiscard = errors.New("too much refused text")
 const week = 7 * 24 * time.Hour
 
 // slack is how much later than asked for a deadline may be: setting one costs
-// as much as some commands.
+// as much as some commands. [Limits] tells of it.
 func slack(d time.Duration) time.Duration { return d / 16 }
 
 // setReadBy sets the read deadline, or leaves the one that is set if it is a
@@ -148,8 +151,7 @@ func (l *link) endWait() bool {
 	defer l.mu.Unlock()
 	l.waiting = false
 	if l.interrupted {
-		l.readBy = time.Time{}
-		_ = l.nc.SetReadDeadline(time.Time{}) // set anew before the next read
+		l.readBy = time.Time{} // what is set is over; the next read sets it anew
 	}
 	return l.interrupted
 }
@@ -169,6 +171,10 @@ func (l *link) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.interrupted = true
+	if l.tls != nil {
+		_ = l.tls.NetConn().Close() // without its farewell, which waits for the client
+		return
+	}
 	_ = l.nc.Close()
 }
 

@@ -26,7 +26,7 @@ func (c *Conn) mail(cmd smtp.Mail) {
 	c.tx = tx
 	c.messages++
 	c.dialogue.Done(cmd)
-	c.reply(smtp.VerbMAIL, &smtp.Reply{Code: smtp.CodeOK, Enhanced: smtp.EnhancedCode{2, 1, 0}, Text: "Sender OK"})
+	c.ok(smtp.VerbMAIL, smtp.EnhancedCode{2, 1, 0}, "Sender OK")
 }
 
 // accommodate refuses parameters that are well formed but ask for too much.
@@ -36,8 +36,8 @@ func (c *Conn) accommodate(p *smtp.MailParams) *smtp.Reply {
 	case s.limits.MessageSize != none && p.Size > s.limits.MessageSize:
 		return tooLarge(s.limits.MessageSize)
 	case p.By.Mode == smtp.ByReturn && p.By.Within < s.DeliverByMin:
-		// RFC 2852, 4.1.
-		return smtp.Replyf(smtp.CodeCannotAccommodate, smtp.EnhancedCode{5, 4, 7}, "BY= is below %d seconds", int64(s.DeliverByMin/time.Second))
+		// RFC 2852, 4.
+		return smtp.Replyf(smtp.CodeParamUnknown, smtp.EnhancedCode{5, 5, 4}, "BY= is below %d seconds", int64(s.DeliverByMin/time.Second))
 	case p.HoldFor > s.holdMax(), !p.HoldUntil.IsZero() && p.HoldUntil.After(time.Now().Add(s.holdMax())):
 		// RFC 4865, 5.
 		return smtp.Replyf(smtp.CodeSyntax, smtp.EnhancedCode{5, 5, 4}, "The hold is longer than %d seconds", int64(s.holdMax()/time.Second))

@@ -1,6 +1,8 @@
 package smtpserver
 
 import (
+	"cmp"
+	"log/slog"
 	"net"
 	"net/netip"
 
@@ -16,7 +18,7 @@ func (s *Server) proxied(l net.Listener) net.Listener {
 	}
 	return &proxyproto.Listener{
 		Listener:          l,
-		ReadHeaderTimeout: s.limits.Handshake,
+		ReadHeaderTimeout: cmp.Or(s.limits.Handshake, -1),
 		ConnPolicy: func(o proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
 			if listed(s.ProxyFrom, addrPort(o.Upstream).Addr()) {
 				return proxyproto.REQUIRE, nil
@@ -26,8 +28,19 @@ func (s *Server) proxied(l net.Listener) net.Listener {
 	}
 }
 
+// identify finds out who the client is. False: a peer that must say so with
+// PROXY said something else, or nothing.
+func (c *Conn) identify() bool {
+	if p, ok := c.nc.(*proxyproto.Conn); ok && p.ProxyHeader() == nil {
+		c.peer = addrPort(p.Raw().RemoteAddr())
+		c.log(slog.LevelWarn, "no header of the PROXY protocol from a peer in ProxyFrom")
+		return false
+	}
+	c.peer = addrPort(c.nc.RemoteAddr())
+	return true
+}
+
 func listed(list []netip.Prefix, a netip.Addr) bool {
-	a = a.Unmap()
 	for _, p := range list {
 		if p.Contains(a) {
 			return true
@@ -36,14 +49,14 @@ func listed(list []netip.Prefix, a netip.Addr) bool {
 	return false
 }
 
-// addrPort returns the IP address and port of a, invalid if it has none.
+// addrPort returns the IP address and port of a, invalid if it has none. An
+// IPv4 client of a listener for both families has an IPv4 address.
 func addrPort(a net.Addr) netip.AddrPort {
-	switch a := a.(type) {
-	case *net.TCPAddr:
-		return a.AddrPort()
-	case nil:
-		return netip.AddrPort{}
+	var ap netip.AddrPort
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		ap = tcp.AddrPort()
+	} else if a != nil {
+		ap, _ = netip.ParseAddrPort(a.String())
 	}
-	ap, _ := netip.ParseAddrPort(a.String())
-	return ap
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

@@ -117,9 +117,9 @@ func (c *Conn) speaks(v smtp.Verb) bool {
 
 // status tells a client what it could know anyway.
 func (c *Conn) status() string {
-	hello, secure, login := c.hello, "no TLS", "not logged in"
-	if hello == "" {
-		hello = "nobody yet"
+	hello, secure, login := "nobody yet", "no TLS", "not logged in"
+	if v := c.dialogue.Hello(); v != smtp.VerbUnknown {
+		hello = c.hello + " by " + v.String()
 	}
 	if c.tls != nil {
 		secure = "TLS"
@@ -127,9 +127,15 @@ func (c *Conn) status() string {
 	if c.mechanism != "" {
 		login = "logged in"
 	}
-	transaction := "no transaction"
-	if c.dialogue.InTransaction() {
-		transaction = fmt.Sprintf("a transaction with %d recipients", c.dialogue.Recipients())
+	return fmt.Sprintf("%s talks with %s\n%s, %s, %s", c.server.hostname, hello, secure, login, c.transactionStatus())
+}
+
+func (c *Conn) transactionStatus() string {
+	switch {
+	case !c.dialogue.InTransaction():
+		return "no transaction"
+	case c.dialogue.Chunking():
+		return fmt.Sprintf("text is coming for recipients: %d", c.dialogue.Recipients())
 	}
-	return fmt.Sprintf("%s talks with %s\n%s, %s, %s", c.server.hostname, hello, secure, login, transaction)
+	return fmt.Sprintf("a transaction with recipients: %d", c.dialogue.Recipients())
 }

@@ -138,7 +138,8 @@ func hostname(name string) string {
 	return name
 }
 
-// ListenAndServe listens on a TCP address, "host:port", and serves it.
+// ListenAndServe listens on a TCP address, "host:port", and serves it as Serve
+// does. The context is for listening: what ends serving is Shutdown or Close.
 func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	l, err := Listen(ctx, addr)
 	if err != nil {
@@ -160,11 +161,9 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 // time.
 func (s *Server) Serve(l net.Listener) error {
 	s.setUp()
-	if s.Handler == nil {
-		return errors.New("smtpserver: Server.Handler is nil")
-	}
-	if s.ImplicitTLS && s.tls == nil {
-		return errors.New("smtpserver: ImplicitTLS needs Server.TLS")
+	if err := s.check(); err != nil {
+		l.Close()
+		return err
 	}
 	if !s.track(l) {
 		l.Close()
@@ -187,6 +186,37 @@ func (s *Server) Serve(l net.Listener) error {
 		}
 		go c.serve()
 	}
+}
+
+// check says what is wrong with the fields.
+func (s *Server) check() error {
+	switch {
+	case s.Handler == nil:
+		return errors.New("smtpserver: Server.Handler is nil")
+	case s.ImplicitTLS && s.tls == nil:
+		return errors.New("smtpserver: ImplicitTLS needs Server.TLS")
+	}
+	return nil
+}
+
+// ServeConn answers one connection that was accepted elsewhere, or made in
+// memory for a test, and returns when it is at its end. It expects no header of
+// the PROXY protocol. The error is
+// [ErrServerClosed] if the server is shut down already, or says what is wrong
+// with the server's fields; nc is closed in any case.
+func (s *Server) ServeConn(nc net.Conn) error {
+	s.setUp()
+	if err := s.check(); err != nil {
+		nc.Close()
+		return err
+	}
+	c := s.admit(nc)
+	if c == nil {
+		nc.Close()
+		return ErrServerClosed
+	}
+	c.serve()
+	return nil
 }
 
 // accept waits out what will pass by itself, such as too many open files.
@@ -227,7 +257,8 @@ func (s *Server) leave(c *Conn) {
 	s.sessions.Done()
 }
 
-// full returns the reply that turns a connection away when there are too many.
+// full returns the reply that turns a connection away when there are too many;
+// nil: there is room.
 // The client's address is known by now, from PROXY if need be.
 func (s *Server) full(c *Conn) *smtp.Reply {
 	block := addressBlock(c.peer.Addr())
@@ -250,7 +281,6 @@ func (s *Server) full(c *Conn) *smtp.Reply {
 // addressBlock is what counts as one client: an IPv4 address, or the /64 that
 // an IPv6 host usually has to itself.
 func addressBlock(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
 	bits := 32
 	if a.Is6() {
 		bits = 64

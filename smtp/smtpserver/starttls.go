@@ -16,7 +16,7 @@ func (c *Conn) startTLS() {
 		c.bye(smtp.EnhancedCode{4, 7, 0}, "Something came along with STARTTLS, before TLS stood")
 		return
 	}
-	c.reply(smtp.VerbSTARTTLS, &smtp.Reply{Code: smtp.CodeReady, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "Ready to start TLS"})
+	c.reply(smtp.VerbSTARTTLS, &smtp.Reply{Code: smtp.CodeReady, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "ready to start TLS"})
 	if err := c.flush(); err != nil {
 		c.lost(err)
 		return
@@ -50,6 +50,6 @@ func (c *Conn) handshake() bool {
 	c.nc, c.tls = t, t
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.mu.Unlock()
-	c.reader.Reset(&c.link)
+	c.reader.Reset((*incoming)(&c.link))
 	return true
 }

@@ -54,7 +54,7 @@ func withAttr(peer netip.AddrPort, a smtp.XClientAttr) (netip.AddrPort, bool) {
 			value = value[5:]
 		}
 		addr, err := netip.ParseAddr(value)
-		return netip.AddrPortFrom(addr, peer.Port()), err == nil
+		return netip.AddrPortFrom(addr.Unmap(), peer.Port()), err == nil && addr.Zone() == ""
 	case "PORT":
 		port, err := strconv.ParseUint(a.Value, 10, 16)
 		return netip.AddrPortFrom(peer.Addr(), uint16(port)), err == nil

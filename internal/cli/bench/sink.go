@@ -41,7 +41,7 @@ On a terminal the rates are shown each second. The totals come at the end: after
 to the last.`,
 		Example: `  posthouse bench sink
   posthouse bench sink --smtp 127.0.0.1:0 --count 20000 --json`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
 	}
 	f := cmd.Flags()
@@ -147,7 +147,8 @@ func (s *sink) show(w io.Writer) (stop func()) {
 			case <-tick.C:
 			}
 			m, o := s.taken.Load(), s.octets.Load()
-			fmt.Fprintf(w, "\r%d messages, %d/s, %s/s, %d sessions\x1b[K", m, m-messages, cli.Octets(o-octets), s.talking.Load())
+			line := fmt.Sprintf("%d messages, %d/s, %s/s, %d sessions", m, m-messages, cli.Octets(o-octets), s.talking.Load())
+			fmt.Fprintf(w, "\r%s\x1b[K", line[:min(len(line), cli.Width(w)-1)])
 			messages, octets = m, o
 		}
 	}()

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,7 +49,7 @@ begins with the connection. The percentiles of it are at most 3 % too high. The
 status is 0 if every message was accepted.`,
 		Example: `  posthouse bench source --messages 20000 --sessions 20
   posthouse bench source --server mail.example.org:25 --size 40000 --new --json`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
 	}
 	f := cmd.Flags()
@@ -85,7 +86,7 @@ func (s *source) run(cmd *cobra.Command) error {
 	if all.Messages == s.messages {
 		return nil
 	}
-	return cli.Fail(all.status(), "%d of %d messages were not accepted; the first: %w", s.messages-all.Messages, s.messages, all.err)
+	return cli.Fail(all.status(), "%s: %w", all.shortfall(s.messages), all.err)
 }
 
 func (s *source) prepare() error {
@@ -154,7 +155,7 @@ func (s *source) load(ctx context.Context) *tally {
 func (s *source) session(ctx context.Context) *tally {
 	var one tally
 	var conn *smtpclient.Conn
-	for s.taken.Add(1) <= int64(s.messages) && ctx.Err() == nil {
+	for ctx.Err() == nil && !nobodyThere(one.last) && s.taken.Add(1) <= int64(s.messages) {
 		conn = s.next(ctx, conn, &one)
 		s.bar.Add(1)
 	}
@@ -165,6 +166,13 @@ func (s *source) session(ctx context.Context) *tally {
 		one.err = ctx.Err()
 	}
 	return &one
+}
+
+// nobodyThere reports whether err says that no connection can be made: to try
+// that again for each message would measure nothing.
+func nobodyThere(err error) bool {
+	var at *smtpclient.ConnectionError
+	return errors.As(err, &at) && at.Stage == smtp.VerbUnknown
 }
 
 // next sends one message, over conn if there is one, and returns the connection

@@ -19,7 +19,8 @@ type tally struct {
 	OctetRate    float64 `json:"octets_per_second"`
 	Latency      latency `json:"latency_ms"`
 	FirstFailure string  `json:"first_failure,omitempty"`
-	err          error
+	err          error   // the first
+	last         error   // of the message before
 	latencies    latencies
 }
 
@@ -32,6 +33,7 @@ type latency struct {
 }
 
 func (t *tally) count(err error, d time.Duration) {
+	t.last = err
 	if err == nil {
 		t.Messages++
 		t.latencies.add(d)
@@ -77,6 +79,19 @@ latency: half within %.2f ms, 90 %% within %.2f ms, 99 %% within %.2f ms, all wi
 `, t.Messages, t.Failed, t.Seconds, t.MessageRate, cli.Octets(int64(t.OctetRate)),
 		t.Latency.P50, t.Latency.P90, t.Latency.P99, t.Latency.Max)
 	return err
+}
+
+// shortfall says how many messages were not accepted, and how many were not
+// even tried since the load came to its end before them.
+func (t *tally) shortfall(wanted int) string {
+	untried := wanted - t.Messages - t.Failed
+	switch {
+	case untried == 0:
+		return fmt.Sprintf("%d of %d messages were not accepted; the first", t.Failed, wanted)
+	case t.Failed == 0:
+		return fmt.Sprintf("%d of %d messages were not sent", untried, wanted)
+	}
+	return fmt.Sprintf("%d of %d messages were not accepted, and %d more not sent; the first", t.Failed, wanted, untried)
 }
 
 // status tells refusals, which will come again, from what may pass.

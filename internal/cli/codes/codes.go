@@ -3,6 +3,7 @@
 package codes
 
 import (
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,14 +35,17 @@ Without an argument all tables are printed. CONNECT stands for the greeting and
 			if found.empty() {
 				return cli.Fail(cli.Usage, "%q is no reply code, enhanced code or verb that SMTP knows (posthouse codes lists them)", args[0])
 			}
+			show := found.list
 			switch {
 			case asJSON:
-				return cli.PrintJSON(cmd.OutOrStdout(), found)
+				show = func(w io.Writer) error { return cli.PrintJSON(w, found) }
 			case len(args) == 1:
-				return found.explain(cmd.OutOrStdout())
-			default:
-				return found.list(cmd.OutOrStdout())
+				show = found.explain
 			}
+			if err := show(cmd.OutOrStdout()); err != nil {
+				return cli.Fail(cli.IOErr, "%w", err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")

@@ -67,6 +67,7 @@ func (d *data) writeCertificate(c tls.Certificate) error {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
+		_ = os.Remove(path + ".new")
 		return dataFault(d.dir, err)
 	}
 	return nil

@@ -25,7 +25,7 @@ const (
 )
 
 func openData(dir string) (*data, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := maildir.MakeDirectory(dir); err != nil {
 		return nil, dataFault(dir, err)
 	}
 	lock, err := lockFile(filepath.Join(dir, lockName))

@@ -39,11 +39,13 @@ data directory; nothing ever leaves this machine. A message is on stable storage
 before the client is told 250. STARTTLS is offered with a certificate that is
 made for the run; clients find it in certificate.pem in the data directory.
 
-One line a message is logged on the standard error stream. SIGINT and SIGTERM
-end the program: messages on their way in are finished first.`,
+One line is logged on the standard error stream for a message that is kept, and
+one for each reply that refuses something. SIGINT and SIGTERM end the program:
+messages on their way in are finished first, if that takes no more than eight
+seconds; a second signal ends it at once.`,
 		Example: `  posthouse run
   posthouse run --data inbox --smtp 127.0.0.1:0 --json --log json`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := o.logger(cmd.ErrOrStderr())
 			if err != nil {
@@ -65,12 +67,15 @@ func (o *options) logger(w io.Writer) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, nil)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, nil)), nil
+		return slog.New(slog.NewJSONHandler(cli.SafeJSON(w), nil)), nil
 	}
 	return nil, cli.Fail(cli.Usage, "--log %q is neither text nor json", o.log)
 }
 
 func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	if o.data == "" {
+		return cli.Fail(cli.Usage, "--data names no directory (give DIR)")
+	}
 	l, err := cli.Listen(ctx, o.smtp)
 	if err != nil {
 		return err
@@ -94,6 +99,7 @@ func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 		TLS:      tlsConfig(certificate),
 		Offer:    smtp.SetOf(smtp.ExtBinaryMIME, smtp.ExtSMTPUTF8),
 		Log:      log,
+		Trace:    &smtpserver.Trace{Out: logRefusals(log)},
 	}
 	if err := o.greet(out, l.Addr()); err != nil {
 		return cli.Fail(cli.IOErr, "%w", err)

@@ -226,6 +226,7 @@ func TestLock(t *testing.T) {
 func TestSubject(t *testing.T) {
 	for in, want := range map[string]string{
 		"Subject: hello\r\n\r\n": "hello",
+
 		"From: a\r\nsubject:  =?utf-8?q?h=C3=A9?=\r\n there\r\n\r\n": "hé there",
 		"From: a\r\n\r\nSubject: body\r\n":                           "",
 		"":                                                           "",

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"syscall"
 
 	"github.com/posthouse/posthouse/internal/cli"
@@ -14,7 +15,7 @@ import (
 // explain gives an error of a connection the status to end with, and says what
 // may help.
 func (o *options) explain(err error) error {
-	return cli.Fail(connectionStatus(err), "%s: %w%s", o.server, err, o.advice(err))
+	return cli.Fail(connectionStatus(err), "%s: %s%s", o.server, plain(err), o.advice(err))
 }
 
 func connectionStatus(err error) cli.Status {
@@ -59,6 +60,8 @@ func (o *options) advice(err error) string {
 		return " (name the certificates to trust with --ca FILE, or do without that with --tls opportunistic)"
 	case errors.Is(err, smtpclient.ErrNotOffered) && stage == smtp.VerbSTARTTLS:
 		return " (--tls opportunistic does without)"
+	case stage == smtp.Greeting && errors.Is(err, io.ErrUnexpectedEOF) && o.tls != "implicit":
+		return " (if it begins with TLS, say --tls implicit)"
 	case errors.As(err, &record):
 		return " (the server does not begin with TLS: --tls require says STARTTLS)"
 	case errors.Is(err, smtpclient.ErrPlaintext):

@@ -71,7 +71,7 @@ func (o *options) author() (message.Address, error) {
 	}
 	a, err := message.ParseAddress(o.from)
 	if err != nil {
-		return a, cli.Fail(cli.Usage, "--from %q: %w", o.from, err)
+		return a, cli.Fail(cli.Usage, "--from %q: %w", o.from, reason(err))
 	}
 	return a, nil
 }
@@ -81,7 +81,7 @@ func parseAddresses(flag string, values []string) (message.AddressList, error) {
 	for _, v := range values {
 		list, err := message.ParseAddressList(v)
 		if err != nil {
-			return nil, cli.Fail(cli.Usage, "--%s %q: %w", flag, v, err)
+			return nil, cli.Fail(cli.Usage, "--%s %q: %w", flag, v, reason(err))
 		}
 		all = append(all, list...)
 	}

@@ -63,7 +63,7 @@ func outcome(o *smtpclient.Outcome) recipient {
 		out.Reply = &reply{o.Reply.Code, o.Reply.Enhanced.String(), o.Reply.Text}
 	}
 	if o.Err != nil {
-		out.Error = o.Err.Error()
+		out.Error = plain(o.Err)
 	}
 	out.Fate, out.status = fate(o)
 	return out
@@ -72,18 +72,16 @@ func outcome(o *smtpclient.Outcome) recipient {
 // fate names the outcome. What is refused at the text is the message's fault,
 // what is refused before it the sender's or recipient's.
 func fate(o *smtpclient.Outcome) (string, cli.Status) {
-	switch o.Fate() {
-	case smtpclient.Accepted:
-		return "accepted", cli.OK
-	case smtpclient.Unknown:
-		return "unknown", cli.TempFail
-	case smtpclient.Temporary:
-		return "temporary", cli.TempFail
+	word := o.Fate()
+	switch {
+	case word == smtpclient.Accepted:
+		return word.String(), cli.OK
+	case word != smtpclient.Permanent:
+		return word.String(), cli.TempFail
+	case o.Stage == smtp.Dot, o.Stage == smtp.VerbBDAT, o.Local:
+		return word.String(), cli.DataErr
 	}
-	if o.Stage == smtp.Dot || o.Stage == smtp.VerbBDAT || o.Local {
-		return "permanent", cli.DataErr
-	}
-	return "permanent", cli.Unavailable
+	return word.String(), cli.Unavailable
 }
 
 // fail notes what ended the connection. Recipients of whom nothing is known by
@@ -150,7 +148,7 @@ func (to *recipient) why() string {
 	case to.Local:
 		return "not sent: " + to.Reply.String()
 	}
-	return to.Stage + ": " + to.Reply.String()
+	return stageName(to.Stage) + ": " + to.Reply.String()
 }
 
 func (r *reply) String() string {

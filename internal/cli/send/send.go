@@ -68,7 +68,7 @@ message its fate is unknown (75): to send it again may make a second copy.`,
       --user me --password-file secret.txt --from me@example.org --to you@example.org \
       --subject hello --text -
   posthouse send --raw message.eml --from a@example.org --to b@example.org --json`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.send(cmd) },
 	}
 	o.flags(cmd)
@@ -173,6 +173,11 @@ func (o *options) dialer() (*smtpclient.Dialer, error) {
 	if !ok {
 		return nil, cli.Fail(cli.Usage, "--tls %q is none of require, opportunistic, implicit and never", o.tls)
 	}
+	if o.helo != "" {
+		if err := checkHelo(o.helo); err != nil {
+			return nil, err
+		}
+	}
 	roots, err := cli.ReadCertificates(o.ca)
 	if err != nil {
 		return nil, err
@@ -189,6 +194,16 @@ func (o *options) dialer() (*smtpclient.Dialer, error) {
 		Auth:      auth,
 		NetDial:   (&net.Dialer{Timeout: time.Minute}).DialContext,
 	}, nil
+}
+
+func checkHelo(name string) error {
+	if _, ok := smtp.ParseLiteral(name); ok {
+		return nil
+	}
+	if _, err := smtp.ParseDomain(name); err != nil {
+		return cli.Fail(cli.Usage, "--helo %q is neither a domain nor an address literal such as [192.0.2.1]", name)
+	}
+	return nil
 }
 
 // login returns how to log in; nil: not at all.

@@ -2,6 +2,7 @@ package talk
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -59,6 +60,30 @@ func (s *session) askPassword() (string, error) {
 	}
 	fmt.Fprint(os.Stderr, "password: ")
 	defer fmt.Fprintln(os.Stderr)
-	password, err := term.ReadPassword(int(os.Stdin.Fd()))
-	return string(password), err
+	return s.readPassword(int(os.Stdin.Fd()))
+}
+
+// readPassword reads a line that the terminal does not show. Whoever interrupts
+// that leaves the reading behind, which nothing can end, but gets a terminal
+// that shows what is typed.
+func (s *session) readPassword(terminal int) (string, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return "", err
+	}
+	type answer struct {
+		password []byte
+		err      error
+	}
+	typed := make(chan answer, 1)
+	go func() {
+		password, err := term.ReadPassword(terminal)
+		typed <- answer{password, err}
+	}()
+	select {
+	case a := <-typed:
+		return string(a.password), a.err
+	case <-s.done:
+		return "", errors.Join(errInterrupted, term.Restore(terminal, before))
+	}
 }

@@ -72,6 +72,7 @@ func (s *session) raw(args string) error {
 	for line := range strings.Lines(string(b)) {
 		s.said(s.mask(line))
 	}
+	s.unasked = 0
 	return s.send(b)
 }
 
@@ -83,7 +84,9 @@ func (s *session) wait(args string) error {
 			return cli.Fail(cli.Usage, "/wait takes a number of replies, not %q", args)
 		}
 	}
-	for range n {
+	seen := min(n, s.unasked) // while the person typed
+	s.unasked -= seen
+	for range n - seen {
 		if err := s.awaitReply(); err != nil {
 			return err
 		}

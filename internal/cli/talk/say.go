@@ -12,6 +12,7 @@ func (s *session) say(line string) error {
 		return s.sayText(line)
 	}
 	s.said(s.mask(line))
+	s.unasked = 0
 	if err := s.send([]byte(line + "\r\n")); err != nil {
 		return err
 	}

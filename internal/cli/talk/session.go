@@ -20,6 +20,7 @@ type session struct {
 	expect      []pattern       // of the replies to come
 
 	last    int  // code of the last reply; 0: none
+	unasked int  // replies that came by themselves since a person said something
 	typed   bool // the line is on the terminal already
 	inText  bool // lines are the text of a message
 	secret  bool // the next line answers a challenge of AUTH
@@ -98,7 +99,10 @@ func (s *session) next(in *prompter) (input, bool) {
 				lines = nil
 				continue
 			}
-			s.show(h)
+			if s.show(h) {
+				s.unasked++
+				s.inText = s.inText || s.last == 354
+			}
 		case <-s.done:
 			return input{err: errInterrupted}, true
 		}

@@ -28,7 +28,7 @@ func play(t *testing.T, interactive bool, server func(net.Conn), script ...strin
 	if interactive { // a person stays
 		silent, gone := io.Pipe()
 		defer gone.Close()
-		in = io.MultiReader(in, strings.NewReader("\n"), silent)
+		in = io.MultiReader(typed(script), silent)
 	}
 	var out bytes.Buffer
 	p := &peer{conn: ours, begun: time.Now(), timeout: 30 * time.Second}
@@ -43,6 +43,29 @@ func play(t *testing.T, interactive bool, server func(net.Conn), script ...strin
 	err := s.run(readLines(ctx, in))
 	p.close()
 	return out.String(), err
+}
+
+// thinks, in the script of a person, is a second without a word.
+const thinks = "..."
+
+// typed reads lines as a person types them.
+func typed(script []string) io.Reader {
+	var all []io.Reader
+	for _, line := range script {
+		if line == thinks {
+			all = append(all, second{})
+		} else {
+			all = append(all, strings.NewReader(line+"\n"))
+		}
+	}
+	return io.MultiReader(all...)
+}
+
+type second struct{}
+
+func (second) Read([]byte) (int, error) {
+	time.Sleep(time.Second)
+	return 0, io.EOF
 }
 
 func write(c net.Conn, lines string) { _, _ = c.Write([]byte(lines)) }
@@ -74,6 +97,62 @@ func TestAPersonMayGoOnAfterAFault(t *testing.T) {
 		want := `   0.000 < 220 hello
    0.000 * /nonsense is no command of talk (/help lists them; to send it, write //nonsense)
    0.000 < 221 bye
+`
+		if got != want || err != nil {
+			t.Errorf("the session was\n%s%v; want\n%s", got, err, want)
+		}
+	})
+}
+
+// What a person saw come by itself need not come again: neither for /wait, nor
+// for the text that a 354 asks for.
+func TestAPersonPipelines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got, err := play(t, true, func(c net.Conn) {
+			write(c, "220 hello\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "250 sender\r\n250 recipient\r\n354 go on\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "250 kept\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "221 bye\r\n")
+		}, `/raw MAIL\r\n`, thinks, "/wait 3", "a text", ".", "QUIT")
+		want := `   0.000 < 220 hello
+   0.000 > MAIL\r\n
+   0.000 < 250 sender
+   0.000 < 250 recipient
+   0.000 < 354 go on
+   1.000 < 250 kept
+   1.000 < 221 bye
+`
+		if got != want || err != nil {
+			t.Errorf("the session was\n%s%v; want\n%s", got, err, want)
+		}
+	})
+}
+
+// A server that speaks in the middle of a text has not ended it.
+func TestTheOtherSideInterruptsAText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got, err := play(t, true, func(c net.Conn) {
+			write(c, "220 hello\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "354 go on\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "250 by the way\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "250 kept\r\n")
+			_, _ = c.Read(make([]byte, 100))
+			write(c, "221 bye\r\n")
+		}, "DATA", "one", thinks, "two", ".", "QUIT")
+		want := `   0.000 < 220 hello
+   0.000 < 354 go on
+   0.000 * now the text; a line with a single dot ends it
+   0.000 < 250 by the way
+   1.000 < 250 kept
+   1.000 < 221 bye
 `
 		if got != want || err != nil {
 			t.Errorf("the session was\n%s%v; want\n%s", got, err, want)

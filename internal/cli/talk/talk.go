@@ -5,6 +5,7 @@ package talk
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -57,7 +58,12 @@ At the end of the lines talk says QUIT. Secrets of AUTH are printed as ***.`,
   posthouse talk mx.example:25 --script probe.txt --expect 220,250,250 --quit-after rcpt
   posthouse talk localhost:2525 "EHLO me.example" "MAIL FROM:<a@b.example>" \
       "RCPT TO:<c@d.example>" DATA "/raw one\n.\nQUIT\r\n" /wait`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("nobody to speak with: give HOST:PORT")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			server, err := cli.HostPort(args[0], "25")
 			if err != nil {

@@ -27,14 +27,7 @@ type server struct {
 
 func serve(t *testing.T, f func(w wire.ResponseWriter, q *wire.Msg)) *server {
 	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := listen(t)
 	s := &server{addr: netip.MustParseAddrPort(pc.LocalAddr().String())}
 	handler := wire.HandlerFunc(func(w wire.ResponseWriter, q *wire.Msg) {
 		s.asked.Add(1)
@@ -49,6 +42,24 @@ func serve(t *testing.T, f func(w wire.ResponseWriter, q *wire.Msg)) *server {
 	}
 	ready.Wait()
 	return s
+}
+
+// listen finds a port that is free for UDP and TCP.
+func listen(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", pc.LocalAddr().String())
+		if err == nil {
+			return pc, l
+		}
+		_ = pc.Close()
+	}
+	t.Fatal("no port is free for UDP and TCP")
+	return nil, nil
 }
 
 // zone answers every question with these lines of a zone, whoever owns them.

@@ -12,6 +12,9 @@
 // which a later Open removes once it is old. A crash after it leaves a whole
 // message in new. So a message that Commit promised is there after a crash, and
 // one that it did not promise is there whole or not at all.
+//
+// A [Transport] does so for the recipients of a delivery, in Maildirs whose paths
+// are made of their addresses.
 package maildir
 
 import (
@@ -41,7 +44,7 @@ type Maildir struct {
 // Once dir is open nothing outside of it is touched, whatever symbolic links
 // are put into it.
 func Open(dir string) (*Maildir, error) {
-	if err := makeDurable(dir); err != nil {
+	if err := MakeDirectory(dir); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -102,10 +105,10 @@ func removeStale(d disk, before time.Time) error {
 	})
 }
 
-// makeDurable creates dir and the directories above it that are missing, and
-// syncs the parent of each, so that a crash cannot take the Maildir away from
-// under a message.
-func makeDurable(dir string) error {
+// MakeDirectory creates dir and the directories above it that are missing,
+// readable by the owner only, and syncs the parent of each, so that a crash
+// cannot take them away from under a message.
+func MakeDirectory(dir string) error {
 	info, err := os.Stat(dir)
 	if err == nil {
 		if !info.IsDir() {
@@ -117,7 +120,7 @@ func makeDurable(dir string) error {
 		return err
 	}
 	parent := filepath.Dir(filepath.Clean(dir))
-	if err := makeDurable(parent); err != nil {
+	if err := MakeDirectory(parent); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -71,7 +71,7 @@ func (a *attempt) story(except int) string {
 			parts = append(parts, s)
 		}
 	}
-	return transport.Local(0, smtp.EnhancedCode{}, "%s", strings.Join(parts, "; ")).Text
+	return transport.Line(strings.Join(parts, "; "))
 }
 
 // everything is no entry in particular.
@@ -107,6 +107,9 @@ const (
 
 // visit delivers over connections to one host.
 func (a *attempt) visit(ctx context.Context, h transport.Host) {
+	if len(h.Addrs) == 0 {
+		return
+	}
 	policy, _ := a.t.policy(h.Name)
 	k := key{h.Name, h.Addrs[0].Port(), policy}
 	if err := a.t.kept.enter(ctx, k, orElse(a.t.MaxConns, 20)); err != nil {

@@ -72,7 +72,7 @@ func gone(res *smtpclient.Result, err error) bool {
 // was a message before this one.
 func (a *attempt) sessionFull(l *link, res *smtpclient.Result) bool {
 	for i := range res.Recipients {
-		if o := &res.Recipients[i]; !o.Local || !tooMany(o) {
+		if o := &res.Recipients[i]; !o.Local || !transport.TooMany(o) {
 			return false
 		}
 	}
@@ -116,7 +116,7 @@ func (a *attempt) record(ctx context.Context, l *link, batch []int, res *smtpcli
 		o := &res.Recipients[i]
 		out := a.outcome(ctx, l, res, o)
 		switch {
-		case begun && tooMany(o):
+		case begun && transport.TooMany(o):
 		case movesOn(o, &out):
 			aside[position] = true
 			broke = broke || l.Err() != nil
@@ -148,17 +148,6 @@ func (a *attempt) learn(l *link, o *mail.Outcome) {
 	case !o.Local:
 		a.t.bad.forget(l.addr)
 	}
-}
-
-// tooMany reports whether a recipient was refused only because there are others
-// (RFC 5321, 4.5.3.1.10, which has 552 mean the same).
-func tooMany(o *smtpclient.Outcome) bool {
-	if o.Err == nil || o.Stage != smtp.VerbRCPT || o.Reply == nil {
-		return false
-	}
-	e := o.Reply.Enhanced
-	said := e.IsZero() || e[1] == 5 && e[2] == 3
-	return said && (o.Reply.Code == smtp.CodeInsufficientStorage || o.Reply.Code == smtp.CodeExceededStorage)
 }
 
 // movesOn reports whether another host may take what this one did not.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -23,7 +24,8 @@ import (
 // Bounds of a plan.
 const (
 	maxHosts = 20 // of a domain; those of best preference are kept
-	maxAddrs = 8  // of a host
+	maxAddrs = 4  // of a host, in each family
+	maxNotes = 50
 
 	shortest     = 30 * time.Second // that a plan holds
 	longest      = time.Hour
@@ -78,7 +80,9 @@ type candidate struct {
 }
 
 func (p *planner) note(format string, args ...any) {
-	p.plan.Notes = append(p.plan.Notes, transport.Local(0, smtp.EnhancedCode{}, format, args...).Text)
+	if len(p.plan.Notes) < maxNotes {
+		p.plan.Notes = append(p.plan.Notes, transport.Line(fmt.Sprintf(format, args...)))
+	}
 }
 
 // find returns the hosts that are named for the destination.
@@ -90,12 +94,15 @@ func (p *planner) find(ctx context.Context) []*candidate {
 		return p.literal()
 	}
 	domain, err := dns.ParseName(p.domain)
-	if err != nil || domain.IsRoot() {
+	if err == nil && domain.IsRoot() {
+		err = errors.New("nobody lives at the root")
+	}
+	if err != nil {
 		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 2}, "%q is no domain: %v", p.domain, err)
 		return nil
 	}
 	mx, err := p.t.Resolver.MX(ctx, domain)
-	p.plan.Authenticated, p.ttl = mx.Authenticated, orElse(mx.TTL, p.ttl)
+	p.plan.Authenticated, p.ttl = mx.Authenticated, min(mx.TTL, longest)
 	switch {
 	case err == nil:
 		return p.exchangers(mx)
@@ -107,7 +114,7 @@ func (p *planner) find(ctx context.Context) []*candidate {
 	case errors.Is(err, dns.ErrUnusable):
 		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 4, 4}, "The domain %s has no usable mail exchanger: %v", domain, err)
 	default:
-		p.fault, p.ttl = dnsFailed(err), 0
+		p.fault = dnsFailed(err)
 	}
 	return nil
 }
@@ -172,6 +179,7 @@ func (p *planner) smarthosts() []*candidate {
 func (p *planner) resolve(ctx context.Context, found []*candidate) {
 	var wait sync.WaitGroup
 	for _, h := range found {
+		h.ttl = longest
 		if len(h.addrs) == 0 {
 			wait.Go(func() { p.t.addresses(ctx, h) })
 		}
@@ -179,7 +187,7 @@ func (p *planner) resolve(ctx context.Context, found []*candidate) {
 	wait.Wait()
 	p.hosts = found
 	for _, h := range found {
-		p.ttl = min(p.ttl, orElse(h.ttl, longest))
+		p.ttl = min(p.ttl, h.ttl)
 		p.sift(h)
 	}
 }
@@ -187,7 +195,7 @@ func (p *planner) resolve(ctx context.Context, found []*candidate) {
 // addresses asks for both families at once. One that fails does not matter if the
 // other has addresses.
 func (t *Transport) addresses(ctx context.Context, h *candidate) {
-	var v4, v6 dns.Answer[netip.Addr]
+	v4, v6 := dns.Answer[netip.Addr]{TTL: longest}, dns.Answer[netip.Addr]{TTL: longest}
 	err4, err6 := error(dns.ErrNoData), error(dns.ErrNoData)
 	var wait sync.WaitGroup
 	if !t.NoIPv4 {
@@ -198,10 +206,7 @@ func (t *Transport) addresses(ctx context.Context, h *candidate) {
 	}
 	wait.Wait()
 	h.addrs = slices.Concat(v6.Records, v4.Records)
-	h.ttl = longest
-	for _, ttl := range []time.Duration{v4.TTL, v6.TTL} {
-		h.ttl = min(h.ttl, orElse(ttl, longest))
-	}
+	h.ttl = min(v4.TTL, v6.TTL)
 	if len(h.addrs) == 0 {
 		h.err = err4
 		if dns.Final(err4) || t.NoIPv4 {
@@ -212,7 +217,8 @@ func (t *Transport) addresses(ctx context.Context, h *candidate) {
 
 // sift keeps the addresses that a host can have, and notices ours.
 func (p *planner) sift(h *candidate) {
-	usable := h.addrs[:0:0]
+	var usable []netip.Addr
+	room := map[bool]int{true: maxAddrs, false: maxAddrs} // by: is it IPv4
 	for _, a := range h.addrs {
 		a = a.Unmap()
 		switch {
@@ -221,11 +227,12 @@ func (p *planner) sift(h *candidate) {
 		case a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 			p.note("%s has the address %s, where no host can be", h.name, a)
 		case a.Is4() && p.t.NoIPv4 || a.Is6() && p.t.NoIPv6:
-		default:
+		case room[a.Is4()] > 0:
+			room[a.Is4()]--
 			usable = append(usable, a)
 		}
 	}
-	h.addrs = usable[:min(len(usable), maxAddrs)]
+	h.addrs = usable
 	if h.err == nil && len(h.addrs) == 0 && !h.self {
 		h.err = dns.ErrUnusable
 	}
@@ -270,9 +277,7 @@ func (p *planner) choose() {
 	}
 	switch {
 	case p.fault != nil || len(p.plan.Hosts) > 0:
-	case !dns.Final(last):
-		p.fault, p.ttl = dnsFailed(last), 0
-	case p.t.Smarthost: // the operator can mend it
+	case !dns.Final(last), p.t.Smarthost: // the operator can mend a smarthost
 		p.fault = dnsFailed(last)
 	default:
 		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 4, 4}, "No host that takes the mail of %s has an address: %v", p.domain, last)

@@ -29,7 +29,7 @@ type story struct {
 	t    *testing.T
 	n    *network
 	tr   *remote.Transport
-	utf8 bool
+	text string
 	seen map[string]int // how many a peer had taken before
 	last []string       // lines about the last message
 }
@@ -85,8 +85,8 @@ func (s *story) do(line, word, arg string) []string {
 
 func (s *story) send(destination string, recipients []string) string {
 	d := transporttest.Delivery(transporttest.Envelope(s.t, recipients...), transporttest.Hello, to(destination))
-	if s.utf8 {
-		d.Content = &transporttest.Text{Octets: "Subject: héllo\r\n\r\nx\r\n"}
+	if s.text != "" {
+		d.Content = &transporttest.Text{Octets: s.text}
 	}
 	outcomes := s.tr.Deliver(s.t.Context(), d)
 	transporttest.Check(s.t, d, outcomes)
@@ -140,7 +140,9 @@ func (s *story) set(option, value string) {
 	case "source":
 		s.tr.Source = append(s.tr.Source, netip.MustParseAddr(value))
 	case "utf8":
-		s.utf8 = true
+		s.text = "Subject: héllo\r\n\r\nx\r\n"
+	case "8bit":
+		s.text = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nhéllo\r\n"
 	default:
 		s.t.Fatalf("%q is no option", option)
 	}

@@ -52,15 +52,20 @@ type Taken struct {
 	Conn int    // number of the connection
 }
 
-// Dial makes a connection to the peer.
+// Dial makes a connection in memory to the peer.
 func (p *Peer) Dial(context.Context) (net.Conn, error) {
 	a, b := transcript.Pipe(64 << 10)
+	go p.Serve(b)
+	return a, nil
+}
+
+// Serve is the peer's end of a connection, until it is over.
+func (p *Peer) Serve(conn net.Conn) {
 	p.mu.Lock()
 	p.conns++
-	s := &session{p: p, n: p.conns, conn: b, r: bufio.NewReader(b)}
+	s := &session{p: p, n: p.conns, conn: conn, r: bufio.NewReader(conn)}
 	p.mu.Unlock()
-	go s.serve()
-	return a, nil
+	s.serve()
 }
 
 // Took returns what the peer has taken.

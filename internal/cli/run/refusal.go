@@ -1,0 +1,26 @@
+package run
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp/smtpserver"
+)
+
+// logRefusals returns a hook that logs replies by which something was refused:
+// many clients keep the reason to themselves. The end of a session (421) is
+// logged by the server.
+func logRefusals(log *slog.Logger) func(*smtpserver.Conn, string) {
+	return func(c *smtpserver.Conn, line string) {
+		if isRefusal(line) {
+			log.Info("refused", "reply", line, "client", c.RemoteAddr().String(), "helo", c.Hello())
+		}
+	}
+}
+
+// isRefusal reports whether line is the last one of a reply that refuses.
+func isRefusal(line string) bool {
+	return len(line) > 3 && line[3] == ' ' && (line[0] == '4' || line[0] == '5') &&
+		!strings.HasPrefix(line, smtp.CodeUnavailable.String())
+}

@@ -1,0 +1,87 @@
+package smtpserver_test
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp/smtpserver"
+)
+
+// FuzzSession throws octets at a session, cut into writes at the given size.
+// Whatever they are, every reply is well formed and may answer its verb, the
+// Handler's contract is kept, and nothing of the session is left behind.
+func FuzzSession(f *testing.F) {
+	for _, pattern := range []string{"testdata/*.txt", "../testdata/dialogues/*.txt"} {
+		paths, _ := filepath.Glob(pattern)
+		for _, p := range paths {
+			text, err := os.ReadFile(p)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(clientSide(string(text)), uint8(0), strings.Contains(p, "lmtp"))
+		}
+	}
+	f.Add([]byte("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 9223372036854775807\r\nx"), uint8(3), false)
+	f.Add([]byte("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\na\r\n.\n\r.\r\n.\r\n"), uint8(1), false)
+	f.Fuzz(func(t *testing.T, said []byte, size uint8, lmtp bool) {
+		s := &smtpserver.Server{LMTP: lmtp, TLS: withCertificate(), PlaintextAuth: true}
+		s.Offer = ^smtp.ExtensionSet(0)
+		s.Limits = smtpserver.Limits{MessageSize: 4096, Discard: 8192}
+		inWorld(t, s, func(w *world) {
+			conn := w.dial(stranger)
+			go func() {
+				for chunk := range slices.Chunk(said, int(size)+1) {
+					if _, err := conn.Write(chunk); err != nil {
+						break
+					}
+				}
+			}()
+			readReplies(t, conn)
+			_ = conn.Close()
+			synctest.Wait()
+		})
+	})
+}
+
+// readReplies reads to the end, which idleness brings, and holds each line to
+// the syntax of replies until TLS may have begun.
+func readReplies(t *testing.T, conn io.Reader) {
+	r := bufio.NewReader(conn)
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		text, ok := strings.CutSuffix(line, "\r\n")
+		if !ok {
+			t.Errorf("line %q does not end with CRLF", line)
+		}
+		replyLine(t, text)
+		if strings.HasSuffix(text, "ready to start TLS") {
+			_, _ = io.Copy(io.Discard, r)
+			return
+		}
+	}
+}
+
+// clientSide is what the client says in a transcript.
+func clientSide(text string) []byte {
+	var out []byte
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if said, ok := strings.CutPrefix(line, "C:"); ok {
+			out = append(out, strings.TrimPrefix(said, " ")+"\r\n"...)
+		}
+		if said, ok := strings.CutPrefix(line, "C> "); ok {
+			out = append(out, strings.NewReplacer(`"`, "", `\r`, "\r", `\n`, "\n", `\x00`, "\x00").Replace(said)...)
+		}
+	}
+	return out
+}
