@@ -32,6 +32,7 @@ var floors = map[string]int{
 	"internal/transport": 4,
 
 	"internal/spool/memspool":    5,
+	"internal/spool/pebblespool": 5,
 	"internal/transport/discard": 5,
 	"internal/transport/lmtp":    5,
 	"internal/transport/maildir": 5,

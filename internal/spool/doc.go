@@ -60,7 +60,7 @@
 // # Unclean stops
 //
 // If the engine was not closed, it cannot know what was tried just before. So
-// every recipient that was fresh, or due, when it stopped is leased with
+// every recipient that was fresh, or due (held or not), when it stopped has
 // [Standing.Suspect] set until an attempt is settled: its next attempt may make a
 // second copy, and the desk says so in the journal (P3 of the plan).
 //

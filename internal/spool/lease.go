@@ -29,7 +29,9 @@ type Want struct {
 type Taken struct {
 	// Leases, one a message: fresh ones by age, then waiting ones by destination, the longest due first.
 	Leases []Lease
-	// More: there may be more that could be leased now with the same want.
+	// More: there may be more that could be leased now with the same want. If
+	// nothing was leased and yet there may be more, a search stopped among many that
+	// were not wanted: the next call goes on from there, and should wait until something has changed.
 	More bool
 	// Next is when the next waiting recipient falls due that is not due now. Zero: none that is known.
 	Next time.Time

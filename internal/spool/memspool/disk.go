@@ -227,7 +227,7 @@ func (d *disk) suspectAll(stop time.Time) {
 	for _, id := range d.order.keys {
 		m := d.messages[id].clone()
 		for i, p := range m.places {
-			if p == spool.Fresh || p == spool.Waiting && !m.standings[i].Due.After(stop) {
+			if p == spool.Fresh || p != 0 && !m.standings[i].Due.After(stop) {
 				m.standings[i].Suspect = true
 			}
 		}

@@ -69,7 +69,12 @@ func destinationShare(d *desk) {
 	if again := d.takeFor(d.owner, want); len(again.Leases) != 0 {
 		d.Errorf("above its share: %s", names(again.Leases))
 	}
-	d.deferAll(&first.Leases[0], time.Now().Add(time.Hour), "sina.example")
+	for i := range first.Leases {
+		if l := &first.Leases[i]; l.Recipients[0].Destination == "sina.example" {
+			d.deferAll(l, time.Now().Add(time.Hour), "sina.example")
+			break
+		}
+	}
 	if again := d.takeFor(d.owner, want); len(again.Leases) != 1 {
 		d.Errorf("one was settled, leased %s", names(again.Leases))
 	}

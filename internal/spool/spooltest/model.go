@@ -188,7 +188,9 @@ func (m *model) lease(rt *rapid.T) {
 	want.Skip = rapid.SliceOfNDistinct(rapid.SampledFrom(destinations), 0, 2, rapid.ID).Draw(rt, "skip")
 	taken, err := m.Lease(m.ctx, o, want)
 	m.must(err)
-	m.lastLease = time.Now()
+	if len(taken.Leases) > 0 {
+		m.lastLease = time.Now()
+	}
 	n := 0
 	for _, l := range taken.Leases {
 		for _, st := range l.Recipients {
@@ -225,7 +227,8 @@ func (m *model) checkRest(rt *rapid.T, want *spool.Want, taken *spool.Taken, n i
 		if p := m.now.postponed[r.st.Destination]; p.After(due) {
 			due = p
 		}
-		if r.place == spool.Waiting && due.After(time.Now()) && !slices.Contains(want.Skip, r.st.Destination) {
+		_, leased := m.leases[r.ref]
+		if r.place == spool.Waiting && !leased && due.After(time.Now()) && !slices.Contains(want.Skip, r.st.Destination) {
 			if next.IsZero() || due.Before(next) {
 				next = due
 			}
@@ -460,7 +463,7 @@ func (m *model) afterCrash(w world, got world) world {
 		r := &w.rows[i]
 		has := got.row(r.ref)
 		must := r.place == spool.Fresh || r.place == spool.Waiting && !r.st.Due.After(m.lastLease)
-		may := r.place == spool.Waiting && r.st.Due.Before(time.Now().Add(2*time.Second))
+		may := r.place != spool.Fresh && r.st.Due.Before(time.Now().Add(2*time.Second))
 		r.st.Suspect = r.st.Suspect || must || may && has != nil && has.st.Suspect
 	}
 	return w

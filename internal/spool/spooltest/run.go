@@ -61,6 +61,7 @@ var stories = []story{
 	{"many commit at once", manyCommitAtOnce},
 	{"a full disk refuses and recovers by itself", fullDisk},
 	{"damage is quarantined and told", damageIsTold},
+	{"damage while it is leased is settled and counted once", damageWhileLeased},
 	{"an open reader outlives its message", readerOutlives},
 	{"closed is closed", closedIsClosed},
 

@@ -262,6 +262,27 @@ func damageIsTold(d *desk) {
 	if st, err := d.Stats(d.ctx); err != nil || st.Damaged != 1 || st.Messages != 1 {
 		d.Errorf("%+v, %v", st, err)
 	}
+	if n := d.order(spool.Filter{}, spool.Hold); n != 1 {
+		d.Errorf("%d were ordered", n)
+	}
+}
+
+// damageWhileLeased: what comes of a message in quarantine is told in the
+// journal and changes no count.
+func damageWhileLeased(d *desk) {
+	d.need(d.subject.Spoil != nil)
+	lease := d.arrive("bob@sina.example")
+	d.subject.Spoil(lease.Envelope.ID)
+	if _, err := d.content(lease.Envelope.ID); !errors.Is(err, spool.ErrDamaged) {
+		d.Fatalf("a damaged message: %v", err)
+	}
+	d.must(d.settle(lease, mail.Failed, "its body was damaged").Err)
+	if got := d.said(lease.Envelope.ID); got != "its body was damaged" {
+		d.Errorf("the journal: %s", got)
+	}
+	if st, err := d.Stats(d.ctx); err != nil || st.Messages != 0 || st.Fresh != 0 || st.Bytes != 0 || st.Damaged != 1 {
+		d.Errorf("%+v, %v", st, err)
+	}
 }
 
 func readerOutlives(d *desk) {

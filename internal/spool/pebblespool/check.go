@@ -1,0 +1,359 @@
+package pebblespool
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
+)
+
+// Checked is what a check has read, and what was wrong with it.
+type Checked struct {
+	Messages, Recipients, Files int64
+	Bytes                       int64 // of contents
+	Facts                       int64
+	Quarantined                 int64
+	Problems                    []Problem // at most maxProblems
+	More                        bool      // there were more problems
+}
+
+// Problem is something that is not as it should be.
+type Problem struct {
+	ID   mail.ID // message that it is about; zero: none
+	What string
+}
+
+const maxProblems = 1000
+
+// Check reads everything in a spool that no process has open, and changes
+// nothing. Progress, if not nil, is told now and then how many messages were read.
+// An error means that the check itself could not go on.
+func Check(ctx context.Context, dir string, opts Options, progress func(messages int64)) (Checked, error) {
+	s, err := open(dir, opts, true)
+	if err != nil {
+		return Checked{}, fmt.Errorf("check spool %s: %w", dir, err)
+	}
+	checked, err := s.Check(ctx, progress)
+	return checked, errors.Join(err, s.Close())
+}
+
+// Check reads everything in the spool as it is at one instant, while it works.
+// It reads each body, so it takes what the disk takes.
+func (s *Spool) Check(ctx context.Context, progress func(messages int64)) (Checked, error) {
+	if err := s.enter(ctx); err != nil {
+		return Checked{}, err
+	}
+	defer s.leave()
+	snap := s.db.NewSnapshot()
+	defer snap.Close()
+	c := checker{s: s, ctx: ctx, snap: snap, progress: progress, files: map[uint64]bool{}}
+	for _, part := range []func() error{c.messages, c.indexes, c.destinations, c.journal, c.bodyFiles, c.counters} {
+		if err := part(); err != nil {
+			return c.Checked, fmt.Errorf("check: %w", err)
+		}
+	}
+	return c.Checked, nil
+}
+
+// checker is one check.
+type checker struct {
+	Checked
+	s        *Spool
+	ctx      context.Context
+	snap     *pebble.Snapshot
+	progress func(int64)
+	files    map[uint64]bool // that messages name
+	count    counts
+	placed   int64 // waiting and held, as the destinations count them
+}
+
+func (c *checker) problem(id mail.ID, format string, args ...any) {
+	if len(c.Problems) == maxProblems {
+		c.More = true
+		return
+	}
+	c.Problems = append(c.Problems, Problem{id, fmt.Sprintf(format, args...)})
+}
+
+// scan calls f for each record of one kind.
+func (c *checker) scan(kind byte, f func(key, value []byte) error) error {
+	var inner error
+	err := c.s.scan(c.snap, []byte{kind}, []byte{kind + 1}, func(key, value []byte) bool {
+		if inner = c.ctx.Err(); inner == nil {
+			inner = f(key, value)
+		}
+		return inner == nil
+	})
+	return errors.Join(err, inner)
+}
+
+func (c *checker) has(key []byte) (bool, error) {
+	b, err := get(c.snap, key)
+	return b != nil, err
+}
+
+// expect reports a problem if there is no such record.
+func (c *checker) expect(key []byte, id mail.ID, format string, args ...any) error {
+	there, err := c.has(key)
+	if err == nil && !there {
+		c.problem(id, format, args...)
+	}
+	return err
+}
+
+func (c *checker) messages() error {
+	return c.scan(kEnvelope, func(key, value []byte) error {
+		c.Messages++
+		if c.progress != nil && c.Messages%1000 == 0 {
+			c.progress(c.Messages)
+		}
+		return c.message(idOf(key), value)
+	})
+}
+
+func (c *checker) message(id mail.ID, value []byte) error {
+	quarantined, err := c.has(idKey(kDamage, id))
+	if err != nil {
+		return err
+	}
+	h, herr := readHead(value)
+	if herr == nil && h.file != 0 {
+		c.files[h.file] = true
+	}
+	if quarantined {
+		c.Quarantined++
+		return nil
+	}
+	env, h, err := readEnvelope(id, value)
+	if err != nil {
+		c.problem(id, "envelope: %v", err)
+		return nil
+	}
+	c.Bytes += h.size
+	c.count[countMessages]++
+	c.count[countBytes] += h.size
+	if err := c.body(id, h); err != nil {
+		return err
+	}
+	return c.recipients(env)
+}
+
+// body reads a body whole. One that is removed meanwhile is no problem.
+func (c *checker) body(id mail.ID, h head) error {
+	b, err := get(c.snap, idKey(kBody, id))
+	if err != nil {
+		return err
+	}
+	b, broken := unseal(b, id[:])
+	switch {
+	case broken != nil:
+		c.problem(id, "body: %v", broken)
+	case h.file == 0 && int64(len(b)) != h.size:
+		c.problem(id, "body: %d octets, and the envelope says %d", len(b), h.size)
+	case h.file != 0 && len(b) < 20:
+		c.problem(id, "body: no file is named")
+	case h.file != 0:
+		return c.file(id, b[len(b)-20:])
+	}
+	return nil
+}
+
+func (c *checker) file(id mail.ID, tail []byte) error {
+	c.Files++
+	number := binary.BigEndian.Uint64(tail)
+	f, err := c.s.fs.Open(c.s.filePath(number))
+	if errors.Is(err, os.ErrNotExist) {
+		if still, err := c.s.has(idKey(kEnvelope, id)); err != nil || !still {
+			return err
+		}
+		c.problem(id, "body file %012x is missing", number)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r := fileReader{file: f, left: int64(binary.BigEndian.Uint64(tail[8:])), want: binary.BigEndian.Uint32(tail[16:])}
+	r.damaged = func(what string) error { c.problem(id, "%s", what); return io.EOF }
+	_, err = io.Copy(io.Discard, &r)
+	return errors.Join(err, f.Close())
+}
+
+func (c *checker) recipients(env *mail.Envelope) error {
+	fresh, open := 0, 0
+	for i := range env.To {
+		ref := spool.Ref{ID: env.ID, Recipient: i}
+		b, err := get(c.snap, refKey(kStanding, ref))
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			fresh++
+			open++
+			continue
+		}
+		st, err := readStanding(ref, b)
+		if err != nil {
+			c.problem(env.ID, "recipient %d: %v", i, err)
+			continue
+		}
+		if st.place() != 0 {
+			open++
+		}
+		if err := c.standing(ref, st); err != nil {
+			return err
+		}
+	}
+	c.Recipients += int64(open)
+	c.count[spool.Fresh] += int64(fresh)
+	return c.progressOf(env, fresh, open)
+}
+
+func (c *checker) standing(ref spool.Ref, st *standing) error {
+	where := st.place()
+	if where == 0 {
+		return nil
+	}
+	c.count[where]++
+	if where == spool.Waiting {
+		key := dueKey(st.Destination, dueOf(st), ref)
+		if err := c.expect(key, ref.ID, "recipient %d waits, and is not in the due index", ref.Recipient); err != nil {
+			return err
+		}
+	}
+	return c.expect(nameKey(kPlace, st.Destination), ref.ID, "recipient %d: its destination %q is not known", ref.Recipient, st.Destination)
+}
+
+func (c *checker) progressOf(env *mail.Envelope, fresh, open int) error {
+	flight, err := c.has(idKey(kFresh, env.ID))
+	if err != nil {
+		return err
+	}
+	if flight != (fresh > 0) {
+		c.problem(env.ID, "%d recipients were never settled, and in the index of first flights: %v", fresh, flight)
+	}
+	if open == 0 {
+		c.problem(env.ID, "all its recipients are done, and it is still there")
+	}
+	m := message{head: head{recipients: len(env.To)}, fresh: fresh, open: open}
+	if err := readProgress(c.snap, env.ID, &m); err != nil {
+		return err
+	}
+	if m.fresh != fresh || m.open != open {
+		c.problem(env.ID, "%d recipients fresh and %d open, and counted %d and %d", fresh, open, m.fresh, m.open)
+	}
+	return nil
+}
+
+// indexes looks for entries that lead nowhere.
+func (c *checker) indexes() error {
+	for kind, what := range map[byte]string{kBody: "a body", kFresh: "a first flight", kProgress: "progress", kStanding: "a standing"} {
+		err := c.scan(kind, func(key, _ []byte) error {
+			return c.expect(idKey(kEnvelope, idOf(key)), idOf(key), "there is %s, and no envelope", what)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return c.scan(kDue, func(key, _ []byte) error {
+		name, rest := cutName(key[1:])
+		due, ref := cutDue(rest)
+		b, err := get(c.snap, refKey(kStanding, ref))
+		if err != nil {
+			return err
+		}
+		st, broken := readStanding(ref, b)
+		if broken != nil || st.place() != spool.Waiting || st.Destination != name || !dueOf(st).Equal(due) {
+			c.problem(ref.ID, "the due index has recipient %d at %q, where it does not wait", ref.Recipient, name)
+		}
+		return nil
+	})
+}
+
+func (c *checker) destinations() error {
+	return c.scan(kPlace, func(key, value []byte) error {
+		name, _ := cutName(key[1:])
+		p := readPlace(value)
+		c.placed += p.count
+		if !p.visit.IsZero() {
+			if err := c.expect(visitKey(p.visit, name), mail.ID{}, "destination %q will not be visited", name); err != nil {
+				return err
+			}
+		}
+		moved, err := c.has(nameKey(kMoved, name))
+		if err != nil || moved {
+			return err // its start is right for those that are not leased
+		}
+		prefix := nameKey(kDue, name)
+		return c.s.scan(c.snap, prefix, after(prefix), func(key, _ []byte) bool {
+			if due, _ := cutDue(key[len(prefix):]); p.start.IsZero() || due.Before(p.start) {
+				c.problem(mail.ID{}, "destination %q starts later than its first recipient is due", name)
+			}
+			return false
+		})
+	})
+}
+
+func (c *checker) journal() error {
+	return c.scan(kFact, func(key, value []byte) error {
+		facts, err := cutFacts(binary.BigEndian.Uint64(key[1:]), value)
+		if err != nil {
+			c.problem(mail.ID{}, "journal, record %d: %v", binary.BigEndian.Uint64(key[1:]), err)
+		}
+		c.Facts += int64(len(facts))
+		return nil
+	})
+}
+
+// bodyFiles looks for files that belong to nothing.
+func (c *checker) bodyFiles() error {
+	names, err := c.s.fs.List(c.s.fs.PathJoin(c.s.dir, fileDir))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		number, err := strconv.ParseUint(name, 16, 64)
+		if err != nil {
+			c.problem(mail.ID{}, "%s in the directory of body files is none", strconv.Quote(name))
+			continue
+		}
+		intent, err := c.s.has(numberKey(kIntent, number))
+		if err != nil {
+			return err
+		}
+		// committed or removed since the snapshot, or in the making
+		if live := number >= c.s.files.first; !c.files[number] && !intent && !live {
+			c.problem(mail.ID{}, "body file %s belongs to no message", name)
+		}
+	}
+	return nil
+}
+
+// counters holds the counts against what was read.
+func (c *checker) counters() error {
+	if len(c.Problems) > 0 || c.Quarantined > 0 {
+		return nil // they would only say it again
+	}
+	b, err := get(c.snap, counters)
+	if err != nil {
+		return err
+	}
+	var kept counts
+	kept.add(b)
+	for _, kind := range []int{countMessages, countFresh, countWaiting, countHeld, countBytes} {
+		if kept[kind] != c.count[kind] {
+			c.problem(mail.ID{}, "counter %d is %d, and there are %d", kind, kept[kind], c.count[kind])
+		}
+	}
+	if sum := c.count[countWaiting] + c.count[countHeld]; c.placed != sum {
+		c.problem(mail.ID{}, "destinations count %d recipients, and there are %d", c.placed, sum)
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package pebblespool_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/spool/pebblespool"
+)
+
+func mustCheck(t *testing.T, fs vfs.FS) pebblespool.Checked {
+	t.Helper()
+	c, err := pebblespool.Check(context.Background(), dir, small(fs), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestCheckFindsNothingWrongWithAJourney(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs, j := vfs.NewMem(), newJourney()
+		if err := j.run(fs); err != nil {
+			t.Fatal(err)
+		}
+		c := mustCheck(t, fs)
+		if len(c.Problems) > 0 || c.Messages != int64(len(j.kept)) || c.Files != 3 || c.Facts == 0 {
+			t.Errorf("%+v, want %d messages", c, len(j.kept))
+		}
+	})
+}
+
+func TestCheckFindsEachDamage(t *testing.T) {
+	for _, damage := range []struct{ kind, want string }{
+		{"b", "body:"},
+		{"e", "envelope:"},
+		{"r", "recipient 0:"},
+		{"-b", "body:"},
+		{"-e", "no envelope"},
+		{"-d", "not in the due index"},
+		{"-n", "first flights: false"},
+		{"-s", "not known"},
+		{"-o", "will not be visited"},
+		{"-c", "counter"},
+		{"file", "checksum"},
+		{"-file", "missing"},
+		{"+file", "belongs to no message"},
+	} {
+		t.Run(damage.kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fs, j := vfs.NewMem(), newJourney()
+				if err := j.run(fs); err != nil {
+					t.Fatal(err)
+				}
+				s := mustOpen(t, fs)
+				if err := s.Damage(damage.kind); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				c := mustCheck(t, fs)
+				if len(c.Problems) == 0 || !strings.Contains(c.Problems[0].What, damage.want) {
+					t.Errorf("found %+v, want %q", c.Problems, damage.want)
+				}
+			})
+		})
+	}
+}
+
+func TestADamagedFileIsNeverTakenForAWholeMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs, j := vfs.NewMem(), newJourney()
+		if err := j.run(fs); err != nil {
+			t.Fatal(err)
+		}
+		s := mustOpen(t, fs)
+		defer s.Close()
+		if err := s.Damage("file"); err != nil {
+			t.Fatal(err)
+		}
+		broken := 0
+		for id := range j.kept {
+			if _, err := read(j.ctx, s, id); err != nil {
+				broken++
+			}
+		}
+		list, err := s.Damaged(j.ctx, mail.ID{}, 10)
+		if err != nil || broken != 1 || len(list) != 1 || !strings.Contains(list[0].What, "checksum") {
+			t.Errorf("%d broken, quarantine %+v, %v", broken, list, err)
+		}
+		if page, err := s.List(j.ctx, spool.Query{}); err != nil || len(page.Items) != len(j.kept)-1 {
+			t.Errorf("%d are listed, %v", len(page.Items), err)
+		}
+	})
+}
