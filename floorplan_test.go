@@ -14,9 +14,10 @@ const module = "github.com/posthouse/posthouse"
 // the module. A path that ends in "/*" stands for every package below it.
 // A package imports only packages of lower floors.
 var floors = map[string]int{
-	"internal/dns": 1,
-	"message":      1,
-	"smtp":         1,
+	"internal/dns":       1,
+	"internal/plainfile": 1,
+	"message":            1,
+	"smtp":               1,
 
 	"internal/mail": 2,
 
@@ -24,6 +25,8 @@ var floors = map[string]int{
 	"smtp/smtpclient":        3,
 	"smtp/smtpserver":        3,
 
+	"internal/config":    4,
+	"internal/directory": 4,
 	"internal/dsn":       4,
 	"internal/event":     4,
 	"internal/queue":     4,
@@ -31,6 +34,7 @@ var floors = map[string]int{
 	"internal/spool":     4,
 	"internal/transport": 4,
 
+	"internal/directory/filedir": 5,
 	"internal/spool/memspool":    5,
 	"internal/spool/pebblespool": 5,
 	"internal/transport/discard": 5,
@@ -51,6 +55,7 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
+	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
 	"internal/spool/spooltest":         true,
 	"internal/transcript":              true,

@@ -24,6 +24,7 @@ const (
 	TempFail    Status = 75 // the same may succeed later
 	Protocol    Status = 76 // the other side did not answer as it must
 	NoPerm      Status = 77 // the password or the permission is wrong
+	Config      Status = 78 // the configuration is wrong
 )
 
 // exit is an error that knows the status to end with.

@@ -51,6 +51,11 @@ type Recipient struct {
 	Original smtp.Path  // as it was given at RCPT
 	ORcpt    smtp.ORcpt // RFC 3461, 4.2
 	Notify   smtp.Notify
+
+	// Into is what an alias in the form of Unix names in the place of somebody:
+	// "|" and a command line, or a file by its full path. To is then the alias.
+	// Else it is "".
+	Into string
 }
 
 // Content is the text of a message: fields, empty line and body, lines ended by

@@ -1,0 +1,9 @@
+# Mail is taken durably and none is delivered. PORT is where to listen.
+hostname = "bench.example"
+listen "smtp" {
+  address = "127.0.0.1:${env("PORT", "4725")}"
+  tls     = "off"
+  limits { per_address = 10000 }
+}
+relay { networks = "127.0.0.0/8" }
+queue { hold = true }

@@ -1,0 +1,179 @@
+# Every setting. What stands behind "default:" holds where a setting is left out;
+# the values here are the defaults, or examples where there is none.
+#
+# Names of files are relative to the directory of this file. A list of one may stand
+# without brackets. Text may hold "${env("NAME")}" or "${env("NAME", "default")}"; no
+# other environment variable is looked at.
+
+hostname   = "mx.example.org"      # in greetings and trace fields; must be given
+data       = "/var/lib/posthouse"  # the spool, and mailboxes; default: this
+postmaster = "jane@example.org"    # of domains that name none; default: each has a mailbox of that name
+
+# When mail that was deferred is tried again. The last delay is for all that follow;
+# a range is some time in it, so that mail does not come back in a herd. Each
+# route may say otherwise.
+retry  = ["1m", "5m", "15m", "1h..4h"] # default: this
+expire = "5d"                          # given up after; default: this
+warn   = "4h"                          # the sender hears of the delay; "none": never; default: this
+
+# What a client can make us do. Each listener may say otherwise. Defaults: these.
+limits {
+  message_size = "50MiB"
+  text_line    = "none"  # octets of a line of text; RFC 5321 says 1000, and real mail exceeds it
+  recipients   = 1000    # of a message
+  messages     = "none"  # of a session
+  errors       = 20      # refused commands before 421
+  connections  = 10000   # at a time
+  per_address  = 100     # at a time, from one IPv4 address or IPv6 /64
+  idle         = "5m"    # until a command is complete
+  data_idle    = "3m"    # without an octet of the text
+  session      = "4h"    # of a connection
+  handshake    = "30s"   # of TLS or PROXY
+  data_rate    = 100     # least octets a second of text ...
+  data_grace   = "1m"    # ... from then on
+}
+
+# What of the queue is in memory and at work. Defaults: these.
+queue {
+  window     = 50000   # recipients; others wait on disk
+  deliveries = 500     # at a time in all
+  memory     = "64MiB" # of bodies that are kept for their first delivery
+  hold       = false   # true: mail is taken, and none is delivered until an operator says so
+}
+
+# Where mail waits. Defaults: these.
+spool {
+  file_bodies  = "128KiB" # bodies from this size on are files of their own
+  draft_memory = "128MiB" # of bodies on their way in; beyond it they go to files
+  reserve      = "256MiB" # with less left on the disk no mail is taken (452)
+}
+
+# What became of mail is recorded. Defaults: these.
+journal {
+  keep = "30d"
+  size = "2GB"
+}
+
+dns {
+  servers = ["127.0.0.1", "192.0.2.53:5353"] # default: those of the system
+  timeout = "5s"                             # for one question to one server; default: this
+}
+
+reports {
+  double_bounce = "postmaster" # a report that cannot be delivered; or "drop"; default: this
+}
+
+# For TLS, in PEM form; there may be several. Default: one is made for the run, which
+# serves mail between servers, but not people's programs.
+certificate {
+  chain = "mx.example.org.chain.pem"
+  key   = "mx.example.org.key.pem"
+}
+
+# Where mail comes in: "smtp" from other servers, "submission" from people's programs
+# (RFC 6409), "lmtp" from another part of a mail system. Default: nowhere.
+listen "smtp" {
+  name         = "smtp"          # in the journal; default: the kind
+  address      = [":25"]         # default: ":25", for submission ":587"; lmtp may say "unix:FILE"
+  tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", lmtp "off"
+  proxy_from   = ["10.0.0.5"]    # peers that begin with a PROXY header; default: none
+  xclient_from = ["10.0.0.6"]    # peers that may say XCLIENT; default: none
+
+  limits {
+    per_address = 20
+  }
+}
+
+# For whom mail is taken that goes on to others. Default: for nobody.
+relay {
+  networks = ["10.0.0.0/8", "127.0.0.0/8", "::1"] # clients that may send to everybody
+  domains  = ["example.com", ".example.com"]      # to which everybody may send: we are a backup MX
+}
+
+# A domain whose mail ends here.
+domain "example.org" {
+  also          = ["example.net"]    # each address exists in these too; default: none
+  deliver       = "mailboxes"        # the route to the mailboxes; default: this
+  mailboxes     = ["jane", "joe"]
+  mailbox_files = ["mailboxes"]      # files of them, one a line
+  aliases       = ["aliases"]        # files of "sales: jane, joe@partner.example" or "sales jane"
+  catch_all     = "joe@example.org"  # whom nobody knows; default: refused (550 5.1.1)
+  postmaster    = "jane@example.org" # default: that of the file, or a mailbox of that name
+  tags          = "+"                # jane+anything is jane; "none": no tags; default: this
+  keep_tags     = false              # the route gets jane+anything; default: false
+  case_sensitive = false             # Jane and jane are two; default: false
+
+  # Files in the form of /etc/aliases, and what they may do. Default: nothing.
+  unix_aliases = ["/etc/aliases"]
+  unix_include = ["/etc/mail/lists"] # :include: may read below these directories
+  unix_pipes   = false               # |command
+  unix_files   = false               # /file
+
+  # Somebody who has gone elsewhere.
+  forward "jack" {
+    to     = "jack@elsewhere.example"
+    answer = 250 # 251: the sender is told; 551: refused, and the sender is told; default: this
+  }
+}
+
+# Where mail goes next: the first route whose conditions all fit has it. A domain's
+# deliver comes before all of them. Patterns of addresses are "example.org",
+# ".example.org" (what is below), "mx*.example.*", "info@example.org", "<>", "*".
+route "partner" {
+  to       = ["partner.example", ".partner.example"] # the recipient
+  from     = ["example.org"]                         # the sender
+  networks = ["10.0.0.0/8"]                          # the client
+  logins   = ["*"]                                   # who logged in; "*": anybody who did
+
+  # One of these says what carries it:
+  #   remote    = true                               the hosts that DNS names
+  #   smarthost = ["HOST:PORT", ...]                 the first that takes it
+  #   lmtp      = ["HOST:PORT", "unix:FILE", ...]    the first that takes it
+  #   maildir   = "mail/%{domain}/%{user}"           below data, if it is relative
+  #   pipe      = ["/full/path", "arg", "%{user}"]   also %{domain} %{sender} %{recipient} %{id}; no shell
+  #   discard   = true
+  smarthost = ["mx1.partner.example:587", "mx2.partner.example:587"]
+
+  # "require": STARTTLS with a good certificate; "opportunistic": if it is offered;
+  # "implicit"; "never". Default: smarthost "require", remote "opportunistic", lmtp "never".
+  tls           = "require"
+  ca            = "partner-ca.pem"   # trusted certificates; default: those of the system
+  user          = "example"          # to log in with
+  password_file = "partner.password" # the first line; or password_env = "VARIABLE"
+
+  # Of this route; default: what the file says.
+  retry  = ["1m", "5m", "15m", "1h..4h"]
+  expire = "5d"
+  warn   = "4h"
+
+  # Defaults: these. A site is all the destinations that the same hosts serve; a
+  # rate is "10/s", "60/h", "5/10m"; "none" is without limit.
+  limits {
+    deliveries       = 200 # at a time, of the route
+    rate             = "none"
+    site             = 10  # at a time, to a site
+    site_rate        = "none"
+    destination      = 5   # at a time, to a destination
+    destination_rate = "none"
+    recipients       = 100 # of one delivery
+  }
+}
+
+# Programs and Maildirs have a setting each.
+route "tickets" {
+  to      = "tickets@partner.test"
+  pipe    = ["/usr/local/bin/ticket", "--from", "%{sender}"]
+  timeout = "10m" # default: this
+}
+
+# This one is there without being written, for domains that name no other; it is
+# named by them and so needs no conditions.
+route "mailboxes" {
+  maildir = "mail/%{domain}/%{user}"
+  quota   = "none" # octets of a mailbox; default: this
+}
+
+# And this one, for everything that is left.
+route "default" {
+  remote = true
+}
