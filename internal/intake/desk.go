@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
@@ -21,24 +22,6 @@ const Offers smtp.ExtensionSet = 1<<smtp.ExtBinaryMIME | 1<<smtp.ExtSMTPUTF8 | 1
 // Spool is what the desk needs of a [spool.Engine].
 type Spool interface {
 	Begin(ctx context.Context, size int64) (spool.Draft, error)
-}
-
-// Directory says who an address is. It may also implement smtpserver.Verifier and
-// smtpserver.Expander; they are asked for peers in Options.RelayFrom only.
-type Directory interface {
-	// Lookup says what a recipient is to us. An error that is no [*smtp.Reply]
-	// means that it cannot be found out now.
-	Lookup(ctx context.Context, to smtp.Path) (Answer, error)
-}
-
-// Answer is who an address is. The zero Answer: its domain is not ours.
-type Answer struct {
-	Ours bool
-	// Reply is what the client is told other than a plain 250: 251 for somebody
-	// whose mail is sent on; 550 or 551 for somebody who gets none here.
-	Reply *smtp.Reply
-	// To are the final recipients: aliases are expanded to the last.
-	To []smtp.Path
 }
 
 // Policy says where mail may be refused: with a [*smtp.Reply], which the client
@@ -69,16 +52,16 @@ type Arrival struct {
 
 // Options set up a [Desk]. A zero field has the default that is given.
 type Options struct {
-	Hostname  string // needed
-	Spool     Spool  // needed
-	Directory Directory
-	Policy    Policy // nil: none
+	Hostname  string              // needed
+	Spool     Spool               // needed
+	Directory directory.Directory // nil: nobody lives here
+	Policy    Policy              // nil: none
 
 	// RelayFrom are the networks from which mail for others is taken. Without
 	// them it is taken only from who has logged in.
 	RelayFrom []netip.Prefix
-	// Postmaster gets the mail for <postmaster>, and for the postmaster of our domains,
-	// if the directory has nobody for it; default postmaster@Hostname.
+	// Postmaster gets the mail for <postmaster> if the directory has nobody for
+	// it; default postmaster@Hostname.
 	Postmaster smtp.Path
 
 	MaxHops       int // Received fields of a message; default 100 (RFC 5321, 6.3)
@@ -154,4 +137,8 @@ func (o *Options) setDefaults() {
 // nobody is the directory of a host without domains.
 type nobody struct{}
 
-func (nobody) Lookup(context.Context, smtp.Path) (Answer, error) { return Answer{}, nil }
+func (nobody) Lookup(_ context.Context, to smtp.Path) (directory.Resolution, error) {
+	return directory.Resolution{Kind: directory.NotOurs, Address: to}, nil
+}
+
+func (nobody) Find(context.Context, string) ([]directory.Resolution, error) { return nil, nil }

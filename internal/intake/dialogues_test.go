@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
@@ -117,9 +118,9 @@ func newWorld(t *testing.T, comment string) *world {
 	var room int64
 	fmt.Sscan(set["room"], &room)
 	w.spool = memspool.New(memspool.Options{Random: &counter{}, Capacity: room})
-	dir := intake.Directory(directory{})
+	dir := directory.Directory(people{})
 	if set["disk"] == "fails" {
-		dir = failing{directory{}, w.spool}
+		dir = failing{people{}, w.spool}
 	}
 	w.desk = intake.New(intake.Options{
 		Hostname: "mx.sohu.example", Spool: w.spool, Directory: dir, Policy: policy{}, MaxHops: 5,
@@ -213,47 +214,59 @@ func (w *world) text(id mail.ID) string {
 	return "\t" + strings.ReplaceAll(strings.TrimSuffix(strings.ReplaceAll(string(all), "\r\n", "\n"), "\n"), "\n", "\n\t") + "\n"
 }
 
-// directory knows some people of sohu.example.
-type directory struct{}
+// people are some of sohu.example.
+type people struct{}
 
-func (directory) Lookup(_ context.Context, to smtp.Path) (intake.Answer, error) {
-	if !strings.EqualFold(to.Domain(), "sohu.example") {
-		return intake.Answer{}, nil
+func (people) Lookup(_ context.Context, to smtp.Path) (directory.Resolution, error) {
+	r := directory.Resolution{Address: to}
+	if to.Domain() != "" && !strings.EqualFold(to.Domain(), "sohu.example") {
+		return r, nil
 	}
-	a := intake.Answer{Ours: true}
-	switch to.Local() {
+	switch strings.ToLower(to.Local()) {
 	case "ann", "bob":
-		a.To = []smtp.Path{to}
+		r.Kind, r.To = directory.Mailbox, []directory.Target{{To: to, Local: true}}
 	case "sales":
-		a.To = []smtp.Path{address("ann@sohu.example"), address("carl@sina.example")}
+		r.Kind, r.To = directory.Alias, targets("ann@sohu.example", "carl@sina.example")
+	case "postmaster":
+		r.Kind, r.To = directory.Alias, targets("root@sohu.example")
 	case "dora":
-		a.To = []smtp.Path{address("dora@sina.example")}
-		a.Reply = smtp.Replyf(smtp.CodeWillForward, smtp.EnhancedCode{2, 1, 5}, "will forward to <dora@sina.example>")
+		r.Kind, r.To, r.New, r.Tell = directory.Forwarded, targets("dora@sina.example"), address("dora@sina.example"), true
 	case "emil":
-		a.Reply = smtp.Replyf(smtp.CodeNotLocal, smtp.EnhancedCode{5, 1, 6}, "please try <emil@sina.example>")
+		r.Kind, r.New = directory.Moved, address("emil@sina.example")
+	case "robot":
+		r.Kind, r.To = directory.Alias, []directory.Target{{To: to, Into: "|robot"}}
 	case "slow":
-		return intake.Answer{}, errors.New("the directory is away")
+		return directory.Resolution{}, errors.New("the directory is away")
+	default:
+		r.Kind = directory.Unknown
 	}
-	return a, nil
+	return r, nil
 }
 
-func (directory) Verify(_ context.Context, user string) (*smtp.Reply, error) {
-	return smtp.Replyf(smtp.CodeOK, smtp.EnhancedCode{2, 1, 5}, "<%s@sohu.example>", user), nil
+func targets(all ...string) (list []directory.Target) {
+	for _, a := range all {
+		list = append(list, directory.Target{To: address(a)})
+	}
+	return list
 }
 
-func (directory) Expand(context.Context, string) (*smtp.Reply, error) {
-	return smtp.Replyf(smtp.CodeOK, smtp.EnhancedCode{2, 1, 5}, "<ann@sohu.example>\n<carl@sina.example>"), nil
+func (p people) Find(ctx context.Context, word string) ([]directory.Resolution, error) {
+	r, err := p.Lookup(ctx, address(word+"@sohu.example"))
+	if err != nil || r.Kind == directory.Unknown {
+		return nil, err
+	}
+	return []directory.Resolution{r}, nil
 }
 
 // failing lets the disk fail as soon as somebody is looked for.
 type failing struct {
-	directory
+	people
 	spool *memspool.Spool
 }
 
-func (f failing) Lookup(ctx context.Context, to smtp.Path) (intake.Answer, error) {
+func (f failing) Lookup(ctx context.Context, to smtp.Path) (directory.Resolution, error) {
 	f.spool.Fail(errors.New("input/output error"))
-	return f.directory.Lookup(ctx, to)
+	return f.people.Lookup(ctx, to)
 }
 
 // policy refuses what says so.

@@ -2,49 +2,64 @@ package intake
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
 
 // Rcpt implements [smtpserver.Transaction].
 func (t *transaction) Rcpt(ctx context.Context, to smtp.Path, params *smtp.RcptParams) (*smtp.Reply, error) {
-	answer, err := t.resolve(ctx, to)
+	final, reply, err := t.resolve(ctx, to)
 	if err == nil && t.o.Policy != nil && !t.inside {
 		err = t.o.Policy.Rcpt(ctx, t.visit, to)
 	}
 	if err == nil {
-		err = t.add(to, answer.To, params)
+		err = t.add(to, final, params)
 	}
 	if err != nil {
 		return nil, t.o.refuse(t.visit, smtp.VerbRCPT, to, err)
 	}
 	t.visit.To = append(t.visit.To, to)
-	return answer.Reply, nil
+	return reply, nil
 }
 
-// resolve says who gets the mail for a recipient. The postmaster is always
-// somebody (RFC 5321, 4.5.1).
-func (t *transaction) resolve(ctx context.Context, to smtp.Path) (Answer, error) {
-	a, err := t.o.Directory.Lookup(ctx, to)
-	switch {
+// resolve says who gets the mail for a recipient, and what the client is told
+// other than a plain 250. An error refuses it.
+func (t *transaction) resolve(ctx context.Context, to smtp.Path) (final []smtp.Path, reply *smtp.Reply, err error) {
+	r, err := t.o.Directory.Lookup(ctx, to)
+	switch reply = r.Reply(); {
 	case err != nil:
-		return Answer{}, err
-	case len(a.To) == 0 && isPostmaster(to) && (a.Ours || to.Domain() == "") && !t.o.Postmaster.IsNull():
-		return Answer{Ours: true, To: []smtp.Path{t.o.Postmaster}}, nil
-	case a.Reply != nil && !a.Reply.Code.Positive():
-		return Answer{}, a.Reply
-	case a.Ours && len(a.To) == 0:
-		return Answer{}, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 1}, "Nobody is known here by the name <%s>", to)
-	case a.Ours:
-		return a, nil
-	case to.Domain() == "":
-		return Answer{}, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 1}, "There is no postmaster here")
-	case !t.relay:
-		return Answer{}, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 1}, "We do not relay: <%s> is not here", to)
+		return nil, nil, err
+	case r.Kind == directory.NotOurs:
+		final, err = t.relayed(to)
+		return final, nil, err
+	case reply != nil && !reply.Code.Positive():
+		return nil, nil, reply
 	}
-	return Answer{To: []smtp.Path{to}}, nil
+	for _, target := range r.To {
+		if target.Into != "" {
+			return nil, nil, fmt.Errorf("%s (%s): mail into %q cannot be carried", r.Address, r.Origin, target.Into)
+		}
+		final = append(final, target.To)
+	}
+	return final, reply, nil
+}
+
+// relayed is for recipients who are not ours. The postmaster of this host is
+// always somebody (RFC 5321, 4.5.1).
+func (t *transaction) relayed(to smtp.Path) ([]smtp.Path, error) {
+	switch {
+	case to.Domain() == "" && isPostmaster(to) && !t.o.Postmaster.IsNull():
+		return []smtp.Path{t.o.Postmaster}, nil
+	case to.Domain() == "":
+		return nil, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 1}, "There is no <%s> here", to)
+	case !t.relay:
+		return nil, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 1}, "We do not relay: <%s> is not here", to)
+	}
+	return []smtp.Path{to}, nil
 }
 
 func isPostmaster(p smtp.Path) bool { return strings.EqualFold(p.Mailbox(), "postmaster") }

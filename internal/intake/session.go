@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
@@ -94,8 +95,8 @@ func (s *session) Mail(ctx context.Context, from smtp.Path, params *smtp.MailPar
 // Verify implements [smtpserver.Verifier]: nil, and so 252, for strangers.
 func (s *session) Verify(ctx context.Context, user string) (*smtp.Reply, error) {
 	o := s.desk.opts.Load()
-	if v, is := o.Directory.(smtpserver.Verifier); is && o.trusts(s.conn.RemoteAddr()) {
-		return v.Verify(ctx, user)
+	if o.trusts(s.conn.RemoteAddr()) {
+		return directory.Verify(ctx, o.Directory, user)
 	}
 	return nil, nil
 }
@@ -103,8 +104,8 @@ func (s *session) Verify(ctx context.Context, user string) (*smtp.Reply, error) 
 // Expand implements [smtpserver.Expander]: nil, and so 252, for strangers.
 func (s *session) Expand(ctx context.Context, list string) (*smtp.Reply, error) {
 	o := s.desk.opts.Load()
-	if x, is := o.Directory.(smtpserver.Expander); is && o.trusts(s.conn.RemoteAddr()) {
-		return x.Expand(ctx, list)
+	if o.trusts(s.conn.RemoteAddr()) {
+		return directory.Expand(ctx, o.Directory, list)
 	}
 	return nil, nil
 }

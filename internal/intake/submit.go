@@ -102,13 +102,13 @@ func (t *transaction) write(ctx context.Context, report *dsn.Report, original ma
 // address that gets no mail here hears nothing; but that is found out by a
 // delivery, which leaves a record.
 func (t *transaction) addressee(ctx context.Context, to smtp.Path) error {
-	a, err := t.resolve(ctx, to)
+	final, _, err := t.resolve(ctx, to)
 	var refusal *smtp.Reply
 	switch {
 	case errors.As(err, &refusal):
-		a.To = []smtp.Path{to}
+		final = []smtp.Path{to}
 	case err != nil:
 		return err
 	}
-	return t.add(to, a.To, &smtp.RcptParams{Notify: smtp.NotifyNever}) // RFC 3461, 6.1
+	return t.add(to, final, &smtp.RcptParams{Notify: smtp.NotifyNever}) // RFC 3461, 6.1
 }
