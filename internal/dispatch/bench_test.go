@@ -16,6 +16,7 @@ import (
 	"github.com/posthouse/posthouse/internal/queue"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
+	"github.com/posthouse/posthouse/internal/spool/pebblespool"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -31,11 +32,22 @@ func (n *null) Deliver(_ context.Context, d transport.Delivery) []mail.Outcome {
 }
 
 // BenchmarkThrough sends messages of 4 KB through both desks, from 20 programs at
-// a time, with a spool in memory and a transport that does nothing.
+// a time, with a transport that does nothing.
 func BenchmarkThrough(b *testing.B) {
+	b.Run("memory", func(b *testing.B) { through(b, memspool.New(memspool.Options{FactBytes: 1 << 20})) })
+	b.Run("disk", func(b *testing.B) {
+		engine, err := pebblespool.Open(b.TempDir(), pebblespool.Options{MinFree: -1, Ballast: -1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		through(b, engine)
+	})
+}
+
+func through(b *testing.B, engine spool.Engine) {
+	defer engine.Close()
 	road := new(null)
 	var desk *dispatch.Desk
-	engine := memspool.New(memspool.Options{FactBytes: 1 << 20})
 	in := intake.New(intake.Options{
 		Hostname: "mx.sohu.example", Spool: engine,
 		Owner:   func() spool.Owner { return desk.Owner() },
@@ -51,6 +63,7 @@ func BenchmarkThrough(b *testing.B) {
 	text := "Subject: hello\r\nMessage-ID: <1@sohu.example>\r\n\r\n" + strings.Repeat("It rains and rains and rains, and then it rains some more.\r\n", 70)
 	from, to := address("ann@sohu.example"), []smtp.Rcpt{{To: address("bob@sina.example")}}
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.SetBytes(int64(len(text)))
 	began, start := cpu(), time.Now()
 	var next atomic.Int64
