@@ -10,6 +10,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/smtp"
 )
 
 // TestOrdersAboutThoseWhoWaitTheirTurn: a slow destination holds two at a time;
@@ -52,6 +53,25 @@ func TestOneOfManyIsHeld(t *testing.T) {
 		time.Sleep(time.Hour)
 		if w.count("relayed to=<ann@") != 1 || w.count("relayed to=<eve@") != 1 || w.count("relayed to=<bob@") != 0 {
 			w.Error(w.told())
+		}
+	})
+}
+
+// TestAnOrderIsCarriedOutOnce: mail that was tried again by order some time ago
+// does not knock at a destination that is known to be down.
+func TestAnOrderIsCarriedOutOnce(t *testing.T) {
+	in(t, func(w *world) {
+		down := mail.Outcome{Fate: mail.Deferred, Local: true, HostDown: true, Reply: smtp.Replyf(451, smtp.EnhancedCode{4, 4, 1}, "no answer")}
+		w.road.at("bob@sina.example", greylisted)
+		w.road.at("eve@sina.example", says(down))
+		id := w.send("bob@sina.example")
+		time.Sleep(10 * time.Second)
+		w.order(id, spool.Retry) // and due again in 5 minutes
+		time.Sleep(4*time.Minute + 55*time.Second)
+		w.send("eve@sina.example")
+		time.Sleep(30 * time.Second)
+		if n := w.road.tried("bob@sina.example"); n != 2 {
+			w.Errorf("tried %d times:\n%s", n, w.told())
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -18,6 +20,7 @@ type shaky struct {
 	dispatch.Spool
 	cut   atomic.Bool
 	doubt atomic.Bool // Settle does its work, and nobody hears of it
+	opens atomic.Int32
 }
 
 var errCut = errors.New("connection to the spool is lost")
@@ -27,6 +30,11 @@ func (s *shaky) Join(ctx context.Context, name string, ttl time.Duration) (spool
 		return spool.Owner{}, errCut
 	}
 	return s.Spool.Join(ctx, name, ttl)
+}
+
+func (s *shaky) Open(ctx context.Context, id mail.ID) (mail.Content, error) {
+	s.opens.Add(1)
+	return s.Spool.Open(ctx, id)
 }
 
 func (s *shaky) Beat(ctx context.Context, o spool.Owner) error {
@@ -102,6 +110,88 @@ func TestTakenOver(t *testing.T) {
 		w.shaky.cut.Store(false)
 		time.Sleep(time.Minute)
 		w.check("16-taken-over")
+		page, err := w.spool.Facts(w.Context(), spool.FactQuery{})
+		if err != nil {
+			w.Fatal(err)
+		}
+		copies := 0
+		for _, f := range page.Facts {
+			if e, _ := event.Parse(f.Data); e != nil {
+				if _, is := e.(*event.SecondCopy); is {
+					copies++
+				}
+			}
+		}
+		if copies != w.count("possible-second-copy") {
+			w.Errorf("the journal tells of %d second copies", copies)
+		}
+	})
+}
+
+// TestNothingBeginsWithoutALease: when our leases may be over, those who wait for
+// their turn are not sent, though a turn comes.
+func TestNothingBeginsWithoutALease(t *testing.T) {
+	inShaky(t, func(w *world) {
+		for i := range 3 {
+			w.road.at(fmt.Sprintf("user%d@sina.example", i), first(1, after(40*time.Second, relays)))
+			w.send(fmt.Sprintf("user%d@sina.example", i))
+		}
+		time.Sleep(time.Second)
+		w.shaky.cut.Store(true)
+		time.Sleep(time.Minute)
+		if n := w.road.tried("user2@sina.example"); n != 0 {
+			w.Errorf("tried %d times", n)
+		}
+		w.shaky.cut.Store(false)
+		time.Sleep(5 * time.Minute)
+		if n := w.left(); n != 0 {
+			w.Errorf("%d messages are left", n)
+		}
+	})
+}
+
+// TestArrivalOfAnEpochThatIsOver: its lease is worth nothing; it is found in the
+// spool, and sent once.
+func TestArrivalOfAnEpochThatIsOver(t *testing.T) {
+	in(t, func(w *world) {
+		owner := w.desk.Owner()
+		d, err := w.spool.Begin(w.Context(), 0)
+		if err != nil {
+			w.Fatal(err)
+		}
+		bob := mail.Recipient{To: address("bob@sina.example")}
+		lease, err := d.Commit(w.Context(), spool.Commit{Envelope: mail.Envelope{To: []mail.Recipient{bob}, Arrived: time.Now()}, For: owner})
+		if err != nil || lease == nil {
+			w.Fatal(lease, err)
+		}
+		if _, err := w.spool.Join(w.Context(), "dispatch", time.Hour); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(10 * time.Second) // until the next beat
+		w.desk.Arrive(dispatch.Arrival{Owner: owner, Lease: lease})
+		time.Sleep(time.Minute)
+		if n := w.road.tried("bob@sina.example"); n != 1 || w.left() != 0 {
+			w.Errorf("tried %d times:\n%s", n, w.told())
+		}
+	})
+}
+
+// TestOnlySoMuchIsKept: texts past the budget are read back from the spool.
+func TestOnlySoMuchIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.shaky, w.keep = new(shaky), 400
+		w.open()
+		for range 2 { // what is given back when a message is done can be used again
+			for i := range 4 {
+				w.send(fmt.Sprintf("user%d@d%d.example", i, i))
+			}
+			time.Sleep(time.Second)
+		}
+		if n := w.shaky.opens.Load(); n != 4 {
+			t.Errorf("%d of 8 were read back, want 4", n)
+		}
+		w.shut()
 	})
 }
 

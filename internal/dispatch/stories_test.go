@@ -8,6 +8,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -138,6 +139,30 @@ func TestCrashBeforeTheRecord(t *testing.T) {
 		w.check("09-crash-before-the-record")
 		if n := w.left(); n != 0 {
 			w.Errorf("%d messages are left", n)
+		}
+	})
+}
+
+// TestSuspicionStays: an attempt that our own limits cut short does not clear
+// what may have happened before the crash.
+func TestSuspicionStays(t *testing.T) {
+	in(t, func(w *world) {
+		w.road.at("bob@sina.example", func(ctx context.Context, nth int) mail.Outcome {
+			if nth == 2 {
+				return transport.Interrupted()
+			}
+			return relays(ctx, nth)
+		})
+		w.send("bob@sina.example")
+		time.Sleep(20 * time.Millisecond)
+		synctest.Wait()
+		w.spool = w.spool.Crash()
+		_ = w.desk.Shutdown(w.Context())
+		<-w.done
+		w.open()
+		time.Sleep(time.Minute)
+		if n := w.count("possible-second-copy"); n != 1 || w.road.tried("bob@sina.example") != 3 {
+			w.Errorf("told %d times:\n%s", n, w.told())
 		}
 	})
 }

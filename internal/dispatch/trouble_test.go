@@ -275,7 +275,7 @@ func (p *planner) Plan(_ context.Context, h mail.Hop) transport.Plan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked++
-	return transport.Plan{Site: "operator", Until: time.Now().Add(time.Hour), Notes: []string{h.Destination}}
+	return transport.Plan{Site: fmt.Sprint("operator ", p.asked), Until: time.Now().Add(time.Hour), Notes: []string{h.Destination}}
 }
 
 func (p *planner) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
@@ -309,7 +309,7 @@ func TestPlansAreKept(t *testing.T) {
 			t.Errorf("asked %d times, %d relayed", p.asked, n)
 		}
 		st, err := w.desk.Status(t.Context(), mail.Hop{Route: "out", Transport: "road", Destination: "sina.example"})
-		if err != nil || st == nil || st.Site != "operator" {
+		if err != nil || st == nil || st.Site != "operator 2" {
 			t.Errorf("status %+v, %v", st, err)
 		}
 		w.shut()

@@ -35,6 +35,7 @@ type world struct {
 	*testing.T
 	spool    *memspool.Spool
 	shaky    *shaky // between the spool and dispatch; may be nil
+	keep     int64  // dispatch.Options.KeepBytes
 	settings dispatch.Settings
 	road     *road
 	desk     *dispatch.Desk
@@ -88,7 +89,7 @@ func (w *world) open() {
 		w.shaky.Spool, engine = w.spool, w.shaky
 	}
 	w.desk = dispatch.New(dispatch.Options{
-		Settings: w.settings, Spool: engine, Prepare: w.intake.Prepare, Observe: w.observe,
+		Settings: w.settings, Spool: engine, KeepBytes: w.keep, Prepare: w.intake.Prepare, Observe: w.observe,
 		Log: slog.New(slog.NewTextHandler(w.Output(), nil)),
 	})
 	desk := w.desk
@@ -246,6 +247,13 @@ func (r *road) at(recipient string, b behaviour) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.behave[recipient] = b
+}
+
+// tried says how often a recipient was tried.
+func (r *road) tried(recipient string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries[recipient]
 }
 
 // residue is a time too short to be seen in a story, so that no two deliveries

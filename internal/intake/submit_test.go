@@ -87,6 +87,22 @@ func TestLargeTextsAreNotKept(t *testing.T) {
 	})
 }
 
+// TestKeepingTextsDoesNotWearOut: what is kept on the way in is bounded in all, and
+// given up again.
+func TestKeepingTextsDoesNotWearOut(t *testing.T) {
+	in(t, func(w *world) {
+		text := "Subject: hello\r\n\r\n" + strings.Repeat("It rains.\r\n", 10_000)
+		for range 400 {
+			if _, err := w.desk.Submit(w.Context(), submission(strings.NewReader(text), "ann@sohu.example")); err != nil {
+				w.Fatal(err)
+			}
+		}
+		if w.arrivals[len(w.arrivals)-1].Text == nil {
+			w.Error("the last text is not kept")
+		}
+	})
+}
+
 func TestPrepare(t *testing.T) {
 	in(t, func(w *world) {
 		for _, to := range []string{"sales@sohu.example", "zoe@sohu.example", "tom@sina.example"} {
