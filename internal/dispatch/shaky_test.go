@@ -20,6 +20,7 @@ type shaky struct {
 	dispatch.Spool
 	cut   atomic.Bool
 	doubt atomic.Bool // Settle does its work, and nobody hears of it
+	mute  atomic.Bool // Note fails
 	opens atomic.Int32
 }
 
@@ -59,7 +60,7 @@ func (s *shaky) Release(ctx context.Context, o spool.Owner, refs []spool.Ref) er
 }
 
 func (s *shaky) Note(ctx context.Context, facts []spool.Fact) error {
-	if s.cut.Load() {
+	if s.cut.Load() || s.mute.Load() {
 		return errCut
 	}
 	return s.Spool.Note(ctx, facts)
@@ -150,8 +151,8 @@ func TestNothingBeginsWithoutALease(t *testing.T) {
 	})
 }
 
-// TestArrivalOfAnEpochThatIsOver: its lease is worth nothing; it is found in the
-// spool, and sent once.
+// TestArrivalOfAnEpochThatIsOver: its lease is worth nothing; it was found in the
+// spool, and is not sent again.
 func TestArrivalOfAnEpochThatIsOver(t *testing.T) {
 	in(t, func(w *world) {
 		owner := w.desk.Owner()
@@ -167,7 +168,7 @@ func TestArrivalOfAnEpochThatIsOver(t *testing.T) {
 		if _, err := w.spool.Join(w.Context(), "dispatch", time.Hour); err != nil {
 			w.Fatal(err)
 		}
-		time.Sleep(10 * time.Second) // until the next beat
+		time.Sleep(20 * time.Second) // the next beat finds out, and it is sent
 		w.desk.Arrive(dispatch.Arrival{Owner: owner, Lease: lease})
 		time.Sleep(time.Minute)
 		if n := w.road.tried("bob@sina.example"); n != 1 || w.left() != 0 {
@@ -192,6 +193,27 @@ func TestOnlySoMuchIsKept(t *testing.T) {
 			t.Errorf("%d of 8 were read back, want 4", n)
 		}
 		w.shut()
+	})
+}
+
+// TestNoteIsNotLost: what could not be noted is noted later.
+func TestNoteIsNotLost(t *testing.T) {
+	inShaky(t, func(w *world) {
+		w.road.at("bob@sina.example", first(1, greylisted))
+		id := w.send("bob@sina.example")
+		time.Sleep(time.Second)
+		w.spool.Spoil(id)
+		w.shaky.mute.Store(true)
+		time.Sleep(10 * time.Minute)
+		w.shaky.mute.Store(false)
+		time.Sleep(time.Minute)
+		page, err := w.spool.Facts(w.Context(), spool.FactQuery{ID: id, Newest: true, Limit: 1})
+		if err != nil || len(page.Facts) != 1 {
+			w.Fatal(page, err)
+		}
+		if e, _ := event.Parse(page.Facts[0].Data); fmt.Sprintf("%T", e) != "*event.Damaged" {
+			w.Errorf("the last fact is %+v", e)
+		}
 	})
 }
 

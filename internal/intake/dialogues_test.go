@@ -38,7 +38,7 @@ var update = flag.Bool("update", false, "write anew what is told behind each dia
 //
 //	client: the client's address, 192.0.2.7 by default; 10.0.0.0/8 may relay
 //	room:   octets that the spool has
-//	disk:   "fails" after MAIL
+//	disk:   "fails" after MAIL; and always when a text tells of smoke
 //
 // Behind the dialogue stands what was told of it, and what is in the spool then.
 func TestDialogues(t *testing.T) {
@@ -123,7 +123,7 @@ func newWorld(t *testing.T, comment string) *world {
 		dir = failing{people{}, w.spool}
 	}
 	w.desk = intake.New(intake.Options{
-		Hostname: "mx.sohu.example", Spool: w.spool, Directory: dir, Policy: policy{}, MaxHops: 5,
+		Hostname: "mx.sohu.example", Spool: w.spool, Directory: dir, Policy: policy{w.spool}, MaxHops: 5,
 		RelayFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Arrived:   w.arrived, Observe: w.observe,
 	})
@@ -270,7 +270,7 @@ func (f failing) Lookup(ctx context.Context, to smtp.Path) (directory.Resolution
 }
 
 // policy refuses what says so.
-type policy struct{}
+type policy struct{ spool *memspool.Spool }
 
 func (policy) Connect(_ context.Context, v *intake.Visit) error {
 	if v.Source.Client.Addr() == netip.MustParseAddr("203.0.113.1") {
@@ -293,7 +293,7 @@ func (policy) Rcpt(_ context.Context, v *intake.Visit, to smtp.Path) error {
 	return nil
 }
 
-func (policy) Data(_ context.Context, v *intake.Visit, text mail.Content) (string, error) {
+func (p policy) Data(_ context.Context, v *intake.Visit, text mail.Content) (string, error) {
 	r, err := text.Open()
 	if err != nil {
 		return "", err
@@ -305,6 +305,8 @@ func (policy) Data(_ context.Context, v *intake.Visit, text mail.Content) (strin
 		return "", err
 	case bytes.Contains(all, []byte("virus")):
 		return "", smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 7, 1}, "not this")
+	case bytes.Contains(all, []byte("smoke")):
+		p.spool.Fail(errors.New("input/output error"))
 	case bytes.Contains(all, []byte("odd")):
 		return "X-Odd: yes\r\nX-Without: end", nil
 	}
