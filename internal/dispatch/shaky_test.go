@@ -169,7 +169,7 @@ func TestArrivalOfAnEpochThatIsOver(t *testing.T) {
 			w.Fatal(err)
 		}
 		time.Sleep(20 * time.Second) // the next beat finds out, and it is sent
-		w.desk.Arrive(dispatch.Arrival{Owner: owner, Lease: lease})
+		w.desk.Arrive(dispatch.Arrival{Owner: owner, Lease: lease, Text: []byte("\r\n")})
 		time.Sleep(time.Minute)
 		if n := w.road.tried("bob@sina.example"); n != 1 || w.left() != 0 {
 			w.Errorf("tried %d times:\n%s", n, w.told())
