@@ -46,8 +46,8 @@ type Settings struct {
 	// Reports come from Mailer, whose host is MTA. Both are needed.
 	MTA    string
 	Mailer smtp.Path
-	// DoubleBounces get the reports that could not be delivered themselves. The null path drops
-	// them; the journal says so.
+	// DoubleBounces get the reports that could not be delivered themselves. The
+	// null path drops them; the journal says so.
 	DoubleBounces smtp.Path
 }
 
@@ -61,7 +61,9 @@ type Options struct {
 	TTL time.Duration
 
 	// Prepare makes a draft of a report, ready to be committed with what it tells
-	// of. original is nil if there is none to be had. It is needed.
+	// of; original is nil if there is none to be had. What it tells of is not
+	// recorded before it succeeds. The mail.Source of the report's envelope has
+	// FromReport as its listener. It is needed.
 	Prepare func(ctx context.Context, report *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error)
 
 	// KeepBytes is how many octets of arrived mail are kept in memory until they
@@ -139,13 +141,13 @@ type Arrival struct {
 }
 
 // Arrive takes an arrival. It waits while the desk has much to do, and so keeps
-// mail from coming in faster than it is looked at. After Run has ended it does nothing: the
-// mail is in the spool.
+// mail from coming in faster than it is looked at. After Run has ended it does
+// nothing: the mail is in the spool.
 func (d *Desk) Arrive(a Arrival) { _ = d.tell(context.Background(), func(l *loop) { l.arrive(a) }) }
 
 // Order gives an order about what the query chooses, as [spool.Engine] says of
-// Alter: one page a call. The order is in the spool, with its fact, when it returns without error;
-// the desk acts on it from then on.
+// Alter: one page a call. When it returns without error the order is in the spool,
+// with its fact, and the desk acts on it from then on.
 func (d *Desk) Order(ctx context.Context, q spool.Query, o spool.Order) (spool.Page, error) {
 	page, err := d.opts.Spool.Alter(ctx, q, o, func(it spool.Item) []byte { return event.Append(nil, ordered(&it, &o)) })
 	if err == nil {
@@ -177,8 +179,9 @@ func (d *Desk) Status(ctx context.Context, h mail.Hop) (*queue.Status, error) {
 }
 
 // Shutdown starts nothing new, waits until what is under way has been settled,
-// and gives the rest back to the spool. When ctx ends before that, running deliveries are interrupted;
-// then it takes only as long as they need to notice, and the error is that of ctx. It ends Run.
+// and gives the rest back to the spool; that ends Run. When ctx ends first, running
+// deliveries are interrupted: then it takes only as long as they need to notice,
+// and the error is that of ctx.
 func (d *Desk) Shutdown(ctx context.Context) error {
 	if err := d.tell(context.Background(), func(l *loop) { l.closing = true }); err != nil {
 		return nil // it has ended already

@@ -15,16 +15,19 @@ func (l *loop) arrive(a Arrival) {
 	switch {
 	case a.Lease == nil:
 		l.lookAt(maxTime(a.Due, time.Now()))
-	case a.Owner != l.has || l.closing:
-		// The epoch for which it was leased is over, and its lease with it; or
-		// this one soon will be. It is found in the spool.
+	case a.Owner != l.has: // its lease ended with that epoch; it is found in the spool
 		l.lookAt(time.Now())
+	case l.closing:
+		for i := range a.Lease.Recipients {
+			l.back = append(l.back, spool.Ref{ID: a.Lease.Envelope.ID, Recipient: a.Lease.Recipients[i].Recipient})
+		}
 	default:
 		l.load(a.Lease, a.Text, time.Now())
 	}
 }
 
-// load takes a lease into the window. It returns how many recipients there was no room for.
+// load takes a lease into the window. It returns how many recipients there was no
+// room for.
 func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused int) {
 	lt, fresh := l.hold(lease, bytes)
 	var ready []queue.Recipient

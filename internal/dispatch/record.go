@@ -9,7 +9,6 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/queue"
 	"github.com/posthouse/posthouse/internal/spool"
-	"github.com/posthouse/posthouse/smtp"
 )
 
 // record is a decision on its way into the spool.
@@ -33,8 +32,8 @@ func (r *record) indices() []int {
 }
 
 // record has a decision recorded, with the reports that it owes. Who stays in
-// the window by the schedule's wish leaves it all the same: with the record the lease
-// ends, and it is leased again when its time comes.
+// the window by the schedule's wish leaves it all the same: with the record the
+// lease ends, and it is leased again when its time comes.
 func (l *loop) record(d queue.Decision, now time.Time, tried bool) {
 	lt := l.letters[d.Message]
 	if lt == nil || len(d.Changes) == 0 {
@@ -47,7 +46,7 @@ func (l *loop) record(d queue.Decision, now time.Time, tried bool) {
 		if c.Keep {
 			kept = append(kept, c.Recipient)
 		}
-		l.enter(r, c, tried)
+		l.enter(r, c, now, tried)
 	}
 	l.unschedule(lt, kept)
 	l.prune(lt)
@@ -61,7 +60,7 @@ func (l *loop) record(d queue.Decision, now time.Time, tried bool) {
 }
 
 // enter puts a change into a record.
-func (l *loop) enter(r *record, c *queue.Change, tried bool) {
+func (l *loop) enter(r *record, c *queue.Change, now time.Time, tried bool) {
 	p := r.letter.find(c.Recipient)
 	if p.lost {
 		p.phase = gone
@@ -72,11 +71,7 @@ func (l *loop) enter(r *record, c *queue.Change, tried bool) {
 	r.changes = append(r.changes, *c)
 	r.Results = append(r.Results, standing(p, c, tried))
 	for _, e := range told(r.letter.env, p, c, tried) {
-		at := c.At
-		if at.IsZero() {
-			at = time.Now()
-		}
-		r.tell(event.Entry{ID: r.ID, At: at, Event: e})
+		r.tell(event.Entry{ID: r.ID, At: cmp.Or(c.At, now), Event: e})
 	}
 }
 
@@ -246,9 +241,6 @@ func (l *loop) reported(r *record, s *spool.Settled, aside []int, now time.Time)
 		}
 	}
 }
-
-// null reports whether a path is nobody's.
-func null(p smtp.Path) bool { return p.IsNull() }
 
 // observeArrival tells of a report that is ours now.
 func (l *loop) observeArrival(facts []spool.Fact) {

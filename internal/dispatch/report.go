@@ -38,7 +38,7 @@ func (l *loop) owesReport(r *record) bool {
 
 // bounced: a report of ours could not be delivered.
 func bounced(r *record) bool {
-	if !null(r.letter.env.From) || r.letter.env.Source.Listener != FromReport {
+	if !r.letter.env.From.IsNull() || r.letter.env.Source.Listener != FromReport {
 		return false
 	}
 	for i := range r.changes {
@@ -57,7 +57,7 @@ func (l *loop) doubleBounceTo(e *mail.Envelope) bool {
 			return false
 		}
 	}
-	return !null(l.DoubleBounces)
+	return !l.DoubleBounces.IsNull()
 }
 
 // report has the report of a record written, and then the record settled.
@@ -108,7 +108,7 @@ func (l *loop) compose(r *record) *dsn.Report {
 		EnvID: e.EnvID, Return: e.Return, UTF8: e.UTF8, Arrived: e.Arrived, Client: clientName(e),
 		Subject: e.Subject, MessageID: e.MessageID,
 	}
-	double := null(e.From)
+	double := e.From.IsNull()
 	if double {
 		report.To = l.DoubleBounces
 	}
@@ -174,7 +174,7 @@ func (r *record) owed() []int {
 	var all []int
 	for i := range r.changes {
 		c := &r.changes[i]
-		if c.Report != 0 || null(r.letter.env.From) && (c.Fate == mail.Failed || c.Fate == mail.Expired) {
+		if c.Report != 0 || r.letter.env.From.IsNull() && (c.Fate == mail.Failed || c.Fate == mail.Expired) {
 			all = append(all, c.Recipient)
 		}
 	}

@@ -15,6 +15,9 @@
 //	DATA  the text streams into the draft; its header is looked at as it goes by
 //	.     loops are refused, policy has its last word, and Commit makes it ours
 //
+// Programs on this host come in by [Desk.Submit], and reports by [Desk.Prepare],
+// on the same way. Package dispatch has an example with both desks.
+//
 // Only a Commit without error leads to a 250; its text names the message. What is
 // committed is handed on with the lease that was born with it, and with its text
 // if that is small.
