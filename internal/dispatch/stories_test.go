@@ -2,10 +2,12 @@ package dispatch_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/transport"
@@ -198,6 +200,27 @@ func TestDelayIsToldOnceAndExpiryReported(t *testing.T) {
 		}
 		if w.Failed() {
 			w.Log(w.told())
+		}
+	})
+}
+
+// TestHeldByItsSender: mail that is not to be sent before some time has no lease
+// when it arrives, and is found when its time comes (RFC 4865).
+func TestHeldByItsSender(t *testing.T) {
+	in(t, func(w *world) {
+		if _, err := w.intake.Submit(w.Context(), intake.Submission{
+			From: address("ann@sohu.example"), To: []smtp.Rcpt{{To: address("bob@sina.example")}},
+			Params: smtp.MailParams{HoldFor: time.Hour}, Text: strings.NewReader(letter),
+		}); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(time.Hour - time.Second)
+		if n := w.count("relayed"); n != 0 {
+			w.Error("it was sent too early")
+		}
+		time.Sleep(2 * time.Second)
+		if n := w.count("relayed"); n != 1 {
+			w.Errorf("relayed %d times:\n%s", n, w.told())
 		}
 	})
 }
