@@ -24,7 +24,7 @@ import (
 func TestOnTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		road := &road{tries: map[string]int{}, behave: map[string]behaviour{}}
+		road := newRoad()
 		for i := range 100 {
 			switch {
 			case i%10 == 0:

@@ -5,7 +5,7 @@
 //
 // A [Desk] is run by one call, and fed and steered by others while it runs:
 //
-//	desk := dispatch.New(dispatch.Options{Spool: engine, Name: "node-1", Settings: s, Prepare: intake.Prepare})
+//	desk := dispatch.New(dispatch.Options{Spool: engine, Name: "node-1", Settings: s, ...})
 //	go func() { done <- desk.Run(ctx) }() // nil after Shutdown; spool.ErrFailed: exit with 74
 //	desk.Arrive(dispatch.Arrival{...})    // what intake has committed
 //	desk.Order(ctx, query, order)         // what an operator wants
@@ -30,8 +30,11 @@
 //
 // A recipient that is deferred leaves the window when that is recorded, and is
 // leased again when its time comes; so its whole state is in the spool whenever
-// nothing is being done with it. An operator's order goes to the spool first. It
-// wins there over what is under way here, and the recipient is leased anew with it.
+// nothing is being done with it. The spool ends a lease with each settlement, so
+// what the schedule says of keeping (Change.Keep) is not made use of.
+//
+// An operator's order goes to the spool first. It wins there over what is under
+// way here, and the recipient is leased anew with it.
 //
 // # Losing the lease
 //

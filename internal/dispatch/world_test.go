@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{T: t, spool: memspool.New(memspool.Options{}), start: time.Now(), names: map[mail.ID]string{}}
-	w.road = &road{tries: map[string]int{}, behave: map[string]behaviour{}}
+	w.road = newRoad()
 	w.settings = dispatch.Settings{
 		Router: table, Transports: map[string]transport.Transport{"road": w.road},
 		MTA: "mx.sohu.example", Mailer: address("mailer-daemon@mx.sohu.example"),
@@ -218,10 +218,15 @@ type behaviour func(ctx context.Context, nth int) mail.Outcome
 // road is a transport that does as it is told for each recipient, and else
 // relays after 10 ms.
 type road struct {
-	mu     sync.Mutex
-	tries  map[string]int
-	behave map[string]behaviour
-	texts  []string
+	mu      sync.Mutex
+	tries   map[string]int
+	behave  map[string]behaviour
+	relayed map[string]int
+	texts   []string
+}
+
+func newRoad() *road {
+	return &road{tries: map[string]int{}, behave: map[string]behaviour{}, relayed: map[string]int{}}
 }
 
 func (r *road) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
@@ -236,7 +241,13 @@ func (r *road) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome
 		if b == nil {
 			b = relays
 		}
-		sheet.Decide(i, b(ctx, nth))
+		o := b(ctx, nth)
+		sheet.Decide(i, o)
+		if o.Fate == mail.Relayed {
+			r.mu.Lock()
+			r.relayed[to]++
+			r.mu.Unlock()
+		}
 	}
 	r.read(d.Content)
 	return sheet.Outcomes()
@@ -254,6 +265,13 @@ func (r *road) tried(recipient string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.tries[recipient]
+}
+
+// sent says how often a recipient got a message.
+func (r *road) sent(recipient string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.relayed[recipient]
 }
 
 // residue is a time too short to be seen in a story, so that no two deliveries

@@ -21,6 +21,7 @@ type transaction struct {
 	params smtp.MailParams
 	relay  bool // mail for others is taken
 	inside bool // it comes from this host, and policy is not asked
+	began  time.Time
 	draft  spool.Draft
 	to     []mail.Recipient
 	index  map[string]int // of to, by mailbox
@@ -34,6 +35,7 @@ func (t *transaction) begin(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	t.began = time.Now()
 	t.draft, err = t.o.Spool.Begin(ctx, t.params.Size)
 	return err
 }
@@ -127,8 +129,8 @@ func (t *transaction) envelope(now time.Time, h *header) mail.Envelope {
 	if p.HoldFor > 0 {
 		e.HoldUntil = now.Add(p.HoldFor)
 	}
-	if p.By.Mode != smtp.ByNone {
-		e.By, e.ByMode, e.ByTrace = now.Add(p.By.Within), p.By.Mode, p.By.Trace
+	if p.By.Mode != smtp.ByNone { // from when MAIL was said (RFC 2852, 4)
+		e.By, e.ByMode, e.ByTrace = t.began.Add(p.By.Within), p.By.Mode, p.By.Trace
 	}
 	return e
 }
