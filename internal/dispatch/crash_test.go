@@ -41,7 +41,10 @@ func crashes(t *testing.T, seed uint64) {
 			promised[to] = w.send(to)
 			time.Sleep(time.Duration(chance.Int64N(int64(50 * time.Millisecond))))
 		}
-		time.Sleep(time.Duration(chance.Int64N(int64(2 * time.Minute))))
+		if chance.IntN(2) == 0 { // else so soon that not all that happened is on the disk
+			time.Sleep(2 * time.Minute)
+		}
+		time.Sleep(time.Duration(chance.Int64N(int64(100 * time.Millisecond))))
 		synctest.Wait()
 		w.spool = w.spool.Crash()
 		_ = w.desk.Shutdown(w.Context())
