@@ -17,6 +17,7 @@ type letter struct {
 	env  *mail.Envelope
 	text text    // nil: it is in the spool
 	to   []place // by index, ascending
+	gone int     // so many of the first of them are gone, at least
 }
 
 // place is where a recipient is that we hold.
@@ -109,6 +110,7 @@ func (lt *letter) put(p place) {
 		return
 	}
 	i, found := slices.BinarySearchFunc(lt.to, p.index, func(p place, index int) int { return cmp.Compare(p.index, index) })
+	lt.gone = min(lt.gone, i)
 	if found {
 		lt.to[i] = p
 	} else {
@@ -126,12 +128,10 @@ func (l *loop) keep(lt *letter, bytes []byte) {
 
 // prune forgets a letter of which nothing is held.
 func (l *loop) prune(lt *letter) {
-	for i := range lt.to {
-		if lt.to[i].phase != gone {
-			return
-		}
+	for lt.gone < len(lt.to) && lt.to[lt.gone].phase == gone {
+		lt.gone++
 	}
-	if l.letters[lt.env.ID] == lt {
+	if lt.gone == len(lt.to) && l.letters[lt.env.ID] == lt {
 		delete(l.letters, lt.env.ID)
 		l.kept -= int64(len(lt.text))
 	}

@@ -153,6 +153,32 @@ func TestManyDrain(t *testing.T) {
 	})
 }
 
+// TestManyRecipients: a message for a thousand, each at a destination of their
+// own, half of whom are refused: the reports are as many as what was found out at a
+// time, and tell of each once.
+func TestManyRecipients(t *testing.T) {
+	in(t, func(w *world) {
+		var to []string
+		for i := range 1000 {
+			a := fmt.Sprintf("user%d@d%d.example", i, i)
+			if to = append(to, a); i%2 == 0 {
+				w.road.at(a, refuses)
+			}
+		}
+		w.send(to...)
+		time.Sleep(time.Hour)
+		if n := w.count("m1 relayed"); n != 500 {
+			w.Errorf("%d relayed", n)
+		}
+		if failed, reported := w.count("m1 failed"), w.count("m1 reported"); failed != 500 || reported != 500 {
+			w.Errorf("%d failed, %d reported", failed, reported)
+		}
+		if n := w.left(); n != 0 {
+			w.Errorf("%d messages are left", n)
+		}
+	})
+}
+
 // TestTheDiskFails: nothing is begun any more, and Run says why.
 func TestTheDiskFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
