@@ -28,6 +28,7 @@ var floors = map[string]int{
 	"internal/config":    4,
 	"internal/directory": 4,
 	"internal/dsn":       4,
+	"internal/event":     4,
 	"internal/queue":     4,
 	"internal/route":     4,
 	"internal/spool":     4,
@@ -41,6 +42,9 @@ var floors = map[string]int{
 	"internal/transport/maildir": 5,
 	"internal/transport/pipe":    5,
 	"internal/transport/remote":  5,
+
+	"internal/dispatch": 6,
+	"internal/intake":   6,
 
 	"internal/cli": 7,
 

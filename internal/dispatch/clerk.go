@@ -1,0 +1,209 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/spool"
+)
+
+// Bounds of one call.
+const (
+	maxBatch = 1000 // settlements
+	maxTaken = 1000 // recipients that are leased
+)
+
+// errand is what the clerk does in one go, in the order of its fields.
+type errand struct {
+	owner  spool.Owner
+	batch  []*record
+	back   []spool.Ref
+	notes  []spool.Fact
+	lease  bool
+	wanted queue.Want
+	want   spool.Want
+}
+
+// result is what the clerk brings back.
+type result struct {
+	errand
+	settled []spool.Settled
+	taken   spool.Taken
+	err     error // of settling: nobody knows what was recorded
+	// What was not done of the rest is in the errand still.
+	other error
+}
+
+// call sends the clerk to the spool, if there is something to do and he is here.
+func (l *loop) call(now time.Time) {
+	if l.clerk || now.Before(l.callAt) {
+		return
+	}
+	if l.has == (spool.Owner{}) {
+		if !l.closing && !now.Before(l.joinAt) {
+			l.clerk = true
+			l.join()
+		}
+		return
+	}
+	e := l.errand(now)
+	if len(e.batch)+len(e.back)+len(e.notes) == 0 && !e.lease {
+		return
+	}
+	l.clerk = true
+	l.aside(func() func(*loop) {
+		r := e.run(l.opts.Spool)
+		return func(l *loop) { l.returned(&r, time.Now()) }
+	})
+}
+
+// errand takes from the loop what is to be done.
+func (l *loop) errand(now time.Time) errand {
+	n := min(len(l.batch), maxBatch)
+	e := errand{owner: l.has, batch: l.batch[:n:n], back: l.back, notes: l.notes}
+	if l.batch = l.batch[n:]; len(l.batch) == 0 {
+		l.batch = nil
+	}
+	l.back, l.notes = nil, nil
+	if l.starts(now) && !l.look.IsZero() && !now.Before(l.look) {
+		l.wanting(&e, now)
+	}
+	return e
+}
+
+// wanting has the clerk look for mail that is due, as much as there is room for.
+func (l *loop) wanting(e *errand, now time.Time) {
+	e.wanted = l.sched.Want(now)
+	l.look = now.Add(again)
+	if e.wanted.Room == 0 {
+		return
+	}
+	window := l.Queue.Window
+	if window <= 0 {
+		window = defaultWindow
+	}
+	e.lease = true
+	e.want = spool.Want{Recipients: min(e.wanted.Room, maxTaken), PerDestination: max(1, window/10)}
+	for _, h := range e.wanted.Skip {
+		e.want.Skip = append(e.want.Skip, destination(h))
+	}
+	l.look = now.Add(poll)
+}
+
+// defaultWindow is that of queue.Options.
+const defaultWindow = 50_000
+
+// run does the errand. It runs beside the loop. The calls are not cut short: what
+// they do takes no longer than the disk.
+func (e errand) run(s Spool) result {
+	r := result{errand: e}
+	ctx := context.Background()
+	if len(e.batch) > 0 {
+		settlements := make([]spool.Settlement, len(e.batch))
+		for i := range e.batch {
+			settlements[i] = e.batch[i].Settlement
+		}
+		if r.settled, r.err = s.Settle(ctx, e.owner, settlements); r.err != nil {
+			return r
+		}
+	}
+	if len(e.back) > 0 {
+		if r.other = s.Release(ctx, e.owner, e.back); r.other == nil {
+			r.back = nil
+		}
+	}
+	if len(e.notes) > 0 {
+		err := s.Note(ctx, e.notes)
+		if r.other = errors.Join(r.other, err); err == nil {
+			r.notes = nil
+		}
+	}
+	if e.lease {
+		taken, err := s.Lease(ctx, e.owner, e.want)
+		r.taken, r.other = taken, errors.Join(r.other, err)
+	}
+	return r
+}
+
+// returned takes what the clerk brings back.
+func (l *loop) returned(r *result, now time.Time) {
+	l.clerk = false
+	if err := errors.Join(r.err, r.other); fatal(err) {
+		l.fail(err)
+	} else if err != nil {
+		l.callAt = now.Add(again)
+	}
+	l.notes = append(r.notes, l.notes...)
+	switch {
+	case r.owner != l.has: // our epoch was over before he came back
+		l.tooLate(r)
+	case r.err != nil:
+		l.batch = append(r.batch, l.batch...)
+		l.lose(r.err)
+	default:
+		l.done(r, now)
+	}
+}
+
+// tooLate takes what was done for an epoch that is over: it holds, but for the leases.
+func (l *loop) tooLate(r *result) {
+	for i, rec := range r.batch {
+		if r.err == nil && !errors.Is(r.settled[i].Err, spool.ErrLeaseLost) {
+			l.settled(rec, &r.settled[i], time.Now())
+		} else {
+			l.unrecorded(rec)
+		}
+	}
+}
+
+// done takes what was done.
+func (l *loop) done(r *result, now time.Time) {
+	lost := error(nil)
+	for i, rec := range r.batch {
+		switch err := r.settled[i].Err; {
+		case errors.Is(err, spool.ErrLeaseLost):
+			lost = err
+			l.unrecorded(rec)
+		case err != nil && !errors.Is(err, spool.ErrAltered):
+			l.opts.Log.Warn("not recorded", "id", rec.ID, "error", err)
+			l.leave(rec)
+			rec.abort()
+		default:
+			l.settled(rec, &r.settled[i], now)
+		}
+	}
+	l.back = append(r.back, l.back...)
+	if r.other != nil {
+		l.opts.Log.Warn("the spool has not done what it was asked", "error", r.other)
+	}
+	if errors.Is(r.other, spool.ErrLeaseLost) {
+		lost = r.other
+	}
+	if r.lease {
+		l.take(r, now)
+	}
+	if lost != nil {
+		l.lose(lost)
+	}
+}
+
+// take takes what was leased.
+func (l *loop) take(r *result, now time.Time) {
+	refused := 0
+	for i := range r.taken.Leases {
+		refused += l.load(&r.taken.Leases[i], nil, now)
+	}
+	switch {
+	case refused > 0:
+		l.lookAt(now.Add(again)) // there is no use in having the same again at once
+	case r.taken.More:
+		l.lookAt(now)
+	default:
+		l.sched.Exhausted(r.wanted)
+	}
+	if !r.taken.Next.IsZero() {
+		l.lookAt(maxTime(r.taken.Next, now))
+	}
+}

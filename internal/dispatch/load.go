@@ -1,0 +1,120 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/route"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// arrive takes a message that was just committed.
+func (l *loop) arrive(a Arrival) {
+	switch {
+	case a.Lease == nil:
+		l.lookAt(maxTime(a.Due, time.Now()))
+	case a.Owner != l.has: // its lease ended with that epoch; it is found in the spool
+		l.lookAt(time.Now())
+	case l.closing:
+		for i := range a.Lease.Recipients {
+			l.back = append(l.back, spool.Ref{ID: a.Lease.Envelope.ID, Recipient: a.Lease.Recipients[i].Recipient})
+		}
+	default:
+		l.load(a.Lease, a.Text, time.Now())
+	}
+}
+
+// load takes a lease into the window. It returns how many recipients there was no
+// room for.
+func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused int) {
+	lt, fresh := l.hold(lease, bytes)
+	var ready []queue.Recipient
+	for _, i := range fresh {
+		p := lt.find(i)
+		if to := l.address(lt, p, now); l.planned(lt, p, &to, now) {
+			ready = append(ready, to)
+		}
+	}
+	return l.add(lt, ready, now)
+}
+
+// address says where a recipient goes.
+func (l *loop) address(lt *letter, p *place, now time.Time) queue.Recipient {
+	to := queue.Recipient{Index: p.index, Notify: lt.env.To[p.index].Notify, State: p.state(lt.env, now)}
+	if p.was != nil && p.was.Order.Verb == spool.Reroute {
+		to.Hop = p.was.Order.Via
+	} else {
+		// Without a route the hop names no transport, and so nothing that carries
+		// it: the mail waits until a route is configured.
+		to.Hop, _ = l.Router.Route(route.Ask(lt.env, p.index))
+	}
+	return to
+}
+
+// add puts recipients whose way is known into the schedule, and carries out
+// orders that they came with. What there is no room for is given back.
+func (l *loop) add(lt *letter, to []queue.Recipient, now time.Time) (refused int) {
+	if len(to) == 0 {
+		return 0
+	}
+	job := queue.NewJob(lt.env)
+	if lt.env.Source.Login != "" {
+		job.Sender = lt.env.Source.Login
+	}
+	job.To = to
+	for i := range to {
+		lt.find(to[i].Index).phase = inSchedule
+	}
+	none := l.sched.Add(now, job)
+	l.giveBack(lt, none)
+	for i := range to {
+		if p := lt.find(to[i].Index); p.phase == inSchedule && p.was != nil && p.was.Order.Verb != 0 {
+			l.obey(lt, p, now)
+		}
+	}
+	return len(none)
+}
+
+// obey carries out an operator's order that a recipient was leased with, if
+// nothing was tried since.
+func (l *loop) obey(lt *letter, p *place, now time.Time) {
+	o := &p.was.Order
+	if p.was.Last.At.After(o.At) {
+		return
+	}
+	var order queue.Order
+	switch o.Verb {
+	case spool.Bounce:
+		order = queue.Order{Command: queue.Bounce, Reply: returned(o)}
+	case spool.Retry:
+		order = queue.Order{Command: queue.RetryNow}
+	default:
+		return
+	}
+	decision := l.sched.Order(now, lt.env.ID, []int{p.index}, order)
+	if o.Verb == spool.Bounce {
+		l.record(decision, now, false)
+	}
+}
+
+// returned is what the sender of mail is told that an operator returns.
+func returned(o *spool.Order) *smtp.Reply {
+	if o.Reason == "" {
+		return nil
+	}
+	return smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 0, 0}, "Returned by the postmaster: %s", o.Reason)
+}
+
+// destination is the name under which mail for a hop waits in the spool.
+func destination(h mail.Hop) string {
+	return h.Destination[:min(len(h.Destination), spool.MaxName)]
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

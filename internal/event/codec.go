@@ -1,0 +1,360 @@
+package event
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// An event is kept as an octet with its kind, and its fields in the wire format
+// of protocol buffers: numbers are zigzag varints, everything else is a string
+// of octets. What is zero is left out. A field of an unknown number is passed
+// over, so that a journal can be read by an older program.
+
+// Append appends an event as the journal keeps it.
+func Append(dst []byte, e Event) []byte {
+	if dst == nil {
+		dst = make([]byte, 0, usual)
+	}
+	c := codec{out: append(dst, byte(e.kind()))}
+	e.fields(&c)
+	return c.out
+}
+
+// usual is as long as most events are, in octets.
+const usual = 256
+
+// Parse reads what Append wrote. The event does not refer to data.
+func Parse(data []byte) (Event, error) {
+	if len(data) == 0 {
+		return nil, fmt.Errorf("event: empty")
+	}
+	e := kind(data[0]).empty()
+	if e == nil {
+		return nil, fmt.Errorf("event: unknown kind %d", data[0])
+	}
+	c := codec{reading: true}
+	c.split(data[1:])
+	e.fields(&c)
+	if c.err != nil {
+		return nil, fmt.Errorf("event: %w", c.err)
+	}
+	return e, nil
+}
+
+// codec writes the fields of an event, or reads them. That both are the same
+// walk over the same fields is what makes them agree.
+type codec struct {
+	reading bool
+	out     []byte  // what is written
+	in      []field // what is read
+	err     error   // of reading
+}
+
+type field struct {
+	num   protowire.Number
+	value uint64
+	text  []byte // nil: it is a number
+}
+
+// split finds the fields of data.
+func (c *codec) split(data []byte) {
+	for len(data) > 0 && c.err == nil {
+		num, typ, n := protowire.ConsumeTag(data)
+		if n < 0 {
+			c.err = protowire.ParseError(n)
+			return
+		}
+		data = data[n:]
+		f := field{num: num}
+		switch typ {
+		case protowire.VarintType:
+			f.value, n = protowire.ConsumeVarint(data)
+		case protowire.BytesType:
+			f.text, n = protowire.ConsumeBytes(data)
+		default:
+			n = protowire.ConsumeFieldValue(num, typ, data)
+			f.num = 0
+		}
+		if n < 0 {
+			c.err = protowire.ParseError(n)
+			return
+		}
+		data = data[n:]
+		c.in = append(c.in, f)
+	}
+}
+
+// find returns the field of a number, nil if there is none of that type.
+func (c *codec) find(num protowire.Number, text bool) *field {
+	for i := range c.in {
+		if f := &c.in[i]; f.num == num && (f.text != nil) == text {
+			return f
+		}
+	}
+	return nil
+}
+
+func (c *codec) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+func (c *codec) put(num protowire.Number, value int64) {
+	c.out = protowire.AppendTag(c.out, num, protowire.VarintType)
+	c.out = protowire.AppendVarint(c.out, protowire.EncodeZigZag(value))
+}
+
+// number is any integer, or what is declared as one.
+func number[T ~int | ~int64 | ~uint8](c *codec, num protowire.Number, p *T) {
+	if !c.reading {
+		if *p != 0 {
+			c.put(num, int64(*p))
+		}
+		return
+	}
+	if f := c.find(num, false); f != nil {
+		v := protowire.DecodeZigZag(f.value)
+		if *p = T(v); int64(*p) != v {
+			c.fail(fmt.Errorf("field %d is out of range", num))
+		}
+	}
+}
+
+func (c *codec) bool(num protowire.Number, p *bool) {
+	var n uint8
+	if *p {
+		n = 1
+	}
+	number(c, num, &n)
+	*p = n != 0
+}
+
+func (c *codec) time(num protowire.Number, p *time.Time) {
+	if !c.reading {
+		if !p.IsZero() {
+			c.put(num, p.UnixNano())
+		}
+		return
+	}
+	if f := c.find(num, false); f != nil {
+		*p = time.Unix(0, protowire.DecodeZigZag(f.value)).UTC()
+	}
+}
+
+func (c *codec) text(num protowire.Number, p *string) {
+	if !c.reading {
+		if *p != "" {
+			c.out = protowire.AppendTag(c.out, num, protowire.BytesType)
+			c.out = protowire.AppendString(c.out, *p)
+		}
+		return
+	}
+	if f := c.find(num, true); f != nil {
+		*p = string(f.text)
+	}
+}
+
+func (c *codec) path(num protowire.Number, p *smtp.Path) {
+	s := p.String()
+	c.text(num, &s)
+	if c.reading {
+		if err := p.UnmarshalText([]byte(s)); err != nil {
+			c.fail(fmt.Errorf("field %d: %w", num, err))
+		}
+	}
+}
+
+func (c *codec) client(num protowire.Number, p *netip.AddrPort) {
+	var s string
+	if p.IsValid() {
+		s = p.String()
+	}
+	c.text(num, &s)
+	if c.reading && s != "" {
+		var err error
+		if *p, err = netip.ParseAddrPort(s); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+// inner is a field that has fields; if they are all zero it is left out.
+func (c *codec) inner(num protowire.Number, fields func(*codec)) { c.group(num, false, fields) }
+
+func (c *codec) group(num protowire.Number, always bool, fields func(*codec)) {
+	if !c.reading {
+		start := len(c.out)
+		c.out = protowire.AppendTag(c.out, num, protowire.BytesType)
+		mark := len(c.out)
+		if fields(c); len(c.out) == mark && !always {
+			c.out = c.out[:start]
+			return
+		}
+		c.measure(mark)
+		return
+	}
+	if f := c.find(num, true); f != nil {
+		c.within(f.text, fields)
+	}
+}
+
+// measure puts before what was written from mark on how much it is.
+func (c *codec) measure(mark int) {
+	n := len(c.out) - mark
+	size := protowire.SizeVarint(uint64(n))
+	c.out = append(c.out, "0123456789"[:size]...)
+	copy(c.out[mark+size:], c.out[mark:mark+n])
+	protowire.AppendVarint(c.out[:mark], uint64(n))
+}
+
+func (c *codec) within(data []byte, fields func(*codec)) {
+	in := codec{reading: true}
+	in.split(data)
+	fields(&in)
+	if in.err != nil {
+		c.fail(in.err)
+	}
+}
+
+// list is a field that may be there more than once.
+func list[T any](c *codec, num protowire.Number, p *[]T, fields func(*codec, *T)) {
+	if !c.reading {
+		for i := range *p {
+			c.group(num, true, func(c *codec) { fields(c, &(*p)[i]) })
+		}
+		return
+	}
+	for i := range c.in {
+		if f := &c.in[i]; f.num == num && f.text != nil {
+			var one T
+			c.within(f.text, func(in *codec) { fields(in, &one) })
+			*p = append(*p, one)
+		}
+	}
+}
+
+func (c *codec) reply(num protowire.Number, p **smtp.Reply) {
+	if c.reading {
+		if c.find(num, true) == nil {
+			return
+		}
+		*p = new(smtp.Reply)
+	}
+	if r := *p; r != nil {
+		c.group(num, true, func(c *codec) {
+			number(c, 1, &r.Code)
+			for i := range r.Enhanced {
+				number(c, protowire.Number(2+i), &r.Enhanced[i])
+			}
+			c.text(5, &r.Text)
+		})
+	}
+}
+
+func (c *codec) hop(num protowire.Number, h *mail.Hop) {
+	c.inner(num, func(c *codec) {
+		c.text(1, &h.Route)
+		c.text(2, &h.Transport)
+		c.text(3, &h.Destination)
+		c.text(4, &h.Origin.File)
+		number(c, 5, &h.Origin.Line)
+		number(c, 6, &h.Origin.Column)
+	})
+}
+
+func (c *codec) source(num protowire.Number, s *mail.Source) {
+	c.inner(num, func(c *codec) {
+		c.text(1, &s.Listener)
+		c.client(2, &s.Client)
+		c.text(3, &s.Hello)
+		c.text(4, &s.Protocol)
+		c.text(5, &s.TLS)
+		c.text(6, &s.Login)
+	})
+}
+
+func (a *Accepted) fields(c *codec) {
+	c.path(1, &a.From)
+	list(c, 2, &a.To, func(c *codec, r *Recipient) {
+		c.path(1, &r.To)
+		c.path(2, &r.Original)
+	})
+	number(c, 3, &a.More)
+	number(c, 4, &a.Size)
+	c.source(5, &a.Source)
+	c.text(6, &a.Subject)
+	c.text(7, &a.MessageID)
+}
+
+func (r *Refused) fields(c *codec) {
+	c.source(1, &r.Source)
+	number(c, 2, &r.Stage)
+	c.path(3, &r.From)
+	c.path(4, &r.To)
+	c.reply(5, &r.Reply)
+}
+
+func (d *Decided) fields(c *codec) { (*Attempt)(d).fields(c) }
+
+func (a *Attempt) fields(c *codec) {
+	o := &a.Outcome
+	number(c, 1, &o.Recipient)
+	number(c, 2, &o.Fate)
+	c.time(3, &o.At)
+	number(c, 4, &o.Took)
+	c.reply(5, &o.Reply)
+	c.bool(6, &o.Local)
+	number(c, 7, &o.Stage)
+	c.bool(8, &o.Unsure)
+	c.bool(9, &o.OurLimit)
+	c.bool(10, &o.HostDown)
+	c.text(11, &o.Host)
+	c.text(12, &o.Addr)
+	c.text(13, &o.TLS)
+	c.bool(14, &o.Forwarded)
+	c.bool(15, &o.Encoded)
+	c.text(16, &o.Tried)
+	c.path(17, &a.To)
+	c.hop(18, &a.Hop)
+	c.time(19, &a.Next)
+	number(c, 20, &a.Owed)
+}
+
+func (r *Reported) fields(c *codec) {
+	id := string(r.Report[:])
+	if r.Report.IsZero() {
+		id = ""
+	}
+	c.text(1, &id)
+	if c.reading && id != "" && copy(r.Report[:], id) != len(id) {
+		c.fail(fmt.Errorf("field 1: an id of %d octets", len(id)))
+	}
+	c.path(2, &r.To)
+	number(c, 3, &r.Action)
+	list(c, 4, &r.Recipients, func(c *codec, i *int) { number(c, 1, i) })
+	c.text(5, &r.Dropped)
+}
+
+func (s *SecondCopy) fields(c *codec) {
+	number(c, 1, &s.Recipient)
+	c.path(2, &s.To)
+	c.text(3, &s.Why)
+}
+
+func (o *Ordered) fields(c *codec) {
+	number(c, 1, &o.Recipient)
+	c.path(2, &o.To)
+	c.text(3, &o.Order)
+	c.text(4, &o.By)
+	c.text(5, &o.Reason)
+	c.hop(6, &o.Via)
+}
+
+func (d *Damaged) fields(c *codec) { c.text(1, &d.What) }

@@ -1,0 +1,234 @@
+package intake
+
+import (
+	"context"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/message"
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// transaction is one message on its way in.
+type transaction struct {
+	desk   *Desk
+	o      *Options
+	visit  *Visit
+	params smtp.MailParams
+	relay  bool // mail for others is taken
+	inside bool // it comes from this host, and policy is not asked
+	began  time.Time
+	draft  spool.Draft
+	to     []mail.Recipient
+	index  map[string]int // of to, by mailbox
+}
+
+// begin opens the draft: if there is no room for the message, that is told before
+// it is sent.
+func (t *transaction) begin(ctx context.Context) (err error) {
+	if t.o.Policy != nil && !t.inside {
+		if err := t.o.Policy.Mail(ctx, t.visit); err != nil {
+			return err
+		}
+	}
+	t.began = time.Now()
+	t.draft, err = t.o.Spool.Begin(ctx, t.params.Size)
+	return err
+}
+
+// Abort implements [smtpserver.Transaction].
+func (t *transaction) Abort() { t.draft.Abort() }
+
+// Data implements [smtpserver.Transaction].
+func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, error) {
+	defer t.draft.Abort()
+	now := time.Now()
+	r := reception{desk: t.desk, draft: t.draft, trace: t.trace(now), most: t.o.KeepUpTo, header: header{mailbox: t.has}}
+	defer r.release()
+	if _, err := io.Copy(&r, body); err != nil {
+		if r.err == nil { // of the client's side, which the server knows best
+			return nil, err
+		}
+		return nil, t.o.refuse(t.visit, smtp.VerbDATA, smtp.Path{}, err)
+	}
+	r.header.End()
+	fields, err := t.judge(ctx, &r)
+	if err == nil {
+		err = t.commit(ctx, now, &r, fields)
+	}
+	if err != nil {
+		return nil, t.o.refuse(t.visit, smtp.Dot, smtp.Path{}, err)
+	}
+	return smtp.Replyf(smtp.CodeOK, smtp.EnhancedCode{2, 0, 0}, "queued as %s", t.draft.ID()), nil
+}
+
+// has reports whether a mailbox is among the final recipients.
+func (t *transaction) has(p smtp.Path) bool {
+	_, there := t.index[mailbox(p)]
+	return there
+}
+
+// trace is the Received field (RFC 5321, 4.4).
+func (t *transaction) trace(now time.Time) string {
+	s := &t.visit.Source
+	f := message.Received{
+		Helo: s.Hello, Addr: s.Client.Addr(), By: t.o.Hostname, With: s.Protocol, TLS: s.TLS,
+		ID: t.draft.ID().String(), Date: now,
+	}
+	if t.inside {
+		f.Helo = "localhost"
+	}
+	if len(t.visit.To) == 1 { // of several, none may learn of another (RFC 5321, 7.2)
+		f.For = t.visit.To[0].String()
+	}
+	return f.String()
+}
+
+// judge refuses what goes in circles, and asks policy.
+func (t *transaction) judge(ctx context.Context, r *reception) (fields string, err error) {
+	switch {
+	case r.header.Hops >= t.o.MaxHops:
+		return "", smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 4, 6}, "The message has passed %d hosts: it goes in circles", r.header.Hops)
+	case r.header.Loop:
+		return "", smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 4, 6}, "The message was delivered to its recipient before: it goes in circles")
+	case t.o.Policy == nil || t.inside:
+		return "", nil
+	}
+	fields, err = t.o.Policy.Data(ctx, t.visit, t.draft)
+	return whole(fields), err
+}
+
+// commit makes the message ours, and hands it on.
+func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields string) error {
+	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(fields + r.trace), For: t.o.Owner()}
+	size := t.draft.Size() + int64(len(c.Prepend))
+	entry := event.Entry{ID: t.draft.ID(), At: now, Event: event.NewAccepted(&c.Envelope, size)}
+	c.Facts = []spool.Fact{{ID: entry.ID, At: now, Data: event.Append(nil, entry.Event)}}
+	lease, err := t.draft.Commit(ctx, c)
+	if err != nil {
+		return err
+	}
+	t.o.Observe(entry)
+	t.o.Arrived(Arrival{Owner: c.For, Lease: lease, Text: r.text(fields), Due: c.Envelope.HoldUntil})
+	return nil
+}
+
+// envelope is what the client has asked for (RFC 1870, 2852, 3461, 4865, 6152,
+// 6531, 6710, 8689).
+func (t *transaction) envelope(now time.Time, h *header) mail.Envelope {
+	p := &t.params
+	e := mail.Envelope{
+		From: t.visit.From, To: t.to, Arrived: now, Source: t.visit.Source,
+		Body: p.Body, UTF8: p.UTF8, RequireTLS: p.RequireTLS, Return: p.Return, EnvID: p.EnvID, Priority: p.Priority,
+		HoldUntil: p.HoldUntil, Hops: h.Hops, Subject: h.Subject, MessageID: h.MessageID,
+	}
+	if p.HoldFor > 0 {
+		e.HoldUntil = now.Add(p.HoldFor)
+	}
+	if p.By.Mode != smtp.ByNone { // from when MAIL was said (RFC 2852, 4)
+		e.By, e.ByMode, e.ByTrace = t.began.Add(p.By.Within), p.By.Mode, p.By.Trace
+	}
+	return e
+}
+
+// reception is a text that is coming in: it goes into the draft, its header is
+// looked at, and if it is small it is kept.
+type reception struct {
+	desk    *Desk
+	draft   io.Writer
+	header  header
+	err     error // of the draft
+	trace   string
+	large   bool // it is not kept
+	most    int  // octets that are kept
+	keep    []byte
+	counted int64 // octets of desk.kept that are ours
+}
+
+// count takes a part of what is kept in all, if there is so much left.
+func (r *reception) count(octets int) bool {
+	if r.desk.kept.Add(int64(octets)) > keepAtOnce {
+		r.desk.kept.Add(-int64(octets))
+		return false
+	}
+	r.counted += int64(octets)
+	return true
+}
+
+func (r *reception) release() { r.desk.kept.Add(-r.counted) }
+
+// Write implements [io.Writer].
+func (r *reception) Write(p []byte) (int, error) {
+	n, err := r.draft.Write(p)
+	if err != nil {
+		r.err = err
+		return n, err
+	}
+	if !r.header.done {
+		r.header.Write(p)
+	}
+	if !r.large {
+		r.retain(p)
+	}
+	return n, nil
+}
+
+// retain keeps p too, under the trace; or no more of the text at all. Most texts
+// are small and come in one piece, and are copied once.
+func (r *reception) retain(p []byte) {
+	have := len(r.keep)
+	if have == 0 {
+		have = len(r.trace)
+	}
+	size := have + len(p)
+	if size > cap(r.keep) && !r.grow(size) {
+		r.large, r.keep = true, nil
+		return
+	}
+	if len(r.keep) == 0 {
+		r.keep = append(r.keep, r.trace...)
+	}
+	r.keep = append(r.keep, p...)
+}
+
+// grow makes room for what is kept.
+func (r *reception) grow(size int) bool {
+	if size > r.most {
+		return false
+	}
+	room := size
+	if r.keep != nil {
+		room = min(2*size, r.most)
+	}
+	if !r.count(room - cap(r.keep)) {
+		return false
+	}
+	r.keep = append(make([]byte, 0, room), r.keep...)
+	return true
+}
+
+// text is the content as it was committed, nil if it was not kept.
+func (r *reception) text(fields string) []byte {
+	switch {
+	case r.large:
+		return nil
+	case len(r.keep) == 0:
+		return []byte(fields + r.trace)
+	case fields == "":
+		return r.keep
+	}
+	return append([]byte(fields), r.keep...)
+}
+
+// whole ends fields with a line end: one that a policy forgot would make our own
+// field a part of its last.
+func whole(fields string) string {
+	if fields != "" && !strings.HasSuffix(fields, "\r\n") {
+		fields += "\r\n"
+	}
+	return fields
+}
