@@ -19,6 +19,7 @@ type disk struct {
 	fresh     set[spool.Ref]
 	waiting   map[string]*destination
 	postponed map[string]time.Time // only of destinations that are in waiting
+	left      []string             // destinations that lost mail in this call, for tidy
 	damaged   map[mail.ID]spool.Damage
 	facts     []spool.Fact
 	factBytes int64
@@ -114,11 +115,20 @@ func (d *disk) put(id mail.ID, m *message) {
 	if old == nil {
 		return
 	}
-	for i := range old.standings { // a postponement lasts while anything waits
-		if name := old.standings[i].Destination; d.waiting[name] == nil {
+	for i := range old.standings {
+		d.left = append(d.left, old.standings[i].Destination)
+	}
+}
+
+// tidy ends a call: a postponement lasts while anything waits. Not before the
+// end, for what one settlement takes from a destination another may bring back.
+func (d *disk) tidy() {
+	for _, name := range d.left {
+		if d.waiting[name] == nil {
 			d.postpone(name, time.Time{})
 		}
 	}
+	d.left = d.left[:0]
 }
 
 // postpone keeps an instant for a destination; zero forgets it.

@@ -24,6 +24,7 @@ func (s *Spool) Settle(ctx context.Context, owner spool.Owner, settlements []spo
 		settled[i] = s.settle(owner, &settlements[i])
 		durable = durable || settlements[i].Durable()
 	}
+	s.disk.tidy()
 	if durable {
 		s.disk.synced()
 	}
@@ -122,6 +123,7 @@ func (s *Spool) Alter(ctx context.Context, q spool.Query, order spool.Order, fac
 	for i := range page.Items {
 		s.alter(&page.Items[i], &order, fact)
 	}
+	s.disk.tidy()
 	s.disk.synced()
 	return page, nil
 }

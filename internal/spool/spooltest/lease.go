@@ -170,6 +170,23 @@ func postponed(d *desk) {
 	d.takeOne()
 }
 
+// postponedThroughout: one call of Settle takes the last mail from a destination
+// that is postponed, and brings other mail there.
+func postponedThroughout(d *desk) {
+	d.deferAll(d.arrive("li@sina.example"), time.Now(), "sina")
+	goes, comes := d.takeOne(), d.arrive("wang@sina.example")
+	d.must(d.Postpone(d.ctx, "sina", time.Now().Add(time.Hour)))
+	settled, err := d.Settle(d.ctx, d.owner, []spool.Settlement{
+		{ID: goes.Envelope.ID, Results: []spool.Standing{became(goes.Recipients[0], mail.Relayed)}},
+		{ID: comes.Envelope.ID, Results: []spool.Standing{deferred(comes.Recipients[0], time.Now(), "sina")}},
+	})
+	d.must(err)
+	for i := range settled {
+		d.must(settled[i].Err)
+	}
+	d.takeNothing()
+}
+
 func holdUntil(d *desk) {
 	e := envelope("bob@sina.example")
 	e.HoldUntil = time.Now().Add(2 * time.Second)
