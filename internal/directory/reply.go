@@ -31,17 +31,10 @@ const maxListed = 200
 // 551 with the new one of who has moved, 550 if nobody is known, 553 if several
 // may be meant. An alias of several is called a list.
 func Verify(ctx context.Context, d Directory, user string) (*smtp.Reply, error) {
-	found, err := d.Find(ctx, user)
+	r, not, err := findOne(ctx, d, user)
 	switch {
-	case err != nil:
-		return nil, err
-	case len(found) == 0:
-		return unknown(), nil
-	case len(found) > 1:
-		return ambiguous(found), nil
-	}
-	r := found[0]
-	switch {
+	case err != nil || not != nil:
+		return not, err
 	case r.Kind == Moved || r.Kind == Forwarded && r.Tell:
 		return r.Reply(), nil
 	case r.Kind == Alias && len(r.To) > 1:
@@ -50,23 +43,34 @@ func Verify(ctx context.Context, d Directory, user string) (*smtp.Reply, error) 
 	return smtp.Replyf(smtp.CodeOK, smtp.EnhancedCode{2, 1, 5}, "%s", r.Address), nil
 }
 
+// findOne finds the only one whom a name may mean; if there is none, or more
+// than one, not is the reply that says so.
+func findOne(ctx context.Context, d Directory, name string) (one Resolution, not *smtp.Reply, err error) {
+	found, err := d.Find(ctx, name)
+	switch {
+	case err != nil:
+		return Resolution{}, nil, err
+	case len(found) == 0:
+		return Resolution{}, unknown(), nil
+	case len(found) > 1:
+		return Resolution{}, ambiguous(found), nil
+	}
+	return found[0], nil, nil
+}
+
 // Expand makes the reply to EXPN (RFC 5321, 3.5): 250 with an address a line, 550
 // if the name is no list, 553 if several may be meant, 252 if the list is longer
 // than a reply should be. Commands and files are not told.
 func Expand(ctx context.Context, d Directory, list string) (*smtp.Reply, error) {
-	found, err := d.Find(ctx, list)
+	found, not, err := findOne(ctx, d, list)
 	switch {
-	case err != nil:
-		return nil, err
-	case len(found) == 0:
-		return unknown(), nil
-	case len(found) > 1:
-		return ambiguous(found), nil
-	case found[0].Kind != Alias:
+	case err != nil || not != nil:
+		return not, err
+	case found.Kind != Alias:
 		return smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 0}, "That is a user name, not a mailing list"), nil
 	}
 	var members []string
-	for _, t := range found[0].To {
+	for _, t := range found.To {
 		if t.Into == "" {
 			members = append(members, t.To.String())
 		}

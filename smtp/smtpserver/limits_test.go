@@ -324,13 +324,25 @@ func TestNotTheClientsFault(t *testing.T) {
 	})
 }
 
-// TestLastWords: over a real connection, the reply to a text that is not read
-// to its end reaches a client that is still sending.
+// TestLastWords: the reply to a text that is not read to its end reaches a
+// client that is still sending: our side is closed for writing first, and the
+// rest is read for a while, since a reset would take the reply with it.
 func TestLastWords(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := &parting{TCPConn: accepted.(*net.TCPConn)}
 	server := &smtpserver.Server{
 		Handler: smtpserver.HandlerFunc(func(_ context.Context, m *smtpserver.Message) (*smtp.Reply, error) {
 			_, err := io.Copy(io.Discard, m.Body)
@@ -338,22 +350,44 @@ func TestLastWords(t *testing.T) {
 		}),
 		Limits: smtpserver.Limits{MessageSize: 1 << 20, Discard: 1 << 20},
 	}
-	go server.Serve(l)
-	defer server.Close()
-	conn, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_, _ = io.WriteString(conn, "EHLO sohu.com\r\nMAIL FROM:<bob@sohu.com>\r\nRCPT TO:<alice@sina.com>\r\nDATA\r\n")
+	ended := make(chan error)
+	go func() { ended <- server.ServeConn(ours) }()
+	_, _ = io.WriteString(client, "EHLO sohu.com\r\nMAIL FROM:<bob@sohu.com>\r\nRCPT TO:<alice@sina.com>\r\nDATA\r\n")
 	line := strings.Repeat("a", 1022) + "\r\n"
-	for range 8 << 10 { // 8 MiB, whatever becomes of them
-		if _, err := io.WriteString(conn, line); err != nil {
-			break
+	for range 8 << 10 { // 8 MiB, all of which we can send
+		if _, err := io.WriteString(client, line); err != nil {
+			t.Fatalf("cut off while sending: %v", err)
 		}
 	}
-	all, _ := io.ReadAll(conn)
-	if !strings.Contains(string(all), "552 5.3.4 ") {
-		t.Errorf("the client never heard why: %q", all)
+	all, err := io.ReadAll(client)
+	if err != nil || !strings.Contains(string(all), "552 5.3.4 ") {
+		t.Errorf("the client never heard why: %q, %v", all, err)
 	}
+	_ = client.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if !ours.halfClosed || ours.readAfter < 4<<20 {
+		t.Errorf("closed for writing: %v, %d octets read after that", ours.halfClosed, ours.readAfter)
+	}
+}
+
+// parting is a connection that notes how it is ended.
+type parting struct {
+	*net.TCPConn
+	halfClosed bool
+	readAfter  int
+}
+
+func (p *parting) CloseWrite() error {
+	p.halfClosed = true
+	return p.TCPConn.CloseWrite()
+}
+
+func (p *parting) Read(b []byte) (int, error) {
+	n, err := p.TCPConn.Read(b)
+	if p.halfClosed {
+		p.readAfter += n
+	}
+	return n, err
 }
