@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthouse/posthouse/message"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -91,25 +92,13 @@ func (c *Conn) XClient() []smtp.XClientAttr { return c.proxied }
 // Protocol returns the word that says in a Received field how a message came
 // (RFC 3848; RFC 6531, 4.3): "SMTP", "ESMTPS", "UTF8LMTPSA" and the like.
 func (c *Conn) Protocol() string {
-	word := "ESMTP"
-	switch {
-	case c.dialogue.LMTP:
-		word = "LMTP"
-	case c.dialogue.Hello() == smtp.VerbHELO:
-		return "SMTP"
-	case c.params.UTF8:
-		word = "SMTP"
-	}
-	if c.params.UTF8 {
-		word = "UTF8" + word
-	}
-	if c.tls != nil {
-		word += "S"
-	}
-	if c.mechanism != "" {
-		word += "A"
-	}
-	return word
+	return message.Protocol{
+		Extended: c.dialogue.Hello() != smtp.VerbHELO,
+		LMTP:     c.dialogue.LMTP,
+		TLS:      c.tls != nil,
+		Auth:     c.mechanism != "",
+		UTF8:     c.params.UTF8,
+	}.String()
 }
 
 // serve carries a connection from its start to its end.
