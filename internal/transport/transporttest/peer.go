@@ -44,8 +44,7 @@ const (
 	Hang = "hang"
 )
 
-// Taken is a message for which a peer has said, and not only meant to say, that it
-// accepts it for a recipient.
+// Taken is a message that a peer accepts for a recipient, with a reply that is whole.
 type Taken struct {
 	To   string // address
 	Text string // without the dots that were added
@@ -249,9 +248,9 @@ func (s *session) answerText(key string) bool {
 	return true
 }
 
-// verdict says a final reply, and takes the message if it is positive.
+// verdict takes the message if the final reply is positive, and says it: in this
+// order, so that who has heard it finds the message taken.
 func (s *session) verdict(reply, text string, to []string) bool {
-	ok := s.say(reply)
 	if strings.HasPrefix(reply, "2") && strings.HasSuffix(reply, "\r\n") {
 		s.p.mu.Lock()
 		for _, t := range to {
@@ -259,7 +258,7 @@ func (s *session) verdict(reply, text string, to []string) bool {
 		}
 		s.p.mu.Unlock()
 	}
-	return ok
+	return s.say(reply)
 }
 
 func (s *session) say(reply string) bool {
