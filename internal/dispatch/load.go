@@ -30,9 +30,13 @@ func (l *loop) arrive(a Arrival) {
 // room for.
 func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused int) {
 	lt, fresh := l.hold(lease, bytes)
+	l.expanded(lt, fresh, now)
 	var ready []queue.Recipient
 	for _, i := range fresh {
 		p := lt.find(i)
+		if lt.env.To[i].Expanded {
+			continue
+		}
 		if to := l.address(lt, p, now); l.planned(lt, p, &to, now) {
 			ready = append(ready, to)
 		}
@@ -43,14 +47,33 @@ func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused in
 // address says where a recipient goes.
 func (l *loop) address(lt *letter, p *place, now time.Time) queue.Recipient {
 	to := queue.Recipient{Index: p.index, Notify: lt.env.To[p.index].Notify, State: p.state(lt.env, now)}
-	if p.was != nil && p.was.Order.Verb == spool.Reroute {
+	hop, into := route.Into(&lt.env.To[p.index])
+	switch {
+	case p.was != nil && p.was.Order.Verb == spool.Reroute:
 		to.Hop = p.was.Order.Via
-	} else {
+	case into:
+		to.Hop = hop
+	default:
 		// Without a route the hop names no transport, and so nothing that carries
 		// it: the mail waits until a route is configured.
 		to.Hop, _ = l.Router.Route(route.Ask(lt.env, p.index))
 	}
 	return to
+}
+
+// expanded records of aliases that others took their place: whatever an operator
+// has ordered meanwhile, there is nothing to send but the report (RFC 3461,
+// 5.2.7.3 (c)).
+func (l *loop) expanded(lt *letter, fresh []int, now time.Time) {
+	d := queue.Decision{Message: lt.env.ID}
+	for _, i := range fresh {
+		if lt.env.To[i].Expanded {
+			d.Changes = append(d.Changes, queue.Change{
+				Outcome: mail.Outcome{Recipient: i, Fate: mail.Expanded, At: now, Local: true}, Report: mail.ReportExpanded,
+			})
+		}
+	}
+	l.record(d, now, false)
 }
 
 // add puts recipients whose way is known into the schedule, and carries out

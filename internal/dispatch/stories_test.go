@@ -131,12 +131,7 @@ func TestCrashBeforeTheRecord(t *testing.T) {
 		w.send("bob@sina.example")
 		time.Sleep(20 * time.Millisecond) // relayed and recorded, but not synced
 		synctest.Wait()
-		w.spool = w.spool.Crash()
-		if err := w.desk.Shutdown(w.Context()); err != nil {
-			w.Error(err)
-		}
-		<-w.done
-		w.open()
+		w.crash()
 		time.Sleep(time.Minute)
 		w.check("09-crash-before-the-record")
 		if n := w.left(); n != 0 {
@@ -158,10 +153,7 @@ func TestSuspicionStays(t *testing.T) {
 		w.send("bob@sina.example")
 		time.Sleep(20 * time.Millisecond)
 		synctest.Wait()
-		w.spool = w.spool.Crash()
-		_ = w.desk.Shutdown(w.Context())
-		<-w.done
-		w.open()
+		w.crash()
 		time.Sleep(time.Minute)
 		if n := w.count("possible-second-copy"); n != 1 || w.road.tried("bob@sina.example") != 3 {
 			w.Errorf("told %d times:\n%s", n, w.told())

@@ -57,6 +57,11 @@ type Recipient struct {
 	// behind that. To is then the alias, and Origin its line. Else it is "".
 	Into   string
 	Origin Origin
+
+	// Expanded: it is an alias, and those that it stands for are recipients of
+	// their own. Nothing is sent for it but a report that tells so, since its
+	// sender has asked for one (RFC 3461, 5.2.7.3 (c)).
+	Expanded bool
 }
 
 // Content is the text of a message: fields, empty line and body, lines ended by

@@ -174,7 +174,7 @@ func appendRecipient(e *encoder, r *mail.Recipient) {
 		original = ""
 	}
 	e.text(to)
-	e.bools(original == "", r.Original.IsNull(), r.Into != "")
+	e.bools(original == "", r.Original.IsNull(), r.Into != "", r.Expanded)
 	e.text(original)
 	e.text(r.ORcpt.Type)
 	e.text(r.ORcpt.Addr)
@@ -221,7 +221,7 @@ func readEnvelope(id mail.ID, record []byte) (*mail.Envelope, head, error) {
 func (d *decoder) recipient(r *mail.Recipient) {
 	var alike, null, into bool
 	r.To = d.path()
-	d.bools(&alike, &null, &into)
+	d.bools(&alike, &null, &into, &r.Expanded)
 	original := d.path()
 	switch {
 	case alike && !null:
