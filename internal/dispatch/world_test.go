@@ -19,6 +19,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
@@ -31,6 +32,9 @@ import (
 
 var update = flag.Bool("update", false, "write the stories anew")
 
+// prepare makes the draft of a report.
+type prepare func(context.Context, *dsn.Report, mail.Content) (spool.Draft, spool.Commit, error)
+
 // world is both desks over a spool in memory, and roads that do as they are told.
 type world struct {
 	*testing.T
@@ -38,6 +42,7 @@ type world struct {
 	shaky    *shaky // between the spool and dispatch; may be nil
 	keep     int64  // dispatch.Options.KeepBytes
 	people   directory.Directory
+	prepare  prepare // dispatch.Options.Prepare; nil is that of intake
 	settings dispatch.Settings
 	road     *road
 	desk     *dispatch.Desk
@@ -90,8 +95,12 @@ func (w *world) open() {
 	if w.shaky != nil {
 		w.shaky.Spool, engine = w.spool, w.shaky
 	}
+	write := w.intake.Prepare
+	if w.prepare != nil {
+		write = w.prepare
+	}
 	w.desk = dispatch.New(dispatch.Options{
-		Settings: w.settings, Spool: engine, KeepBytes: w.keep, Prepare: w.intake.Prepare, Observe: w.observe,
+		Settings: w.settings, Spool: engine, KeepBytes: w.keep, Prepare: write, Observe: w.observe,
 		Log: slog.New(slog.NewTextHandler(w.Output(), nil)),
 	})
 	desk := w.desk

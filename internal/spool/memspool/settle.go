@@ -33,7 +33,7 @@ func (s *Spool) Settle(ctx context.Context, owner spool.Owner, settlements []spo
 
 func (s *Spool) settle(owner spool.Owner, t *spool.Settlement) spool.Settled {
 	j := s.book.Judge(owner, t, time.Now())
-	done := spool.Settled{Err: j.Err, Altered: j.Altered, Reports: make([]spool.Reported, len(t.Reports))}
+	done := spool.Settled{Err: j.Err, Altered: j.Altered, Aside: j.Aside, Reports: make([]spool.Reported, len(t.Reports))}
 	if j.Reports == nil {
 		return done
 	}
