@@ -59,13 +59,12 @@ func (lt *letter) find(index int) *place {
 func (p *place) suspect() bool { return p.was != nil && p.was.Suspect }
 
 // state is what the schedule has to know of a recipient's past.
-func (p *place) state(e *mail.Envelope, now time.Time) queue.State {
+func (p *place) state() queue.State {
 	if p.was == nil {
 		return queue.State{}
 	}
 	return queue.State{
-		Tries: p.was.Attempts, Next: p.was.Due, Reply: p.was.Last.Reply, Warned: p.was.DelayTold,
-		Late: p.was.DelayTold && !e.By.IsZero() && e.By.Before(now),
+		Tries: p.was.Attempts, Next: p.was.Due, Reply: p.was.Last.Reply, Warned: p.was.DelayTold, Late: p.was.LateTold,
 	}
 }
 

@@ -37,7 +37,7 @@ func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused in
 		if lt.env.To[i].Expanded {
 			continue
 		}
-		if to := l.address(lt, p, now); l.planned(lt, p, &to, now) {
+		if to := l.address(lt, p); l.planned(lt, p, &to, now) {
 			ready = append(ready, to)
 		}
 	}
@@ -45,8 +45,8 @@ func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused in
 }
 
 // address says where a recipient goes.
-func (l *loop) address(lt *letter, p *place, now time.Time) queue.Recipient {
-	to := queue.Recipient{Index: p.index, Notify: lt.env.To[p.index].Notify, State: p.state(lt.env, now)}
+func (l *loop) address(lt *letter, p *place) queue.Recipient {
+	to := queue.Recipient{Index: p.index, Notify: lt.env.To[p.index].Notify, State: p.state()}
 	hop, into := route.Into(&lt.env.To[p.index])
 	switch {
 	case p.was != nil && p.was.Order.Verb == spool.Reroute:

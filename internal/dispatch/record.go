@@ -87,7 +87,7 @@ func standing(p *place, c *queue.Change, tried bool) spool.Standing {
 		st = *p.was
 	}
 	st.Fate, st.Due, st.Destination = c.Fate, c.Again, destination(c.Hop)
-	st.Attempts, st.DelayTold = c.State.Tries, c.State.Warned || c.State.Late
+	st.Attempts, st.DelayTold, st.LateTold = c.State.Tries, c.State.Warned, c.State.Late
 	if tried {
 		st.Last = c.Outcome
 		st.Suspect = st.Suspect && c.OurLimit

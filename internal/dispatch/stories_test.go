@@ -196,6 +196,31 @@ func TestDelayIsToldOnceAndExpiryReported(t *testing.T) {
 	})
 }
 
+// TestLateIsToldOnce: that the time of BY has passed is told once, and so is the
+// delay, whatever restarts there are between (RFC 2852, mode N).
+func TestLateIsToldOnce(t *testing.T) {
+	in(t, func(w *world) {
+		w.road.at("bob@sina.example", greylisted)
+		if _, err := w.intake.Submit(w.Context(), intake.Submission{
+			From: address("ann@sohu.example"), To: []smtp.Rcpt{{To: address("bob@sina.example")}},
+			Params: smtp.MailParams{By: smtp.DeliverBy{Within: time.Hour, Mode: smtp.ByNotify}}, Text: strings.NewReader(letter),
+		}); err != nil {
+			w.Fatal(err)
+		}
+		for i, want := range []int{0, 1, 1, 1, 2, 2, 2} { // late after an hour, delayed after four
+			time.Sleep(30 * time.Minute)
+			if n := w.count("reported", "action=delayed"); n != want {
+				w.Errorf("after %d hours and a half: told %d times, want %d", i, n, want)
+			}
+			w.crash()
+			time.Sleep(30 * time.Minute)
+		}
+		if w.Failed() {
+			w.Log(w.told())
+		}
+	})
+}
+
 // TestHeldByItsSender: mail that is not to be sent before some time has no lease
 // when it arrives, and is found when its time comes (RFC 4865).
 func TestHeldByItsSender(t *testing.T) {

@@ -271,7 +271,7 @@ func (s *standing) append(b []byte) []byte {
 	e.time(s.Due)
 	e.text(s.Destination)
 	e.int(int64(s.Attempts))
-	e.bools(s.DelayTold, s.Held, s.Suspect)
+	e.bools(s.DelayTold, s.Held, s.Suspect, s.LateTold)
 	appendOutcome(&e, &s.Last)
 	appendOrder(&e, &s.Order)
 	return e
@@ -351,7 +351,7 @@ func readStanding(ref spool.Ref, record []byte) (*standing, error) {
 	d := decoder{data: record[1:]}
 	s := &standing{generation: uint64(d.int())}
 	s.Recipient, s.Fate, s.Due, s.Destination, s.Attempts = ref.Recipient, mail.Fate(d.int()), d.time(), d.text(), int(d.int())
-	d.bools(&s.DelayTold, &s.Held, &s.Suspect)
+	d.bools(&s.DelayTold, &s.Held, &s.Suspect, &s.LateTold)
 	d.outcome(&s.Last)
 	d.order(&s.Order)
 	return s, d.end()

@@ -138,7 +138,7 @@ func envelopeKeepsFields(d *desk) {
 		d.Errorf("the null sender became %v", got)
 	}
 	want := became(lease.Recipients[1], mail.Deferred)
-	want.Due, want.Destination, want.DelayTold, want.Suspect = time.Now().Add(time.Hour), "mx of sina", true, true
+	want.Due, want.Destination, want.DelayTold, want.LateTold, want.Suspect = time.Now().Add(time.Hour), "mx of sina", true, true, true
 	want.Last = fullOutcome()
 	d.must(d.settleOne(spool.Settlement{ID: id, Results: []spool.Standing{want}}).Err)
 	if diff := cmp.Diff(want, d.all(spool.Filter{ID: id})[1].Standing, same); diff != "" {
