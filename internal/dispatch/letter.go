@@ -145,7 +145,8 @@ func (l *loop) giveBack(lt *letter, indices []int) {
 	l.prune(lt)
 }
 
-// giveUp gives back all recipients that nothing is being done with.
+// giveUp gives back all recipients that nothing is being done with; and, if we
+// are about to end, those whose report could not be written.
 func (l *loop) giveUp() {
 	for _, lt := range l.lettersByID() {
 		var idle, queued []int
@@ -160,6 +161,9 @@ func (l *loop) giveUp() {
 		}
 		l.unschedule(lt, queued)
 		l.giveBack(lt, idle)
+	}
+	if !l.closing {
+		return
 	}
 	l.stuck = slices.DeleteFunc(l.stuck, func(r *record) bool {
 		if !r.alone {
