@@ -148,6 +148,7 @@ func (s *Spool) pebbleOptions() *pebble.Options {
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
 		WALBytesPerSync:             0,
+		WALMinSyncInterval:          s.drafts.pause,
 		BytesPerSync:                512 << 10,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, max(1, min(3, runtime.GOMAXPROCS(0)-1)) },
 		Merger:                      countMerger(),
@@ -157,6 +158,11 @@ func (s *Spool) pebbleOptions() *pebble.Options {
 			Enabled: true, MinimumSize: 1024, MaxBlobReferenceDepth: 10,
 			RewriteMinimumAge: time.Minute, TargetGarbageRatio: 0.3,
 		}
+	}
+	// A table for each kind of keys: those of most kinds begin with a time, so that new
+	// tables lie behind the old ones, and compactions find nothing to merge.
+	o.Experimental.SpanPolicyFunc = func(start []byte) (pebble.SpanPolicy, []byte, error) {
+		return pebble.SpanPolicy{}, []byte{start[0] + 1}, nil
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
