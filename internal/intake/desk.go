@@ -67,7 +67,7 @@ type Options struct {
 	MaxHops       int // Received fields of a message; default 100 (RFC 5321, 6.3)
 	MaxRecipients int // of a message, with aliases expanded; default 10,000
 	// KeepUpTo is up to how many octets a text is handed on in memory; default
-	// 128 KiB, negative: never.
+	// 64 KiB, negative: never.
 	KeepUpTo int
 
 	// Owner is for whom leases are born; nil: nobody.
@@ -118,7 +118,7 @@ func (o *Options) setDefaults() {
 	}
 	o.MaxRecipients = min(o.MaxRecipients, spool.MaxRecipients)
 	if o.KeepUpTo == 0 {
-		o.KeepUpTo = 128 << 10
+		o.KeepUpTo = 64 << 10
 	}
 	if o.Owner == nil {
 		o.Owner = func() spool.Owner { return spool.Owner{} }

@@ -52,17 +52,19 @@ func (t *tx) arrive(d *draft, c *spool.Commit, waits bool) (*mail.Envelope, erro
 		t.delete(numberKey(kIntent, h.file))
 	}
 	t.putBody(d, c.Prepend)
-	t.set(idKey(kEnvelope, d.id), seal(appendEnvelope(nil, &h, &env), d.id[:]))
+	t.record = seal(appendEnvelope(t.record[:0], &h, &env), d.id[:])
+	t.set(t.idKey(kEnvelope, d.id), t.record)
 	t.count[countMessages]++
 	t.count[countBytes] += env.Size
 	t.s.mu.Lock()
 	t.s.pending[d.id] = true
 	t.s.mu.Unlock()
-	t.record(d.id, c.Facts)
+	t.tell(d.id, c.Facts)
 	if waits {
 		return &env, t.wait(&env)
 	}
-	t.set(idKey(kFresh, d.id), binary.BigEndian.AppendUint32(nil, uint32(len(env.To))))
+	t.record = binary.BigEndian.AppendUint32(t.record[:0], uint32(len(env.To)))
+	t.set(t.idKey(kFresh, d.id), t.record)
 	t.count[spool.Fresh] += int64(len(env.To))
 	return &env, nil
 }

@@ -23,7 +23,7 @@ type drafts struct {
 
 const (
 	firstBuffer = 8 << 10
-	fileBuffer  = 64 << 10 // of a draft that goes to a file
+	fileBuffer  = 128 << 10 // of a draft that goes to a file
 )
 
 // A sync that follows another at once finds few to share it, and costs as much as
@@ -99,6 +99,7 @@ func (d *draft) write(p []byte) error {
 		}
 	}
 	if d.file == nil {
+		d.grow(len(p))
 		*d.buf = append(*d.buf, p...)
 		return nil
 	}
@@ -114,6 +115,14 @@ func (d *draft) write(p []byte) error {
 		if err := d.flush(); err != nil {
 			return err
 		}
+	}
+}
+
+// grow makes room for more in the buffer: twice as much as before, but no more
+// than a body may have before it goes to a file.
+func (d *draft) grow(more int) {
+	if need := len(*d.buf) + more; need > cap(*d.buf) {
+		*d.buf = append(make([]byte, 0, min(max(2*cap(*d.buf), need), max(d.s.opts.LargeBody, need))), *d.buf...)
 	}
 }
 

@@ -127,7 +127,7 @@ func (m *message) write(t *tx, id mail.ID) {
 		return
 	}
 	if m.flight && m.fresh == 0 {
-		t.delete(idKey(kFresh, id))
+		t.deleteOnce(t.idKey(kFresh, id))
 	}
 	if m.recipients > 1 {
 		b := binary.BigEndian.AppendUint32(nil, uint32(m.fresh))

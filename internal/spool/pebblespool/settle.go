@@ -106,7 +106,7 @@ func (sb *settling) one(i int) error {
 			return err
 		}
 	}
-	sb.t.record(one.ID, one.Facts)
+	sb.t.tell(one.ID, one.Facts)
 	for n, yes := range j.Reports {
 		if yes {
 			if err := sb.report(i, n); err != nil {

@@ -57,6 +57,7 @@ type Spool struct {
 	stats   stats
 	lazy    chan struct{} // told when there is something that no sync carries yet
 	drafts  drafts
+	txs     sync.Pool // of *tx
 	files   files
 	room    room
 	stamped atomic.Int64 // lease stamp on the disk
@@ -262,6 +263,7 @@ func (s *Spool) Close() error {
 	if !s.readOnly && s.fs.broken() == nil {
 		clean = s.db.Set(metaClean, binary.BigEndian.AppendUint64(nil, s.generation), pebble.Sync)
 		s.unlinkDurable()
+		clean = errors.Join(clean, s.db.Flush()) // else the next Open would read the log instead
 	}
 	closing := s.db.Close()
 	if broken := s.fs.broken(); broken != nil {
