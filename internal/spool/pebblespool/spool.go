@@ -45,6 +45,7 @@ type Spool struct {
 	mu      sync.Mutex // guards what follows; held only while computing
 	book    *spool.Book
 	pending map[mail.ID]bool     // applied but not yet durable, so not to be shown
+	born    map[mail.ID]head     // committed with a lease, and not changed since
 	broken  map[mail.ID]bool     // in quarantine
 	moved   map[spool.Ref]string // leased, and the start of its destination, the value, is after it
 	movedOf map[string]int       // how many of moved, by destination
@@ -86,7 +87,7 @@ func open(dir string, opts Options, readOnly bool) (*Spool, error) {
 	s := &Spool{
 		opts: opts, fs: newLatch(opts.FS), dir: dir, readOnly: readOnly,
 		stop: make(chan struct{}), index: make(chan struct{}, 1), lazy: make(chan struct{}, 1),
-		pending: map[mail.ID]bool{}, broken: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
+		pending: map[mail.ID]bool{}, born: map[mail.ID]head{}, broken: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
 	}
 	s.drafts.init()
 	if err := s.openDisk(); err != nil {
