@@ -132,7 +132,7 @@ func (l *loop) advance(now time.Time) {
 		}
 	}
 	l.unstick(now)
-	if l.closing {
+	if l.closing || l.Hold {
 		l.giveUp()
 	}
 	l.call(now)
@@ -141,7 +141,7 @@ func (l *loop) advance(now time.Time) {
 // starts: we may begin deliveries. Not after the time for which our leases are
 // good for certain.
 func (l *loop) starts(now time.Time) bool {
-	return !l.closing && l.has != (spool.Owner{}) && now.Before(l.until)
+	return !l.closing && !l.Hold && l.has != (spool.Owner{}) && now.Before(l.until)
 }
 
 // wake is when there is something to do though nothing comes in.
@@ -212,6 +212,8 @@ func fatal(err error) bool { return errors.Is(err, spool.ErrFailed) || errors.Is
 
 func (l *loop) reload(s Settings) {
 	l.Settings = s
+	l.tellOwner()
+	l.lookAt(time.Now())
 	l.sched.Reload(time.Now(), s.Queue)
 	for key, p := range l.plans {
 		if !p.asking {

@@ -94,7 +94,7 @@ func (sb *settling) one(i int) error {
 	sb.s.mu.Lock()
 	j := sb.s.book.Judge(sb.owner, one, time.Now())
 	sb.s.mu.Unlock()
-	sb.settled[i] = spool.Settled{Err: j.Err, Altered: j.Altered, Reports: make([]spool.Reported, len(one.Reports))}
+	sb.settled[i] = spool.Settled{Err: j.Err, Altered: j.Altered, Aside: j.Aside, Reports: make([]spool.Reported, len(one.Reports))}
 	if j.Reports == nil {
 		return nil // nothing may be recorded
 	}
