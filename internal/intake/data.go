@@ -48,6 +48,7 @@ func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, er
 	defer t.draft.Abort()
 	now := time.Now()
 	r := reception{desk: t.desk, draft: t.draft, trace: t.trace(now), most: t.o.KeepUpTo, header: header{mailbox: t.has}}
+	r.large = t.params.Size > int64(r.most)
 	defer r.release()
 	if _, err := io.Copy(&r, body); err != nil {
 		if r.err == nil { // of the client's side, which the server knows best

@@ -41,6 +41,9 @@ type encoder []byte
 func (e *encoder) int(n int64)   { *e = binary.AppendVarint(*e, n) }
 func (e *encoder) text(s string) { e.int(int64(len(s))); *e = append(*e, s...) }
 
+// octets are read as a text is.
+func (e *encoder) octets(b []byte) { e.int(int64(len(b))); *e = append(*e, b...) }
+
 func (e *encoder) time(t time.Time) { e.int(nanos(t)) }
 
 func (e *encoder) bools(bits ...bool) {
