@@ -95,7 +95,7 @@ func (b *builder) transportOf(r *config.Route) (transport.Transport, error) {
 // settings are those of the desk that sends mail out.
 func (b *builder) settings(r *rooms) dispatch.Settings {
 	s := dispatch.Settings{
-		Router: r.table, Transports: r.transports, Queue: b.queue(),
+		Router: r.table, Transports: r.transports, Queue: b.queue(), Hold: b.cfg.Queue.Hold.Value,
 		MTA: b.cfg.Hostname.Value, Mailer: b.at("mailer-daemon"),
 	}
 	if b.cfg.Reports.DoubleBounce.Value == "postmaster" {

@@ -40,7 +40,7 @@ var update = flag.Bool("update", false, "write anew what was told in each story"
 //	zone             what the DNS says
 //	house NAME       a configuration, with DIR for a directory of its own; the house begins. Its
 //	                 address is that of its first listener
-//	file NAME        a file in the directory of the house that comes next, or was last
+//	file NAME        a file in that directory
 //	ask ADDR [FROM]  a dialogue with who listens there, from an address
 //	call NAME ADDR   the same, and the caller stays on the line
 //	more NAME        what such a caller says then
@@ -131,6 +131,7 @@ func (s *story) play(word, arg, text string) (out string, ok bool) {
 		s.zone = dnstest.New(s.t, text)
 	case "file":
 		name := filepath.Join(s.dir, arg)
+		text = strings.ReplaceAll(text, "DIR", s.dir)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
 			s.t.Fatal(err)
 		}

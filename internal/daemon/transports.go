@@ -16,9 +16,11 @@ import (
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/dns/dnsclient"
 	"github.com/posthouse/posthouse/internal/plainfile"
+	"github.com/posthouse/posthouse/internal/route"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/lmtp"
 	"github.com/posthouse/posthouse/internal/transport/maildir"
+	"github.com/posthouse/posthouse/internal/transport/mbox"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
 	"github.com/posthouse/posthouse/internal/transport/remote"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
@@ -40,7 +42,17 @@ func (b *builder) buildTransports(r *rooms) error {
 		}
 		r.transports[nameOf(&routes[i])] = t
 	}
-	return nil
+	return b.aliases(r)
+}
+
+// aliases are the transports into what aliases in the form of Unix name. Whether
+// any may is for the domains to say.
+func (b *builder) aliases(r *rooms) error {
+	folders, err := maildir.New(maildir.Options{Aliases: true})
+	r.transports[route.AliasCommand] = pipe.Aliases(pipe.Options{Exec: b.world.Exec})
+	r.transports[route.AliasFile] = mbox.New(mbox.Options{})
+	r.transports[route.AliasMaildir] = folders
+	return err
 }
 
 // remote is to the hosts that the DNS names.
