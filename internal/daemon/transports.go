@@ -42,16 +42,16 @@ func (b *builder) buildTransports(r *rooms) error {
 		}
 		r.transports[nameOf(&routes[i])] = t
 	}
-	return b.aliases(r)
+	return b.aliasTransports(r)
 }
 
-// aliases are the transports into what aliases in the form of Unix name. Whether
-// any may is for the domains to say.
-func (b *builder) aliases(r *rooms) error {
+// aliasTransports carry mail to where aliases in the form of Unix say; the directory says
+// which of them are allowed.
+func (b *builder) aliasTransports(r *rooms) error {
 	folders, err := maildir.New(maildir.Options{Aliases: true})
-	r.transports[route.AliasCommand] = pipe.Aliases(pipe.Options{Exec: b.world.Exec})
-	r.transports[route.AliasFile] = mbox.New(mbox.Options{})
 	r.transports[route.AliasMaildir] = folders
+	r.transports[route.AliasFile] = mbox.New(mbox.Options{})
+	r.transports[route.AliasCommand] = pipe.Aliases(pipe.Options{Exec: b.world.Exec})
 	return err
 }
 

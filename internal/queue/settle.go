@@ -80,6 +80,9 @@ func (s *Schedule) conclude(p *parcel, to *rcpt, o mail.Outcome, g signs, now in
 	if o.Fate.Final() {
 		return tell(Change{Outcome: o, Hop: p.dest.hop, Report: p.msg.owes(to, o)})
 	}
+	if !o.OurLimit {
+		to.chance = 0 // he has had it
+	}
 	switch {
 	case o.OurLimit:
 	case o.HostDown && g.down: // the destination's time moves, and not the mail's
