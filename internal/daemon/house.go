@@ -57,7 +57,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 	h.rooms = r
 	if h.spool, err = w.Spool(c); err != nil {
 		r.close(ctx)
-		return nil, fmt.Errorf("spool in %s: %w", c.Data.Value, err)
+		return nil, &SpoolError{c.Data.Value, err}
 	}
 	h.out = dispatch.New(dispatch.Options{
 		Settings: r.out, Spool: h.spool, Name: "house", Prepare: h.in.Prepare,
@@ -162,7 +162,10 @@ func (h *House) Run(ctx context.Context) error {
 		h.world.Log.Error("ending, since the house cannot go on", "err", err)
 	}
 	close(over)
-	return errors.Join(err, h.end(context.WithoutCancel(ctx), sent))
+	if fault := h.end(context.WithoutCancel(ctx), sent); err == nil {
+		err = fault
+	}
+	return err
 }
 
 // watch hears of a write that has failed, whoever made it.
@@ -251,6 +254,17 @@ func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
 	}
 	return nil
 }
+
+// SpoolError says why the spool in a data directory could not be opened.
+type SpoolError struct {
+	Data string
+	Err  error
+}
+
+func (e *SpoolError) Error() string { return fmt.Sprintf("spool in %s: %v", e.Data, e.Err) }
+
+// Unwrap returns the reason.
+func (e *SpoolError) Unwrap() error { return e.Err }
 
 // ListenError says at which setting a listener could not be opened, and why.
 type ListenError struct {
