@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/config"
@@ -29,6 +30,7 @@ type House struct {
 	out   *dispatch.Desk
 	fault chan error     // why it cannot go on; the first counts
 	work  sync.WaitGroup // what runs beside Run
+	drop  atomic.Pointer[intake.Drop]
 
 	// turn is held by who changes what follows: Run at its beginning and end, and
 	// Reload.
@@ -55,6 +57,10 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		return nil, err
 	}
 	h.rooms = r
+	if err := w.makeDrop(c); err != nil {
+		r.close(ctx)
+		return nil, err
+	}
 	if h.spool, err = w.Spool(c); err != nil {
 		r.close(ctx)
 		return nil, &SpoolError{c.Data.Value, err}
@@ -88,6 +94,7 @@ func (w *World) openSpool(c *config.Config) (spool.Engine, error) {
 func (h *House) joined(r *rooms, c *config.Config) intake.Options {
 	o := (&builder{world: h.world, cfg: c}).options(r)
 	o.Spool = h.spool
+	h.drop.Store(&intake.Drop{Desk: h.in, MessageSize: c.Limits.MessageSize.Value})
 	o.Owner = h.out.Owner
 	o.Arrived = func(a intake.Arrival) { h.out.Arrive(dispatch.Arrival(a)) }
 	return o
@@ -115,13 +122,16 @@ type Listening struct {
 	Addr net.Addr
 }
 
-// Listening returns where the house listens.
+// Listening returns where the house listens, but for programs of this machine.
 func (h *House) Listening() []Listening {
 	h.turn <- struct{}{}
 	defer func() { <-h.turn }()
 	var all []Listening
 	for _, s := range h.rooms.servers {
 		for _, at := range s.at {
+			if at.local {
+				continue
+			}
 			all = append(all, Listening{s.name, h.sockets[at].l.Addr()})
 		}
 	}
@@ -149,6 +159,7 @@ func (h *House) Run(ctx context.Context) error {
 	}()
 	over := make(chan struct{})
 	h.work.Go(func() { h.watch(over) })
+	stopSweeping := h.sweep(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}
 	h.serving = true
 	h.serve()
@@ -162,6 +173,7 @@ func (h *House) Run(ctx context.Context) error {
 		h.world.Log.Error("ending, since the house cannot go on", "err", err)
 	}
 	close(over)
+	stopSweeping()
 	if fault := h.end(context.WithoutCancel(ctx), sent); err == nil {
 		err = fault
 	}
@@ -239,7 +251,7 @@ func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
 			if h.sockets[at] != nil || opened[at] != nil {
 				continue
 			}
-			l, err := h.world.Listen(ctx, at.network, at.address)
+			l, err := h.listenAt(ctx, at)
 			if err != nil {
 				for _, s := range opened {
 					s.close()

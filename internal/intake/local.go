@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -70,14 +71,15 @@ func (s *localSession) Expand(ctx context.Context, list string) (*smtp.Reply, er
 }
 
 // Peers returns a listener whose connections know their user, for [Desk.Local]. It
-// is l, but that a connection whose user the system does not tell is closed.
-func Peers(l *net.UnixListener) net.Listener { return peers{l} }
+// is l, a unix socket, but that a connection whose user the system does not tell is
+// closed.
+func Peers(l net.Listener) net.Listener { return peers{l} }
 
-type peers struct{ *net.UnixListener }
+type peers struct{ net.Listener }
 
 func (p peers) Accept() (net.Conn, error) {
 	for {
-		c, err := p.AcceptUnix()
+		c, err := p.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
@@ -89,8 +91,12 @@ func (p peers) Accept() (net.Conn, error) {
 }
 
 // peerOf asks the system who has made a connection.
-func peerOf(c *net.UnixConn) (uid uint32, err error) {
-	raw, err := c.SyscallConn()
+func peerOf(c net.Conn) (uid uint32, err error) {
+	socket, is := c.(syscall.Conn)
+	if !is {
+		return 0, errNoPeer
+	}
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
@@ -107,7 +113,7 @@ func peerOf(c *net.UnixConn) (uid uint32, err error) {
 // peerConn is a connection that knows its user. The address that the client has
 // connected to tells, since that is what a session is shown.
 type peerConn struct {
-	*net.UnixConn
+	net.Conn
 	local peerAddr
 }
 
