@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/dsn"
@@ -191,8 +192,26 @@ func (p *Drop) compose(l *maildrop.Letter, told []dsn.Recipient) (*dsn.Report, e
 	if from.IsNull() {
 		from, err = smtp.ParseMailbox("mailer-daemon@" + o.Hostname)
 	}
+	if err != nil {
+		return nil, err
+	}
+	h, err := glance(l.Text)
 	return &dsn.Report{
 		MTA: o.Hostname, From: from, To: l.From, Date: time.Now(), Through: l.Name, EnvID: l.Params.EnvID,
-		Return: l.Params.Return, UTF8: l.Params.UTF8, Arrived: l.Left, Recipients: told,
+		Return: l.Params.Return, UTF8: l.Params.UTF8, Arrived: l.Left, Subject: h.Subject, MessageID: h.MessageID,
+		Recipients: told,
 	}, err
+}
+
+// glance reads what a report tells of a header.
+func glance(c mail.Content) (header, error) {
+	h := header{mailbox: func(smtp.Path) bool { return false }}
+	text, err := c.Open()
+	if err != nil {
+		return h, err
+	}
+	defer text.Close()
+	_, err = io.Copy(&h, io.LimitReader(text, 64<<10))
+	h.End()
+	return h, err
 }

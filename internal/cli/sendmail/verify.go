@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
-	"unicode/utf8"
 
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
 // verified is what the daemon says of an address.
@@ -29,6 +28,10 @@ func (d *desk) verify(ctx context.Context, o *options, c *caller, out io.Writer)
 	if len(addresses) == 0 {
 		return cli.Fail(cli.Usage, "there is no address (give some: -bv ADDRESS...)")
 	}
+	from, err := o.sender(c)
+	if err != nil {
+		return err
+	}
 	conn, err := d.dial(ctx)
 	if err != nil {
 		return cli.Fail(cli.TempFail, "the daemon cannot be asked: %s", plain(err))
@@ -37,13 +40,16 @@ func (d *desk) verify(ctx context.Context, o *options, c *caller, out io.Writer)
 	var all []verified
 	status := cli.OK
 	for _, a := range addresses {
-		reply, err := conn.Cmd(ctx, smtp.Vrfy{User: a, UTF8: !isASCII(a)})
+		v, err := ask(ctx, conn, from, a)
 		if err != nil {
-			return cli.Fail(cli.Protocol, "%s: %w", a, err)
+			return err
 		}
-		v := verified{a, reply.Code.Positive(), reply.Code, reply.Error()}
-		if all = append(all, v); !v.OK {
+		all = append(all, v)
+		switch {
+		case v.Code.Permanent():
 			status = cli.NoUser
+		case !v.OK && status == cli.OK:
+			status = cli.TempFail
 		}
 	}
 	_ = conn.Quit(ctx)
@@ -51,6 +57,29 @@ func (d *desk) verify(ctx context.Context, o *options, c *caller, out io.Writer)
 		return cli.Fail(cli.IOErr, "%w", err)
 	}
 	return cli.End(status)
+}
+
+// ask asks about one address. It is asked as when mail is sent, so that the answer is
+// the one that mail would get; then the transaction is given up.
+func ask(ctx context.Context, conn *smtpclient.Conn, from smtp.Path, address string) (verified, error) {
+	to, err := smtp.ParseMailbox(address)
+	if err != nil {
+		return verified{}, cli.Fail(cli.Usage, "%q: %w", address, err)
+	}
+	params := smtp.MailParams{UTF8: !from.IsASCII() || !to.IsASCII()}
+	var reply *smtp.Reply
+	for _, c := range []smtp.Command{smtp.Mail{From: from, Params: params}, smtp.Rcpt{To: to}} {
+		if reply, err = conn.Cmd(ctx, c); err != nil {
+			return verified{}, cli.Fail(cli.Protocol, "%s: %w", address, err)
+		}
+		if !reply.Code.Positive() {
+			break
+		}
+	}
+	if _, err := conn.Cmd(ctx, smtp.Rset{}); err != nil {
+		return verified{}, cli.Fail(cli.Protocol, "%s: %w", address, err)
+	}
+	return verified{address, reply.Code.Positive(), reply.Code, reply.Error()}, nil
 }
 
 func printVerified(out io.Writer, all []verified, asJSON bool) error {
@@ -65,14 +94,13 @@ func printVerified(out io.Writer, all []verified, asJSON bool) error {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, v := range all {
 		word := "deliverable"
-		if !v.OK {
+		switch {
+		case v.Code.Permanent():
 			word = "refused"
+		case !v.OK:
+			word = "not now"
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\n", cli.Printable(v.Address), word, cli.Printable(v.Reply))
 	}
 	return tw.Flush()
-}
-
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
