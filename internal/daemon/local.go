@@ -37,8 +37,8 @@ func (b *builder) localServer(in *intake.Desk) *server {
 
 // listenAt opens a socket. One for programs of this machine is open to all who get
 // as far as its directory, and knows who they are.
-func (h *House) listenAt(ctx context.Context, at endpoint) (net.Listener, error) {
-	l, err := h.world.Listen(ctx, at.network, at.address)
+func (w *World) listenAt(ctx context.Context, at endpoint) (net.Listener, error) {
+	l, err := w.Listen(ctx, at.network, at.address)
 	if err != nil || !at.local {
 		return l, err
 	}
