@@ -44,7 +44,7 @@ func (d *desk) hand(ctx context.Context, l *letter) error {
 	case len(f.left) == 0:
 		return cli.End(worst(f.refused))
 	case f.noRoom != nil:
-		return cli.Fail(cli.TempFail, "%s: %w (try again later)", addressees(f.left), f.noRoom)
+		return cli.Fail(cli.TempFail, "%s: %w", addressees(f.left), f.noRoom)
 	case ctx.Err() != nil:
 		return cli.Fail(cli.TempFail, "interrupted: %s may not get the message (%s)", addressees(f.left), plain(f.why))
 	}
@@ -69,7 +69,7 @@ func (d *desk) submit(ctx context.Context, l *letter) *fates {
 		env.To, f.left, f.why, f.noRoom = f.left, nil, nil, nil
 		result, err := conn.Send(ctx, env, l.text)
 		again = f.sort(result, env.To) && err == nil
-		f.why = firstOf(err, f.why)
+		f.why = firstOf(f.why, err)
 	}
 	if conn.Err() == nil {
 		_ = conn.Quit(ctx) // everything is said
@@ -165,6 +165,8 @@ func plain(err error) string {
 		return "the connection was lost when it had the message, so a second copy is possible"
 	case errors.As(err, &at) && at.Stage == smtp.VerbUnknown:
 		return "it is not running: " + cause(at.Err).Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "it closed the connection before it had the message"
 	}
 	return err.Error()
 }

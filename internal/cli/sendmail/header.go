@@ -1,6 +1,7 @@
 package sendmail
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/posthouse/posthouse/message"
@@ -53,7 +54,7 @@ func (h *header) add(f message.RawField) {
 func (h *header) collect(name, value string) {
 	list, err := message.ParseAddressList(value)
 	if err != nil && h.wrong == nil {
-		h.wrong = &message.FieldError{Field: name, Err: err}
+		h.wrong = fmt.Errorf("%s: %q: %w", name, value[:min(len(value), 100)], reason(err))
 	}
 	for _, a := range list.Addresses() {
 		if strings.HasPrefix(name, "resent-") {
@@ -104,7 +105,7 @@ type qualifier struct {
 	words   int   // of this address
 	wordEnd int   // of the last one
 	inWord  bool
-	full    bool // it has an @, or brackets that were dealt with
+	full    bool // it has an @, or is not understood, or its brackets were dealt with
 }
 
 // next looks at the octet at i, and returns where what begins there ends.
@@ -136,8 +137,9 @@ func (q *qualifier) next(i int) int {
 		return i
 	case '"':
 		i = q.skipQuoted(i)
-	case '\\':
-		i = min(i+1, len(q.text)-1)
+		q.full = q.full || q.text[i] != '"'
+	case '\\', '[', ']':
+		q.full = true // it is not understood
 	}
 	if !q.inWord {
 		q.words++

@@ -59,7 +59,20 @@ func (o *options) letter(c *caller, stdin io.Reader) (*letter, error) {
 		return nil, err
 	}
 	l.needs(o.body)
+	if _, err := smtp.AppendCommand(nil, smtp.Mail{From: from, Params: l.env.Mail}); err != nil {
+		l.text.close()
+		return nil, cli.Fail(cli.Usage, "%w", err)
+	}
 	return l, nil
+}
+
+// reason is what is wrong with an address: whoever reads it sees where.
+func reason(err error) error {
+	var parse *message.ParseError
+	if errors.As(err, &parse) {
+		return errors.New(parse.Reason)
+	}
+	return err
 }
 
 // sender is the reverse-path: that of -f, or the caller.
@@ -77,7 +90,7 @@ func (o *options) sender(c *caller) (smtp.Path, error) {
 		err = errors.New("it is not one address")
 	}
 	if err != nil {
-		return smtp.Path{}, cli.Fail(cli.Usage, "sender %q: %w", given, err)
+		return smtp.Path{}, cli.Fail(cli.Usage, "sender %q: %w", given, reason(err))
 	}
 	p, err := smtp.ParseMailbox(all[0].Addr)
 	if err != nil {
@@ -226,7 +239,7 @@ func (o *options) addresses(c *caller) ([]string, error) {
 	for _, arg := range o.recipients {
 		list, err := message.ParseAddressList(qualify(arg, 0, c.host))
 		if err != nil {
-			return nil, cli.Fail(cli.Usage, "recipient %q: %w", arg, err)
+			return nil, cli.Fail(cli.Usage, "recipient %q: %w", arg, reason(err))
 		}
 		for _, a := range list.Addresses() {
 			all = append(all, a.Addr)

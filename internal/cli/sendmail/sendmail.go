@@ -99,23 +99,28 @@ func (o *options) run(ctx context.Context, h House, std streams, errs io.Writer)
 		d.trace = dialogue(std)
 	}
 	c := whoCalls(where.Hostname)
+	return o.do(ctx, d, &c, h, std)
+}
+
+// do is run, when it is known where and for whom.
+func (o *options) do(ctx context.Context, d *desk, c *caller, h House, std streams) error {
 	switch o.mode {
 	case session:
 		return d.session(ctx, std.Reader, std.Writer)
 	case verify:
-		return d.verify(ctx, o, &c, std)
+		return d.verify(ctx, o, c, std)
 	case queue:
-		return list(ctx, h, where, std, o.json)
+		return list(ctx, h, d.where, std, o.json)
 	case aliases:
-		return h.Reload(ctx, where)
+		return h.Reload(ctx, d.where)
 	case retry:
-		n, err := h.Retry(ctx, where, o.filter)
+		n, err := h.Retry(ctx, d.where, o.filter)
 		if err == nil {
-			fmt.Fprintf(errs, "%s tried again now\n", cli.Count(n, "recipient"))
+			fmt.Fprintf(d.errs, "%s tried again now\n", cli.Count(n, "recipient"))
 		}
 		return err
 	}
-	l, err := o.letter(&c, std.Reader)
+	l, err := o.letter(c, std.Reader)
 	if err != nil {
 		return err
 	}
