@@ -38,7 +38,7 @@ C: VRFY ann
 S: 250
 C: EXPN sales
 S~ 250
-C: MAIL FROM:<whoever@sina.example>
+C: MAIL FROM:<spammer@sina.example>
 S: 250
 C: RCPT TO:<carl@sina.example>
 S: 250

@@ -240,6 +240,15 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+func TestLargest(t *testing.T) {
+	dir, h := drop(t), new(house)
+	add(t, dir, letter(t, short, "bob@sina.example"))
+	add(t, dir, letter(t, short+strings.Repeat("and rains\r\n", 100), "bob@sina.example"))
+	s := h.sweeper(dir)
+	s.Largest = 1000
+	sweep(t, s, Count{Taken: 1, Damaged: 1})
+}
+
 // file is a letter as a file.
 func file(t *testing.T, l *Letter) string {
 	t.Helper()
