@@ -7,13 +7,13 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
 )
 
-// house is the running daemon.
+// house stands for the running daemon until there is a way to ask it.
 type house struct{}
 
-func (house) Waiting(ctx context.Context, w cli.Where, each func(sendmail.Waiting) error) error {
-	return cli.Fail(cli.Unavailable, "wip")
+var errUnasked = cli.Fail(cli.Unavailable, "a running daemon cannot be asked yet (SIGHUP has it read its configuration again)")
+
+func (house) Waiting(context.Context, cli.Where, func(sendmail.Waiting) error) error {
+	return errUnasked
 }
-func (house) Retry(ctx context.Context, w cli.Where, filter string) (int, error) {
-	return 0, cli.Fail(cli.Unavailable, "wip")
-}
-func (house) Reload(ctx context.Context, w cli.Where) error { return cli.Fail(cli.Unavailable, "wip") }
+func (house) Retry(context.Context, cli.Where, string) (int, error) { return 0, errUnasked }
+func (house) Reload(context.Context, cli.Where) error               { return errUnasked }

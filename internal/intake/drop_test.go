@@ -49,23 +49,28 @@ func TestTake(t *testing.T) {
 		{"not now", nil, []string{"slow@sohu.example", "carl@sina.example"}, errAny, ""},
 		{
 			"not for five days", func(l *maildrop.Letter) { l.Left = l.Left.Add(-intake.DropExpires) },
-			[]string{"slow@sohu.example", "carl@sina.example"}, nil, "carl@sina.example report:ann@sohu.example",
+			[]string{"slow@sohu.example", "carl@sina.example"},
+			nil, "carl@sina.example report:ann@sohu.example",
 		},
 		{
 			"no report is wanted", func(l *maildrop.Letter) { l.To[0].Params.Notify = smtp.NotifyNever },
-			[]string{"zoe@sohu.example", "carl@sina.example"}, nil, "carl@sina.example",
+			[]string{"zoe@sohu.example", "carl@sina.example"},
+			nil, "carl@sina.example",
 		},
 		{
 			"nobody can be told", func(l *maildrop.Letter) { l.From = smtp.Path{} },
-			[]string{"zoe@sohu.example", "carl@sina.example"}, maildrop.ErrUnwelcome, "carl@sina.example",
+			[]string{"zoe@sohu.example", "carl@sina.example"},
+			maildrop.ErrUnwelcome, "carl@sina.example",
 		},
 		{
 			"in circles", func(l *maildrop.Letter) { l.Text = lying(loop) },
-			[]string{"bob@sohu.example", "carl@sina.example"}, nil, "report:ann@sohu.example",
+			[]string{"bob@sohu.example", "carl@sina.example"},
+			nil, "report:ann@sohu.example",
 		},
 		{
 			"too large", func(l *maildrop.Letter) { l.Text = lying(strings.Repeat("It rains.\r\n", 2000)) },
-			[]string{"bob@sohu.example"}, nil, "report:ann@sohu.example",
+			[]string{"bob@sohu.example"},
+			nil, "report:ann@sohu.example",
 		},
 	} {
 		t.Run(c.story, func(t *testing.T) {
