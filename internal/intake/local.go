@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/maildrop"
@@ -88,26 +85,6 @@ func (p peers) Accept() (net.Conn, error) {
 		}
 		_ = c.Close()
 	}
-}
-
-// peerOf asks the system who has made a connection.
-func peerOf(c net.Conn) (uid uint32, err error) {
-	socket, is := c.(syscall.Conn)
-	if !is {
-		return 0, errNoPeer
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var peer *unix.Ucred
-	asked := raw.Control(func(fd uintptr) {
-		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err = errors.Join(asked, err); err != nil {
-		return 0, err
-	}
-	return peer.Uid, nil
 }
 
 // peerConn is a connection that knows its user. The address that the client has

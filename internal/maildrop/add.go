@@ -6,9 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/posthouse/posthouse/internal/mail"
 )
@@ -23,8 +22,7 @@ const (
 )
 
 // Make makes a drop directory, or sets the modes of one that is there. Shared is one
-// for all users of the machine; otherwise it is for those of this process alone.
-// Whoever could make files in its parent before is not shut out.
+// for all users of the machine; otherwise it is for that of this process alone.
 func Make(dir string, shared bool) error {
 	top, open := fs.FileMode(0o700), fs.FileMode(0o700)
 	if shared {
@@ -59,7 +57,7 @@ func makeFolder(name string, mode fs.FileMode) error {
 		return err
 	}
 	if !info.IsDir() {
-		return &fs.PathError{Op: "make", Path: name, Err: unix.ENOTDIR}
+		return &fs.PathError{Op: "make", Path: name, Err: syscall.ENOTDIR}
 	}
 	return os.Chmod(name, mode)
 }
@@ -119,7 +117,7 @@ func fill(f *os.File, l *Letter) error {
 func syncName(f *os.File, folder string) error {
 	err := syncFolder(folder)
 	if errors.Is(err, fs.ErrPermission) {
-		err = os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd())))
+		err = syncAround(f)
 	}
 	return err
 }
