@@ -55,13 +55,13 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		return nil, err
 	}
 	h.rooms = r
-	if err := w.makeDrop(c); err != nil {
-		r.close(ctx)
-		return nil, err
-	}
 	if h.spool, err = w.Spool(c); err != nil {
 		r.close(ctx)
 		return nil, &SpoolError{c.Data.Value, err}
+	}
+	if err := w.makeDrop(c); err != nil {
+		r.close(ctx)
+		return nil, errors.Join(err, h.spool.Close())
 	}
 	h.out = dispatch.New(dispatch.Options{
 		Settings: r.out, Spool: h.spool, Name: "house", Prepare: h.in.Prepare,

@@ -102,15 +102,7 @@ func (t *transaction) judge(ctx context.Context, r *reception) (fields string, e
 func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields string) error {
 	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(fields + r.trace), For: t.o.Owner()}
 	size := t.draft.Size() + int64(len(c.Prepend))
-	facts := []event.Event{event.NewAccepted(&c.Envelope, size)}
-	for i := range c.Envelope.To {
-		if !t.again {
-			break
-		}
-		facts = append(facts, &event.SecondCopy{
-			Recipient: i, To: c.Envelope.To[i].To, Why: "the program ended while it took the message from the drop directory",
-		})
-	}
+	facts := t.facts(&c.Envelope, size)
 	for _, f := range facts {
 		c.Facts = append(c.Facts, spool.Fact{ID: t.draft.ID(), At: now, Data: event.Append(nil, f)})
 	}
@@ -123,6 +115,20 @@ func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, f
 	}
 	t.o.Arrived(Arrival{Owner: c.For, Lease: lease, Text: r.text(fields), Due: c.Envelope.HoldUntil})
 	return nil
+}
+
+// facts are what the journal is told of a message that is taken in.
+func (t *transaction) facts(e *mail.Envelope, size int64) []event.Event {
+	facts := []event.Event{event.NewAccepted(e, size)}
+	if !t.again {
+		return facts
+	}
+	for i := range e.To {
+		facts = append(facts, &event.SecondCopy{
+			Recipient: i, To: e.To[i].To, Why: "the program ended while it took the message from the drop directory",
+		})
+	}
+	return facts
 }
 
 // envelope is what the client has asked for (RFC 1870, 2852, 3461, 4865, 6152,
