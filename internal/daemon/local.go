@@ -14,19 +14,11 @@ import (
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
-// Names in the data directory, for programs of this machine. Who may use them is
-// for the modes of that directory to say: if others may pass through it, all users
-// may submit mail.
-const (
-	SubmitSocket  = "submit.sock"
-	DropDirectory = "drop"
-)
-
 // localServer answers programs of this machine.
 func (b *builder) localServer(in *intake.Desk) *server {
 	limits := limitsOfServer(&b.cfg.Limits)
 	limits.Recipients = maildrop.MaxRecipients
-	at := endpoint{network: "unix", address: filepath.Join(b.cfg.Data.Value, SubmitSocket), local: true}
+	at := endpoint{network: "unix", address: filepath.Join(b.cfg.Data.Value, maildrop.SubmitSocket), local: true}
 	return &server{
 		name: intake.FromSendmail, at: []endpoint{at}, origin: b.cfg.Data.Origin,
 		Server: &smtpserver.Server{
@@ -35,8 +27,8 @@ func (b *builder) localServer(in *intake.Desk) *server {
 	}
 }
 
-// listenAt opens a socket. One for programs of this machine is open to all who get
-// as far as its directory, and knows who they are.
+// listenAt opens a socket. One for programs of this machine is open to all whom the
+// data directory lets pass, and knows who they are.
 func (w *World) listenAt(ctx context.Context, at endpoint) (net.Listener, error) {
 	l, err := w.Listen(ctx, at.network, at.address)
 	if err != nil || !at.local {
@@ -56,7 +48,7 @@ func (w *World) makeDrop(c *config.Config) error {
 	}
 	info, err := os.Stat(c.Data.Value)
 	if err == nil {
-		err = maildrop.Make(filepath.Join(c.Data.Value, DropDirectory), info.Mode()&0o001 != 0)
+		err = maildrop.Make(filepath.Join(c.Data.Value, maildrop.Name), info.Mode()&0o001 != 0)
 	}
 	if err != nil {
 		return fmt.Errorf("drop directory: %w", err)
@@ -72,7 +64,7 @@ func (h *House) sweep(ctx context.Context) (stop func()) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := maildrop.Sweeper{
-		Dir: filepath.Join(h.cfg.Data.Value, DropDirectory),
+		Dir: filepath.Join(h.cfg.Data.Value, maildrop.Name),
 		Log: h.world.Log,
 		Submit: func(ctx context.Context, l *maildrop.Letter) error {
 			return h.drop.Load().Take(context.WithoutCancel(ctx), l)

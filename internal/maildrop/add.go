@@ -12,6 +12,12 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 )
 
+// Names in the data directory of a daemon, for programs of its machine.
+const (
+	Name         = "drop"        // the drop directory
+	SubmitSocket = "submit.sock" // where the daemon takes mail at once, while it is there
+)
+
 // The folders of a drop directory.
 const (
 	tmp       = "tmp"

@@ -1,6 +1,7 @@
 package sendmail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,19 +70,12 @@ func (d *desk) submit(ctx context.Context, l *letter) *fates {
 		env.To, f.left, f.why, f.noRoom = f.left, nil, nil, nil
 		result, err := conn.Send(ctx, env, l.text)
 		again = f.sort(result, env.To) && err == nil
-		f.why = firstOf(f.why, err)
+		f.why = cmp.Or(f.why, err)
 	}
 	if conn.Err() == nil {
 		_ = conn.Quit(ctx) // everything is said
 	}
 	return f
-}
-
-func firstOf(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 func (d *desk) dial(ctx context.Context) (*smtpclient.Conn, error) {
@@ -106,7 +100,7 @@ func (f *fates) sort(r *smtpclient.Result, to []smtpclient.Recipient) (again boo
 			continue
 		}
 		f.left = append(f.left, to[i])
-		f.why = firstOf(f.why, o.Err)
+		f.why = cmp.Or(f.why, o.Err)
 		if o.Reply == nil || !isTooMany(o) {
 			tooMany = false
 		}

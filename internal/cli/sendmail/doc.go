@@ -7,5 +7,6 @@
 // how, deliver.go hands it to the daemon over its socket for programs of this
 // machine, and what the daemon cannot take now goes to the drop directory, from
 // which it takes it later. The exit status says whether somebody is responsible for
-// the message now; that is never left open.
+// the message now; that is never left open. The other things that the commands do
+// have files of their names: session.go, verify.go, mailq.go.
 package sendmail
