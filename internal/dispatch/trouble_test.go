@@ -367,6 +367,7 @@ func TestCrashBeforeTheReportIsWrittenAnew(t *testing.T) {
 			w.Fatal(err)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if written != 2 {
 			w.Errorf("%d reports were begun", written)
 		}
