@@ -368,6 +368,7 @@ func TestCrashBeforeTheReportIsWrittenAnew(t *testing.T) {
 			w.Fatal(err)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if n := written.Load(); n != 2 {
 			w.Errorf("%d reports were begun", n)
 		}
