@@ -1,0 +1,78 @@
+package load
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"time"
+)
+
+// Client is the least of a client.
+type Client struct {
+	nc net.Conn
+	r  *bufio.Reader
+}
+
+// Dial connects and says EHLO.
+func Dial(addr string) (*Client, error) {
+	d := net.Dialer{KeepAlive: -1, Timeout: 20 * time.Second}
+	nc, err := d.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{nc, bufio.NewReaderSize(nc, 512)}
+	if err = c.Say(nil, '2'); err == nil {
+		err = c.Say([]byte("EHLO bench.test\r\n"), '2')
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close closes the connection, if there is one.
+func (c *Client) Close() {
+	if c != nil {
+		_ = c.nc.Close()
+	}
+}
+
+// Send carries out one transaction; text ends with a line of one dot.
+func (c *Client) Send(text []byte) error {
+	for _, step := range []struct {
+		say  []byte
+		want byte
+	}{
+		{[]byte("MAIL FROM:<" + From + ">\r\n"), '2'},
+		{[]byte("RCPT TO:<" + To + ">\r\n"), '2'},
+		{[]byte("DATA\r\n"), '3'},
+		{text, '2'},
+	} {
+		if err := c.Say(step.say, step.want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Say writes b and reads one reply, whose code must begin with want.
+func (c *Client) Say(b []byte, want byte) error {
+	if len(b) > 0 {
+		if _, err := c.nc.Write(b); err != nil {
+			return err
+		}
+	}
+	for {
+		line, err := c.r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) < 4 || line[0] != want {
+			return fmt.Errorf("server said %q", line)
+		}
+		if line[3] != '-' {
+			return nil
+		}
+	}
+}
