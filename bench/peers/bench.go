@@ -19,6 +19,8 @@ type bench struct {
 	dir   string        // servers run below it
 	each  time.Duration // about how long a load takes
 	limit time.Duration // of a round
+
+	watched bool // standard error is a terminal
 }
 
 // round is one measurement of one server.
@@ -39,18 +41,26 @@ func (b bench) rounds(ctx context.Context, w workload, peers []peer, reps int) [
 			if !p.knows(w.mode) || ctx.Err() != nil {
 				continue
 			}
-			fmt.Fprintf(os.Stderr, "\r%-70s\r%s: %s, round %d of %d ", "", w.name, p.name(), number+1, reps)
+			b.progress("%s: %s, round %d of %d", w.name, p.name(), number+1, reps)
 			r := round{Work: w.name, Peer: p.name(), Number: number + 1}
 			var err error
 			if r.Figures, err = w.measure(ctx, b, p, w); err != nil {
 				r.Error = err.Error()
-				fmt.Fprintf(os.Stderr, "\r%s: %s, round %d: %v\n", w.name, p.name(), number+1, err)
+				b.progress("")
+				fmt.Fprintf(os.Stderr, "%s: %s, round %d: %v\n", w.name, p.name(), number+1, err)
 			}
 			done = append(done, r)
 		}
 	}
-	fmt.Fprintf(os.Stderr, "\r%-70s\r", "")
+	b.progress("")
 	return done
+}
+
+// progress replaces the line that says what is done, where a person looks on.
+func (b bench) progress(format string, args ...any) {
+	if b.watched {
+		fmt.Fprintf(os.Stderr, "\r\x1b[K"+format, args...)
+	}
 }
 
 // running is a server in one round.

@@ -138,7 +138,7 @@ func compare(ctx context.Context, scratch string, works []workload, o options) e
 		out = os.Stderr
 	}
 	r.head(out)
-	b := bench{tools: tools, dir: scratch, each: o.each, limit: o.limit}
+	b := bench{tools: tools, dir: scratch, each: o.each, limit: o.limit, watched: terminal(os.Stderr)}
 	for _, w := range works {
 		r.Rounds = append(r.Rounds, b.rounds(ctx, w, peers, o.reps)...)
 		if ctx.Err() != nil {
@@ -150,6 +150,11 @@ func compare(ctx context.Context, scratch string, works []workload, o options) e
 		return r.json(os.Stdout, works)
 	}
 	return nil
+}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // find returns those of the peers asked for that can be measured here, and tells

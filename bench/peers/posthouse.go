@@ -20,13 +20,13 @@ type posthouse struct {
 	configs string // directory of the files MODE.hcl
 }
 
-// buildPosthouse builds the program into dir, with more arguments of go build.
+// buildPosthouse builds the program into the folder bin of dir, with more arguments of go build.
 func buildPosthouse(ctx context.Context, dir string, more ...string) (posthouse, error) {
 	root, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/posthouse/posthouse")
 	if err != nil {
 		return posthouse{}, fmt.Errorf("run this in the folder bench: %w", err)
 	}
-	p := posthouse{program: filepath.Join(dir, "posthouse"), configs: filepath.Join(root, "bench")}
+	p := posthouse{program: filepath.Join(dir, "bin", "posthouse"), configs: filepath.Join(root, "bench")}
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", p.program}, more...), "./cmd/posthouse")...)
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	if err := cmd.Run(); err != nil {
