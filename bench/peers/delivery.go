@@ -34,6 +34,15 @@ func measureDelivery(ctx context.Context, b bench, who peer, w workload) (figure
 		func() error { return r.delivered(ctx, arrived+l.Messages) })
 }
 
+// warmUpAs is warmUp, or warmUpThrough where mail is delivered.
+func (r *running) warmUpAs(ctx context.Context, w workload, each time.Duration) (load.Load, int, error) {
+	if w.mode != hold {
+		return r.warmUpThrough(ctx, w.load, each)
+	}
+	l, err := r.warmUp(ctx, w.load, each)
+	return l, 0, err
+}
+
 // warmUpThrough is warmUp up to the arrival of what was sent, at whose rate the
 // messages of the round are counted. It returns how many have arrived, too.
 func (r *running) warmUpThrough(ctx context.Context, l load.Load, each time.Duration) (load.Load, int, error) {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"runtime"
@@ -23,7 +22,7 @@ type facts struct {
 	Load       string `json:"load_average"` // before the first round
 }
 
-func machine(_ context.Context, dir string) facts {
+func machine(dir string) facts {
 	f := facts{
 		CPU:        cpuName(readText("/proc/cpuinfo")),
 		CPUs:       runtime.NumCPU(),

@@ -58,6 +58,7 @@ type options struct {
 	backlog  int
 	asJSON   bool
 	budget   bool
+	keep     string
 	list     bool
 }
 
@@ -72,7 +73,8 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.unpacked, "unpacked", "/var/tmp/posthouse-bench", "where packages of exim and opensmtpd are unpacked, in folders of these names")
 	f.IntVar(&o.backlog, "backlog", 1_000_000, "messages of the workload backlog")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON document: the machine, every round, the medians")
-	f.BoolVar(&o.budget, "budget", false, "print where posthouse's CPU time goes during the workload (accept-4k-20), and nothing else")
+	f.BoolVar(&o.budget, "budget", false, "print where posthouse's CPU time goes during the workloads, and nothing else")
+	f.StringVar(&o.keep, "keep", "", "with -budget: a file for the last CPU profile, for go tool pprof")
 	f.BoolVar(&o.list, "list", false, "list the workloads")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -120,7 +122,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.budget {
-		return printBudget(ctx, scratch, o)
+		return printBudget(ctx, scratch, works, o)
 	}
 	return compare(ctx, scratch, works, o)
 }
@@ -132,7 +134,7 @@ func compare(ctx context.Context, scratch string, works []workload, o options) e
 		return err
 	}
 	tools := load.Find()
-	r := report{Machine: machine(ctx, o.dir), Peers: names, Tools: tools.String(), When: time.Now().Round(time.Second)}
+	r := report{Machine: machine(o.dir), Peers: names, Tools: tools.String(), When: time.Now().Round(time.Second)}
 	out := os.Stdout
 	if o.asJSON {
 		out = os.Stderr
