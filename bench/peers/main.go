@@ -59,6 +59,7 @@ type options struct {
 	asJSON   bool
 	budget   bool
 	keep     string
+	configs  string
 	list     bool
 }
 
@@ -74,7 +75,8 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.backlog, "backlog", 1_000_000, "messages of the workload backlog")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON document: the machine, every round, the medians")
 	f.BoolVar(&o.budget, "budget", false, "print where posthouse's CPU time goes during the workloads, and nothing else")
-	f.StringVar(&o.keep, "keep", "", "with -budget: a file for the last CPU profile, for go tool pprof")
+	f.StringVar(&o.keep, "keep", "", "with -budget: a file for the last CPU profile (go tool pprof reads it)")
+	f.StringVar(&o.configs, "configs", "", "a folder of other hold.hcl, relay.hcl, maildir.hcl and defer.hcl for posthouse")
 	f.BoolVar(&o.list, "list", false, "list the workloads")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -185,7 +187,7 @@ func find(ctx context.Context, scratch string, o options) ([]peer, []peerName, e
 func byName(ctx context.Context, name, scratch string, o options) (peer, error) {
 	switch name {
 	case "posthouse":
-		return buildPosthouse(ctx, scratch)
+		return buildPosthouse(ctx, scratch, o.configs)
 	case "baseline":
 		return baseline{}, nil
 	case "postfix":

@@ -126,13 +126,11 @@ func lastWords(log string) string {
 	}
 	defer f.Close()
 	const most = 500
-	if end, err := f.Seek(0, io.SeekEnd); err == nil && end > most {
-		_, _ = f.Seek(-most, io.SeekEnd)
-	}
-	text, _ := io.ReadAll(io.LimitReader(f, most))
-	if len(text) == 0 {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
 		return ""
 	}
+	text, _ := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-most), most))
 	return fmt.Sprintf("; it said: %q", strings.TrimSpace(string(text)))
 }
 

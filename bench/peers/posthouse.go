@@ -20,14 +20,18 @@ type posthouse struct {
 	configs string // directory of the files MODE.hcl
 }
 
-// buildPosthouse builds the program into the folder bin of dir, with more arguments of go build.
-func buildPosthouse(ctx context.Context, dir string, more ...string) (posthouse, error) {
+// buildPosthouse builds the program into the folder bin of dir. Its configurations
+// are those of this module, unless configs names another folder.
+func buildPosthouse(ctx context.Context, dir, configs string) (posthouse, error) {
 	root, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/posthouse/posthouse")
 	if err != nil {
 		return posthouse{}, fmt.Errorf("run this in the folder bench: %w", err)
 	}
-	p := posthouse{program: filepath.Join(dir, "bin", "posthouse"), configs: filepath.Join(root, "bench")}
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", p.program}, more...), "./cmd/posthouse")...)
+	p := posthouse{program: filepath.Join(dir, "bin", "posthouse"), configs: configs}
+	if configs == "" {
+		p.configs = filepath.Join(root, "bench")
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", p.program, "./cmd/posthouse")
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return posthouse{}, fmt.Errorf("build posthouse: %w", err)

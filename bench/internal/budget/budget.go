@@ -20,7 +20,8 @@ import (
 const Other = "other"
 
 // Rule says to which part the functions belong whose names begin with Prefix. Of
-// several that fit a function, the longest counts.
+// several that fit a function, the longest counts. A rule without a part is an
+// exception: such a function counts for whoever called it.
 type Rule struct {
 	Prefix string
 	Part   string
@@ -102,12 +103,13 @@ func Divide(samples []Sample, rules []Rule) (parts []Part, sum int64) {
 func place(stack []string, rules []Rule) (part, function string) {
 	for _, function := range stack {
 		longest := -1
+		part = ""
 		for _, r := range rules {
 			if len(r.Prefix) > longest && strings.HasPrefix(function, r.Prefix) {
 				part, longest = r.Part, len(r.Prefix)
 			}
 		}
-		if longest >= 0 {
+		if longest >= 0 && part != "" {
 			return part, function
 		}
 	}

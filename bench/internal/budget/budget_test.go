@@ -25,7 +25,7 @@ func TestPlaces(t *testing.T) {
 		if !ok {
 			t.Fatalf("line %d: no :: in %q", n+1, line)
 		}
-		stack = strings.NewReplacer("posthouse/", ours, "pebble", pebble).Replace(strings.TrimSpace(stack))
+		stack = strings.NewReplacer("posthouse/", ours, "pebblespool", "pebblespool", "pebble", pebble).Replace(strings.TrimSpace(stack))
 		if part, function := place(strings.Split(stack, " < "), Posthouse()); part != strings.TrimSpace(want) {
 			t.Errorf("line %d: %s because of %s, want %s", n+1, part, function, want)
 		}
@@ -33,9 +33,9 @@ func TestPlaces(t *testing.T) {
 }
 
 func TestDivide(t *testing.T) {
-	rules := []Rule{{"a.", "A"}, {"b.", "B"}, {"a.B", "B"}}
+	rules := []Rule{{"a.", "A"}, {"b.", "B"}, {"a.B", "B"}, {"a.skip", ""}}
 	parts, sum := Divide([]Sample{
-		{[]string{"copy", "a.x", "b.y"}, 2},
+		{[]string{"copy", "a.skip", "a.x", "b.y"}, 2},
 		{[]string{"b.y", "a.x"}, 3},
 		{[]string{"a.Bx"}, 4},
 		{[]string{"c.z"}, 1},

@@ -60,6 +60,7 @@ func Posthouse() []Rule {
 		{ours + "internal/intake.", "intake"},
 		{ours + "internal/directory", "directory"},
 		{ours + "internal/spool", "spool"},
+		{ours + "internal/spool/pebblespool.(*latch", ""}, // stands between the engine and the disk
 		{ours + "internal/event", "journal"},
 		{ours + "internal/dispatch.", "dispatch"},
 		{ours + "internal/queue.", "queue"},
@@ -69,6 +70,7 @@ func Posthouse() []Rule {
 		{ours + "internal/dsn", "reports"},
 		{ours + "internal/daemon.", "daemon"},
 		{ours + "internal/admin", "daemon"},
+		{ours + "internal/cli/run.", "log"},
 		{"log/slog.", "log"},
 
 		// What the engine of the spool does.
