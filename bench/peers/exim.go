@@ -16,7 +16,7 @@ import (
 type exim struct{ unpacked }
 
 func (exim) name() string    { return "exim" }
-func (exim) crowd() int      { return 200 }
+func (exim) crowd() int      { return 100 }
 func (exim) knows(mode) bool { return true }
 
 func (e exim) version(ctx context.Context) (string, error) {

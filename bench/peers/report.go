@@ -109,9 +109,15 @@ func (r report) times(work, peer, figure string) float64 {
 // table prints what a workload has shown, and whether posthouse reaches its goals.
 func (r report) table(out io.Writer, w workload) {
 	fmt.Fprintf(out, "\n%s: %s\n", w.name, w.about)
-	head := []string{"", w.columns[0].title, "[min..max]", "× " + base}
-	for _, c := range w.columns[1:] {
+	head := []string{""}
+	for i, c := range w.columns {
 		head = append(head, c.title)
+		if i == 0 {
+			head = append(head, "[min..max]")
+		}
+		if c.times {
+			head = append(head, "× "+base)
+		}
 	}
 	rows := [][]string{head}
 	for _, p := range r.Peers {
@@ -127,33 +133,38 @@ func (r report) table(out io.Writer, w workload) {
 
 // row is a peer's line, or nil if it was not measured in that workload.
 func (r report) row(w workload, peer string) []string {
-	main := w.columns[0]
-	values := r.of(w.name, peer, main.figure)
-	if len(values) == 0 {
-		if slices.ContainsFunc(r.Rounds, func(o round) bool { return o.Work == w.name && o.Peer == peer }) {
-			return []string{peer, "failed"}
-		}
+	measured := func(o round) bool { return o.Work == w.name && o.Peer == peer }
+	if !slices.ContainsFunc(r.Rounds, measured) {
 		return nil
 	}
-	row := []string{
-		peer,
-		number(middle(values), main.digits),
-		"[" + number(values[0], main.digits) + ".." + number(values[len(values)-1], main.digits) + "]",
-		"",
+	if len(r.of(w.name, peer, w.columns[0].figure)) == 0 {
+		return []string{peer, "failed"}
 	}
-	if times := r.times(w.name, peer, main.figure); times > 0 {
-		row[3] = number(times, 2)
-	}
-	medians, _ := r.median(w.name, peer)
-	for _, c := range w.columns[1:] {
-		v, ok := medians[c.figure]
-		if !ok {
-			row = append(row, "-")
-			continue
-		}
-		row = append(row, number(v, c.digits))
+	row := []string{peer}
+	for i, c := range w.columns {
+		row = append(row, r.cells(w, peer, c, i == 0)...)
 	}
 	return row
+}
+
+// cells are the median of a figure, and its least and most or its ratio to
+// Postfix's where they are shown.
+func (r report) cells(w workload, peer string, c column, spread bool) []string {
+	values := r.of(w.name, peer, c.figure)
+	cells := []string{"-"}
+	if len(values) > 0 {
+		cells[0] = number(middle(values), c.digits)
+	}
+	if spread {
+		cells = append(cells, "["+number(values[0], c.digits)+".."+number(values[len(values)-1], c.digits)+"]")
+	}
+	if !c.times {
+		return cells
+	}
+	if times := r.times(w.name, peer, c.figure); times > 0 {
+		return append(cells, number(times, 2))
+	}
+	return append(cells, "")
 }
 
 // verdict says what posthouse should reach and what it did.

@@ -35,15 +35,16 @@ type figures map[string]float64
 type column struct {
 	figure string
 	title  string
-	digits int // behind the point
+	digits int  // behind the point
+	times  bool // compared with Postfix in another column
 }
 
 var (
-	columnRate     = column{rate, "messages/s", 0}
-	columnCost     = column{cost, "CPU µs/message", 0}
-	columnCores    = column{cores, "cores", 2}
-	columnOthers   = column{others, "others' cores", 2}
-	columnAccepted = column{accepted, "accepted/s", 0}
+	columnRate     = column{rate, "messages/s", 0, true}
+	columnCost     = column{cost, "CPU µs/message", 0, true}
+	columnCores    = column{cores, "cores", 2, false}
+	columnOthers   = column{others, "others' cores", 2, false}
+	columnAccepted = column{accepted, "accepted/s", 0, false}
 )
 
 // goal is what posthouse must reach in a workload.
@@ -62,7 +63,7 @@ type workload struct {
 	load    load.Load // its Messages are the most in a round
 	measure func(context.Context, bench, peer, workload) (figures, error)
 
-	// columns are what the table shows; the first is compared with Postfix.
+	// columns are what the table shows; the first also with its least and its most.
 	columns []column
 	goals   []goal
 
@@ -77,24 +78,24 @@ func workloads(backlogged int) []workload {
 	return append(mailWorkloads(), workload{
 		name: "large", about: "100 messages of 10 MB, 5 sessions: accepted durably", mode: hold,
 		load: load.Load{Sessions: 5, Messages: 100, Size: 10 << 20}, measure: measureLarge,
-		columns: []column{{volume, "MB/s", 0}, {session, "KiB a session", 0}, columnCost, columnCores, columnOthers},
+		columns: []column{{volume, "MB/s", 0, true}, {session, "KiB a session", 0, false}, columnCost, columnCores, columnOthers},
 		goals:   []goal{{figure: volume, times: true, least: 1.5}, {figure: session, most: 256}},
 	}, workload{
 		name: "idle", about: "sessions that have said EHLO and wait", mode: hold, byName: true,
 		measure: measureIdle,
-		columns: []column{{session, "KiB a session", 1}, {opening, "sessions opened/s", 0}, {memory, "resident MiB in all", 0}},
+		columns: []column{{session, "KiB a session", 1, true}, {opening, "sessions opened/s", 0, false}, {memory, "resident MiB in all", 0, false}},
 	}, workload{
 		name: "backlog", about: fmt.Sprintf("%d deferred messages of 4 KB lie in the spool", backlogged), mode: deferred, byName: true,
 		load: load.Load{Sessions: 20, Messages: backlogged, Size: 4 << 10}, measure: measureBacklog,
 		columns: []column{
-			{rate, "accepted/s", 0},
-			{empty, "when empty", 0},
-			{slower, "ratio", 2},
-			{memory, "resident MiB", 0},
-			{peak, "peak MiB", 0},
-			{disk, "disk MiB", 0},
-			{ready, "ready after s", 2},
-			{first, "first delivery after s", 2},
+			{rate, "accepted/s", 0, true},
+			{empty, "when empty", 0, false},
+			{slower, "ratio", 2, false},
+			{memory, "resident MiB", 0, false},
+			{peak, "peak MiB", 0, false},
+			{disk, "disk MiB", 0, false},
+			{ready, "ready after s", 2, false},
+			{first, "first delivery after s", 2, false},
 		},
 		goals: []goal{{figure: slower, least: 0.9}, {figure: memory, most: 400}, {figure: ready, most: 2}, {figure: first, most: 3}},
 	})
