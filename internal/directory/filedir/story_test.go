@@ -106,6 +106,11 @@ func tell(t *testing.T, dir, settings, ask string) string {
 			t.Fatal(err)
 		}
 		b.WriteString(directorytest.Text(r) + " (" + r.Origin.String() + ")\n")
+		for _, to := range r.To {
+			if to.Into != "" {
+				b.WriteString("\t{" + to.Into + "} (" + to.Origin.String() + ")\n")
+			}
+		}
 	}
 	return b.String()
 }
