@@ -25,6 +25,10 @@ const Other = "other"
 type Rule struct {
 	Prefix string
 	Part   string
+
+	// Service: what was spent is listed by the part that it was done for, rather
+	// than by the function.
+	Service bool
 }
 
 // Sample is a stack, the innermost function first, and what was spent there.
@@ -60,8 +64,8 @@ type Part struct {
 	Name  string
 	Spent int64
 
-	// Functions are those that the rules named, or for Other the innermost ones;
-	// the most expensive comes first.
+	// Functions are those that the rules named, or for Other the innermost ones, and
+	// for a service the parts that it was done for. The most expensive comes first.
 	Functions []Function
 }
 
@@ -99,22 +103,41 @@ func Divide(samples []Sample, rules []Rule) (parts []Part, sum int64) {
 	return parts, sum
 }
 
-// place finds the part that a stack counts for, and the function that tells it.
+// place finds the part that a stack counts for, and the function that tells it, or
+// the part that a service was done for.
 func place(stack []string, rules []Rule) (part, function string) {
-	for _, function := range stack {
-		longest := -1
-		part = ""
-		for _, r := range rules {
-			if len(r.Prefix) > longest && strings.HasPrefix(function, r.Prefix) {
-				part, longest = r.Part, len(r.Prefix)
-			}
+	for i, function := range stack {
+		r := match(function, rules)
+		switch {
+		case r.Part == "":
+			continue
+		case r.Service:
+			return r.Part, "for " + client(stack[i+1:], rules)
 		}
-		if longest >= 0 && part != "" {
-			return part, function
-		}
+		return r.Part, function
 	}
 	if len(stack) == 0 {
 		return Other, "unknown"
 	}
 	return Other, stack[0]
+}
+
+// client finds the part outside a service.
+func client(stack []string, rules []Rule) string {
+	for _, function := range stack {
+		if r := match(function, rules); r.Part != "" && !r.Service {
+			return r.Part
+		}
+	}
+	return Other
+}
+
+// match returns the rule for a function; it has no part if there is none.
+func match(function string, rules []Rule) (best Rule) {
+	for _, r := range rules {
+		if len(r.Prefix) > len(best.Prefix) && strings.HasPrefix(function, r.Prefix) {
+			best = r
+		}
+	}
+	return best
 }

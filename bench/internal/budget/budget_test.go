@@ -33,16 +33,18 @@ func TestPlaces(t *testing.T) {
 }
 
 func TestDivide(t *testing.T) {
-	rules := []Rule{{"a.", "A"}, {"b.", "B"}, {"a.B", "B"}, {"a.skip", ""}}
+	rules := []Rule{{"a.", "A", false}, {"b.", "B", false}, {"a.B", "B", false}, {"a.skip", "", false}, {"help.", "help", true}}
 	parts, sum := Divide([]Sample{
 		{[]string{"copy", "a.skip", "a.x", "b.y"}, 2},
 		{[]string{"b.y", "a.x"}, 3},
 		{[]string{"a.Bx"}, 4},
 		{[]string{"c.z"}, 1},
 		{nil, 1},
+		{[]string{"copy", "help.x", "help.y", "outside", "a.x"}, 1},
+		{[]string{"help.x", "main"}, 1},
 	}, rules)
 	got := fmt.Sprint(parts, sum)
-	if want := "[{B 7 [{a.Bx 4} {b.y 3}]} {A 2 [{a.x 2}]} {other 2 [{c.z 1} {unknown 1}]}] 11"; got != want {
+	if want := "[{B 7 [{a.Bx 4} {b.y 3}]} {A 2 [{a.x 2}]} {help 2 [{for A 1} {for other 1}]} {other 2 [{c.z 1} {unknown 1}]}] 13"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -61,7 +63,7 @@ func TestReadARealProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts, sum := Divide(samples, []Rule{{ours + "bench/internal/budget.spin", "spin"}})
+	parts, sum := Divide(samples, []Rule{{ours + "bench/internal/budget.spin", "spin", false}})
 	if sum <= 0 || len(parts) == 0 || parts[0].Name != "spin" {
 		t.Errorf("of %d ns in %d samples the parts are %v", sum, len(samples), parts)
 	}

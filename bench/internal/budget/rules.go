@@ -1,5 +1,7 @@
 package budget
 
+import "slices"
+
 const (
 	ours   = "github.com/posthouse/posthouse/"
 	pebble = "github.com/cockroachdb/pebble/v2"
@@ -7,88 +9,114 @@ const (
 
 // Posthouse returns the rules for the program of this project.
 func Posthouse() []Rule {
-	return []Rule{
+	return slices.Concat(
 		// What the system does for us.
-		{"net.(*", "network"},
-		{"internal/poll.(*FD).Accept", "network"},
-		{"internal/poll.(*FD).Fsync", "sync"},
-		{"syscall.Fdatasync", "sync"},
-		{"golang.org/x/sys/unix.Fdatasync", "sync"},
-		{"golang.org/x/sys/unix.SyncFileRange", "sync"},
-		{"golang.org/x/sys/unix.Fsync", "sync"},
-
+		service("network",
+			"net.(*",
+			"internal/poll.(*FD).Accept"),
+		service("sync",
+			"internal/poll.(*FD).Fsync",
+			"syscall.Fdatasync",
+			"golang.org/x/sys/unix.Fdatasync",
+			"golang.org/x/sys/unix.SyncFileRange",
+			"golang.org/x/sys/unix.Fsync"),
 		// What the Go runtime does for us.
-		{"runtime.gcBgMarkWorker", "garbage collection"},
-		{"runtime.gcAssistAlloc", "garbage collection"},
-		{"runtime.gcStart", "garbage collection"},
-		{"runtime.gcDrain", "garbage collection"},
-		{"runtime.wbBufFlush", "garbage collection"},
-		{"runtime.gcWriteBarrier", "garbage collection"},
-		{"runtime.bgsweep", "garbage collection"},
-		{"runtime.bgscavenge", "garbage collection"},
-		{"runtime.(*mspan).sweep", "garbage collection"},
-		{"runtime.mallocgc", "allocation"},
-		{"runtime.growslice", "allocation"},
-		{"runtime.newstack", "growing stacks"},
-		{"runtime.mcall", "scheduling"},
-		{"runtime.schedule", "scheduling"},
-		{"runtime.findRunnable", "scheduling"},
-		{"runtime.ready", "scheduling"},
-		{"runtime.goready", "scheduling"},
-		{"runtime.wakep", "scheduling"},
-		{"runtime.newproc", "scheduling"},
-		{"runtime.sysmon", "scheduling"},
-		{"runtime.entersyscall", "scheduling"},
-		{"runtime.exitsyscall", "scheduling"},
-		{"runtime.netpoll", "scheduling"},
-		{"runtime.semrelease", "scheduling"},
-		{"runtime.semacquire", "scheduling"},
-		{"runtime.selectgo", "scheduling"},
-		{"runtime.chansend", "scheduling"},
-		{"runtime.chanrecv", "scheduling"},
-		{"runtime.closechan", "scheduling"},
-		{"runtime.mstart", "scheduling"},
-		{"runtime.goexit0", "scheduling"},
-		{"runtime.gdestroy", "scheduling"},
-
+		part("garbage collection",
+			"runtime.gcBgMarkWorker",
+			"runtime.gcAssistAlloc",
+			"runtime.gcStart",
+			"runtime.gcDrain",
+			"runtime.wbBufFlush",
+			"runtime.gcWriteBarrier",
+			"runtime.bgsweep",
+			"runtime.bgscavenge",
+			"runtime.(*mspan).sweep"),
+		service("allocation",
+			"runtime.mallocgc",
+			"runtime.growslice"),
+		service("growing stacks", "runtime.newstack"),
+		service("scheduling",
+			"runtime.mcall",
+			"runtime.schedule",
+			"runtime.findRunnable",
+			"runtime.ready",
+			"runtime.goready",
+			"runtime.wakep",
+			"runtime.newproc",
+			"runtime.sysmon",
+			"runtime.entersyscall",
+			"runtime.exitsyscall",
+			"runtime.netpoll",
+			"runtime.semrelease",
+			"runtime.semacquire",
+			"runtime.selectgo",
+			"runtime.chansend",
+			"runtime.chanrecv",
+			"runtime.closechan",
+			"runtime.mstart",
+			"runtime.goexit0",
+			"runtime.gdestroy"),
 		// What we do.
-		{ours + "smtp.", "SMTP: words"},
-		{ours + "smtp/smtpserver.", "SMTP: server"},
-		{ours + "smtp/smtpclient.", "SMTP: client"},
-		{ours + "message.", "trace fields"},
-		{ours + "internal/mail.", "intake"},
-		{ours + "internal/intake.", "intake"},
-		{ours + "internal/directory", "directory"},
-		{ours + "internal/spool", "spool"},
-		{ours + "internal/spool/pebblespool.(*latch", ""}, // stands between the engine and the disk
-		{ours + "internal/event", "journal"},
-		{ours + "internal/dispatch.", "dispatch"},
-		{ours + "internal/queue.", "queue"},
-		{ours + "internal/route.", "queue"},
-		{ours + "internal/transport", "transport"},
-		{ours + "internal/dns", "transport"},
-		{ours + "internal/dsn", "reports"},
-		{ours + "internal/daemon.", "daemon"},
-		{ours + "internal/admin", "daemon"},
-		{ours + "internal/cli/run.", "log"},
-		{"log/slog.", "log"},
-
+		part("SMTP: words", ours+"smtp."),
+		part("SMTP: server", ours+"smtp/smtpserver."),
+		part("SMTP: client", ours+"smtp/smtpclient."),
+		part("trace fields", ours+"message."),
+		part("intake",
+			ours+"internal/mail.",
+			ours+"internal/intake."),
+		part("directory", ours+"internal/directory"),
+		part("spool", ours+"internal/spool"),
+		part("", ours+"internal/spool/pebblespool.(*latch"), // stands between the engine and the disk
+		part("journal", ours+"internal/event"),
+		part("dispatch", ours+"internal/dispatch."),
+		part("queue",
+			ours+"internal/queue.",
+			ours+"internal/route."),
+		part("transport",
+			ours+"internal/transport",
+			ours+"internal/dns"),
+		part("reports", ours+"internal/dsn"),
+		part("daemon",
+			ours+"internal/daemon.",
+			ours+"internal/admin"),
+		part("log",
+			ours+"internal/cli/run.",
+			"log/slog."),
 		// What the engine of the spool does.
-		{pebble + "/record.", "engine: log (WAL)"},
-		{pebble + "/wal.", "engine: log (WAL)"},
-		{pebble + ".(*DB).flush", "engine: flush, compaction"},
-		{pebble + ".(*DB).compact", "engine: flush, compaction"},
-		{pebble + ".(*DB).runCompaction", "engine: flush, compaction"},
-		{pebble + ".(*DB).deleteObsolete", "engine: flush, compaction"},
-		{pebble + ".(*cleanupManager)", "engine: flush, compaction"},
-		{pebble + ".(*commitPipeline)", "engine: commit"},
-		{pebble + ".(*Batch)", "engine: commit"},
-		{pebble + ".(*memTable)", "engine: commit"},
-		{pebble + ".(*DB).Apply", "engine: commit"},
-		{pebble + ".(*DB).commit", "engine: commit"},
-		{pebble + "/internal/arenaskl.(*Skiplist)", "engine: commit"},
-		{pebble + ".(*DB).Get", "engine: reads"},
-		{pebble + ".(*Iterator)", "engine: reads"},
-		{pebble + ".(*DB).NewIter", "engine: reads"},
+		part("engine: log (WAL)",
+			pebble+"/record.",
+			pebble+"/wal."),
+		part("engine: flush, compaction",
+			pebble+".(*DB).flush",
+			pebble+".(*DB).compact",
+			pebble+".(*DB).runCompaction",
+			pebble+".(*DB).deleteObsolete",
+			pebble+".(*cleanupManager)"),
+		part("engine: commit",
+			pebble+".(*commitPipeline)",
+			pebble+".(*Batch)",
+			pebble+".(*memTable)",
+			pebble+".(*DB).Apply",
+			pebble+".(*DB).commit",
+			pebble+"/internal/arenaskl.(*Skiplist)"),
+		part("engine: reads",
+			pebble+".(*DB).Get",
+			pebble+".(*Iterator)",
+			pebble+".(*DB).NewIter"),
+	)
+}
+
+func part(name string, prefixes ...string) (rules []Rule) {
+	for _, prefix := range prefixes {
+		rules = append(rules, Rule{Prefix: prefix, Part: name})
 	}
+	return rules
+}
+
+func service(name string, prefixes ...string) []Rule {
+	rules := part(name, prefixes...)
+	for i := range rules {
+		rules[i].Service = true
+	}
+	return rules
 }
