@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,14 +73,14 @@ func loadServer(name string, l load.Load) (map[string]float64, error) {
 	defer c.stop()
 	warm := l
 	warm.Messages = max(l.Sessions, l.Messages/20)
-	if _, err := warm.Send(c.addr); err != nil {
+	if _, err := warm.Send(context.Background(), c.addr); err != nil {
 		return nil, err
 	}
 	before, err := c.ask("usage")
 	if err != nil {
 		return nil, err
 	}
-	took, err := l.Send(c.addr)
+	took, err := l.Send(context.Background(), c.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func idle(name string, n int) (map[string]float64, error) {
 		}
 	}()
 	for range n {
-		p, err := load.Dial(c.addr)
+		p, err := load.Dial(context.Background(), c.addr)
 		if err != nil {
 			return nil, fmt.Errorf("after %d sessions (see ulimit -n): %w", len(open), err)
 		}

@@ -60,7 +60,7 @@ func crowd(ctx context.Context, addr string, n int) (open []*load.Client, err er
 	for range together {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 && ctx.Err() == nil {
-				c, failed := load.Dial(addr)
+				c, failed := load.Dial(ctx, addr)
 				mu.Lock()
 				if failed == nil {
 					open = append(open, c)

@@ -2,31 +2,34 @@ package load
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"net"
-	"time"
 )
 
 // Client is the least of a client.
 type Client struct {
-	nc net.Conn
-	r  *bufio.Reader
+	nc    net.Conn
+	r     *bufio.Reader
+	watch func() bool // ends the watch over the context
 }
 
-// Dial connects and says EHLO.
-func Dial(addr string) (*Client, error) {
-	d := net.Dialer{KeepAlive: -1, Timeout: 20 * time.Second}
-	nc, err := d.Dial("tcp", addr)
+// Dial connects and says EHLO. The connection is cut when ctx ends.
+func Dial(ctx context.Context, addr string) (*Client, error) {
+	d := net.Dialer{KeepAlive: -1}
+	nc, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{nc, bufio.NewReaderSize(nc, 512)}
+	cut := func() { _ = nc.Close() }
+	c := &Client{nc, bufio.NewReaderSize(nc, 512), context.AfterFunc(ctx, cut)}
 	if err = c.Say(nil, '2'); err == nil {
 		err = c.Say([]byte("EHLO bench.test\r\n"), '2')
 	}
 	if err != nil {
 		c.Close()
-		return nil, err
+		return nil, errors.Join(ctx.Err(), err)
 	}
 	return c, nil
 }
@@ -34,6 +37,7 @@ func Dial(addr string) (*Client, error) {
 // Close closes the connection, if there is one.
 func (c *Client) Close() {
 	if c != nil {
+		c.watch()
 		_ = c.nc.Close()
 	}
 }

@@ -4,6 +4,7 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -50,8 +51,9 @@ func (l Load) Share(session func(take func() bool) error) (time.Duration, error)
 }
 
 // Send gives the messages to the server at addr, without pipelining, as most
-// clients do, and returns how long it took until the last was accepted.
-func (l Load) Send(addr string) (time.Duration, error) {
+// clients do, and returns how long it took until the last was accepted. It ends
+// early, with an error, when ctx does.
+func (l Load) Send(ctx context.Context, addr string) (time.Duration, error) {
 	text := append(l.Text(), ".\r\n"...)
 	return l.Share(func(take func() bool) error {
 		var c *Client
@@ -59,18 +61,18 @@ func (l Load) Send(addr string) (time.Duration, error) {
 		for take() {
 			if c == nil {
 				var err error
-				if c, err = Dial(addr); err != nil {
+				if c, err = Dial(ctx, addr); err != nil {
 					return err
 				}
 			}
 			if err := c.Send(text); err != nil {
-				return err
+				return errors.Join(ctx.Err(), err)
 			}
 			if !l.Fresh {
 				continue
 			}
 			if err := c.Say([]byte("QUIT\r\n"), '2'); err != nil {
-				return err
+				return errors.Join(ctx.Err(), err)
 			}
 			c.Close()
 			c = nil

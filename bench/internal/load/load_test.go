@@ -1,7 +1,10 @@
 package load
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -45,6 +48,38 @@ func TestWaitEnds(t *testing.T) {
 	sink := Taker{Taken: func() int64 { return 3 }}
 	if err := sink.Wait(ctx, 4); err == nil || !strings.Contains(err.Error(), "3 of 4 messages") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSendEnds: a server that never answers does not hold the load up.
+func TestSendEnds(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := (Load{Sessions: 2, Messages: 2}).Send(ctx, l.Addr().String()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestReadText: a dot ends a text only at the start of a line, also when the line
+// before it does not fit into the buffer.
+func TestReadText(t *testing.T) {
+	long := strings.Repeat("x", 32) // two buffers of 16
+	for text, rest := range map[string]string{
+		"a\r\n.\r\nQUIT":             "QUIT",
+		"a.\r\n..\r\n.\r\nQUIT":      "QUIT",
+		long + ".\r\nb\r\n.\r\nQUIT": "QUIT",
+	} {
+		r := bufio.NewReaderSize(strings.NewReader(text), 16)
+		err := readText(r)
+		left, _ := io.ReadAll(r)
+		if err != nil || string(left) != rest {
+			t.Errorf("%q: %v, left is %q", text, err, left)
+		}
 	}
 }
 

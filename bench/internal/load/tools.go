@@ -56,7 +56,7 @@ type Sent struct {
 // Send gives a load to the server at addr.
 func (t Tools) Send(ctx context.Context, l Load, addr string) (Sent, error) {
 	if t.Source == "" {
-		took, err := l.Send(addr)
+		took, err := l.Send(ctx, addr)
 		return Sent{Took: took}, err
 	}
 	args := []string{"-s", strconv.Itoa(min(l.Sessions, l.Messages)), "-m", strconv.Itoa(l.Messages), "-l", strconv.Itoa(l.Size), "-f", From, "-t", To}
@@ -173,7 +173,7 @@ func (c *counter) Write(b []byte) (int, error) {
 // Answers waits until a server at addr greets.
 func Answers(ctx context.Context, addr string) error {
 	for {
-		c, err := Dial(addr)
+		c, err := Dial(ctx, addr)
 		if err == nil {
 			err = c.Say([]byte("QUIT\r\n"), '2')
 			c.Close()

@@ -116,11 +116,14 @@ func Used(pid int) (time.Duration, error) {
 		return 0, err
 	}
 	tree, err := Below(pid)
-	sum := root.Reaped
+	return root.Reaped + used(tree), err
+}
+
+func used(tree []Process) (sum time.Duration) {
 	for _, p := range tree {
 		sum += p.Used + p.Reaped
 	}
-	return sum, err
+	return sum
 }
 
 // Memory is what a tree of processes holds, in octets.

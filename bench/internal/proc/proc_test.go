@@ -33,6 +33,12 @@ func TestDescend(t *testing.T) {
 	}
 }
 
+func TestUsedCountsThoseThatEnded(t *testing.T) {
+	if got := used([]Process{{Used: 1, Reaped: 20}, {Used: 300}}); got != 321 {
+		t.Errorf("got %d", got)
+	}
+}
+
 func TestBusyLeavesOutWaiting(t *testing.T) {
 	got, err := parseBusy([]byte("cpu  100 10 50 9999 8888 1 2 37 5 6\ncpu0 1 2 3 4\n"))
 	if want := 2 * time.Second; err != nil || got != want {
