@@ -17,6 +17,7 @@ import (
 // posthouse is our own server, built from the source beside this module.
 type posthouse struct {
 	program string
+	root    string // of the source
 	configs string // directory of the files MODE.hcl
 }
 
@@ -27,7 +28,7 @@ func buildPosthouse(ctx context.Context, dir, configs string) (posthouse, error)
 	if err != nil {
 		return posthouse{}, fmt.Errorf("run this in the folder bench: %w", err)
 	}
-	p := posthouse{program: filepath.Join(dir, "bin", "posthouse"), configs: configs}
+	p := posthouse{program: filepath.Join(dir, "bin", "posthouse"), root: root, configs: configs}
 	if configs == "" {
 		p.configs = filepath.Join(root, "bench")
 	}
@@ -51,7 +52,11 @@ func (p posthouse) version(ctx context.Context) (string, error) {
 	if !strings.Contains(string(help), "--config") {
 		return "", fmt.Errorf("its run has no --config yet")
 	}
-	return output(ctx, p.program, "version")
+	version, err := output(ctx, p.program, "version")
+	if revision, failed := output(ctx, "git", "-C", p.root, "describe", "--always", "--dirty"); failed == nil {
+		version += ", revision " + revision
+	}
+	return version, err
 }
 
 func (p posthouse) order(at place) (warden.Order, error) {
