@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,13 +111,38 @@ func descend(pid int, from []Process) []Process {
 
 // Used is what all below pid have used so far: those that live, and those that
 // ended and were waited for by one of the tree or by pid.
+//
+// A process that ends while the table is read may be missed, as it is in neither
+// place. So the table is read until the same processes are in it twice in a row,
+// or often enough.
 func Used(pid int) (time.Duration, error) {
-	root, err := Of(pid)
-	if err != nil {
-		return 0, err
+	const often = 10
+	var last []int
+	for try := 1; ; try++ {
+		root, err := Of(pid)
+		if err != nil {
+			return 0, err
+		}
+		tree, err := Below(pid)
+		if err != nil {
+			return 0, err
+		}
+		now := pids(tree)
+		if try > 1 && slices.Equal(now, last) || try == often {
+			return root.Reaped + used(tree), nil
+		}
+		last = now
 	}
-	tree, err := Below(pid)
-	return root.Reaped + used(tree), err
+}
+
+// pids are those of a tree, in order.
+func pids(tree []Process) []int {
+	var list []int
+	for _, p := range tree {
+		list = append(list, p.PID)
+	}
+	slices.Sort(list)
+	return list
 }
 
 func used(tree []Process) (sum time.Duration) {
