@@ -43,13 +43,12 @@ func (r *running) fill(ctx context.Context, l load.Load, each time.Duration) (fi
 	if err != nil {
 		return nil, err
 	}
-	rateNow := func() (float64, error) {
+	now := func() (figures, error) {
 		syscall.Sync()
-		sent, err := r.send(ctx, sample)
-		return float64(sample.Messages) / sent.Took.Seconds(), err
+		return r.metered(sample, func(l load.Load) (load.Sent, error) { return r.send(ctx, l) }, nil)
 	}
-	f := figures{}
-	if f[empty], err = rateNow(); err != nil {
+	before, err := now()
+	if err != nil {
 		return nil, err
 	}
 	l.Messages -= sample.Messages + 2*warm
@@ -58,16 +57,15 @@ func (r *running) fill(ctx context.Context, l load.Load, each time.Duration) (fi
 			return nil, err
 		}
 	}
-	highest := r.watchMemory(ctx)
-	f[rate], err = rateNow()
-	top := highest()
+	f, err := now()
 	if err != nil {
 		return nil, err
 	}
+	m, err := r.Memory()
+	f[empty], f[emptyCost] = before[rate], before[cost]
 	f[slower] = f[rate] / f[empty]
-	f[peak] = float64(top.Resident) / (1 << 20)
-	f[memory] = f[peak]
-	return f, nil
+	f[memory], f[peak] = float64(m.Resident)/(1<<20), float64(m.Peak)/(1<<20)
+	return f, err
 }
 
 // again starts the server on what it had, in another mode, and sees how soon it
@@ -94,6 +92,7 @@ func (r *running) again(ctx context.Context, who peer, m mode, f figures) (err e
 	}
 	now, err := r.Memory()
 	f[memory] = max(f[memory], float64(now.Resident)/(1<<20))
+	f[peak] = max(f[peak], float64(now.Peak)/(1<<20))
 	return err
 }
 

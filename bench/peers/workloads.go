@@ -11,21 +11,22 @@ import (
 
 // The figures that rounds yield, by their names in JSON.
 const (
-	rate     = "messages_per_second"
-	accepted = "accepted_per_second" // while a server also relays or delivers
-	volume   = "megabytes_per_second"
-	cost     = "cpu_us_per_message" // of all processes of the server
-	cores    = "cores"              // that the server kept busy
-	others   = "cores_of_others"    // neither server nor source nor sink nor this program
-	session  = "kib_per_session"    // memory (PSS) that was added, by sessions
-	opening  = "sessions_per_second"
-	memory   = "resident_mib"
-	peak     = "peak_resident_mib"
-	empty    = "accepted_when_empty"
-	slower   = "of_the_rate_when_empty"
-	ready    = "seconds_until_ready"
-	first    = "seconds_until_first_delivery"
-	disk     = "disk_mib"
+	rate      = "messages_per_second"
+	accepted  = "accepted_per_second" // while a server also relays or delivers
+	volume    = "megabytes_per_second"
+	cost      = "cpu_us_per_message" // of all processes of the server
+	cores     = "cores"              // that the server kept busy
+	others    = "cores_of_others"    // neither server nor source nor sink nor this program
+	session   = "kib_per_session"    // memory (PSS) that was added, by sessions
+	opening   = "sessions_per_second"
+	memory    = "resident_mib"
+	peak      = "peak_resident_mib"
+	empty     = "messages_per_second_when_empty"
+	emptyCost = "cpu_us_per_message_when_empty"
+	slower    = "of_the_rate_when_empty"
+	ready     = "seconds_until_ready"
+	first     = "seconds_until_first_delivery"
+	disk      = "disk_mib"
 )
 
 // figures are what one round of one server has shown, by those names.
@@ -91,6 +92,8 @@ func workloads(backlogged int) []workload {
 			{rate, "accepted/s", 0, true},
 			{empty, "when empty", 0, false},
 			{slower, "ratio", 2, false},
+			{cost, "CPU µs/message", 0, false},
+			{emptyCost, "when empty", 0, false},
 			{memory, "resident MiB", 0, false},
 			{peak, "peak MiB", 0, false},
 			{disk, "disk MiB", 0, false},

@@ -158,6 +158,9 @@ type Memory struct {
 	Shared int64
 	// Resident counts it fully in each (RSS).
 	Resident int64
+
+	// Peak is the sum of the most that each of them has had resident so far.
+	Peak int64
 }
 
 // MemoryBelow adds up the memory of all below pid. One that ends meanwhile, or
@@ -175,6 +178,9 @@ func MemoryBelow(pid int) (Memory, error) {
 		}
 		sum.Shared += kilobytes(text, "Pss:")
 		sum.Resident += kilobytes(text, "Rss:")
+		if text, err = os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID)); err == nil {
+			sum.Peak += kilobytes(text, "VmHWM:")
+		}
 	}
 	return sum, nil
 }

@@ -68,7 +68,7 @@ func TestThisProcess(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(above, func(p Process) bool { return p.PID == me.PID }) {
 		t.Errorf("this process is not below its parent: %v", err)
 	}
-	if m, err := MemoryBelow(me.Parent); err != nil || m.Shared <= 0 || m.Resident < m.Shared {
+	if m, err := MemoryBelow(me.Parent); err != nil || m.Shared <= 0 || m.Resident < m.Shared || m.Peak < m.Resident/2 {
 		t.Errorf("the memory is %+v, %v", m, err)
 	}
 	if busy, err := Busy(); err != nil || busy <= 0 {
