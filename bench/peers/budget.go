@@ -125,7 +125,7 @@ func (s spending) print(out io.Writer) error {
 		rows = append(rows, []string{p.Name, micros(p.Spent), number(100*float64(p.Spent)/float64(s.sum), 1) + " %"})
 	}
 	rows = append(rows, []string{"in all", number(s.Figures[cost], 1), ""})
-	table := strings.Split(aligned(rows), "\n")
+	table := strings.Split(strings.TrimSuffix(aligned(rows), "\n"), "\n")
 	for i, p := range s.Parts {
 		table[i+1] += "  " + most3(p, micros)
 	}
