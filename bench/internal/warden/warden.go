@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -168,6 +169,9 @@ func Main() {
 }
 
 func keepWatch() error {
+	// Who started us may be gone when we say what we started. That is no reason to
+	// end: the server is still to be ended.
+	signal.Ignore(syscall.SIGPIPE)
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
 	if err != nil {

@@ -3,6 +3,8 @@
 package warden
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -125,6 +127,32 @@ func TestAWardenOutlivesNobody(t *testing.T) {
 		}
 	}
 	t.Error("the server lives on")
+}
+
+// TestAWardenIsNotHeard: who started it is gone before it says what it started.
+func TestAWardenIsNotHeard(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	order, err := json.Marshal(Order{Command: []string{"sh", "-c", "echo $$; exec sleep 600"}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard, said, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = heard.Close()
+	cmd := exec.Command(os.Args[0], word)
+	cmd.Stdin = bytes.NewReader(append(order, '\n'))
+	cmd.Stdout = said
+	if err := cmd.Run(); err != nil {
+		t.Errorf("the warden: %v", err)
+	}
+	_ = said.Close()
+	if text, _ := os.ReadFile(log); len(text) > 0 {
+		if _, err := os.Stat("/proc/" + strings.TrimSpace(string(text))); err == nil {
+			t.Errorf("process %s lives on", text)
+		}
+	}
 }
 
 // waitForLines polls a file that another process writes: there is nothing to be
