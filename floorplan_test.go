@@ -46,7 +46,8 @@ var floors = map[string]int{
 	"internal/dispatch": 6,
 	"internal/intake":   6,
 
-	"internal/cli": 7,
+	"internal/cli":    7,
+	"internal/daemon": 7,
 
 	"internal/cli/*": 8,
 
