@@ -150,6 +150,7 @@ func (s *Spool) pebbleOptions() *pebble.Options {
 		WALBytesPerSync:             0,
 		BytesPerSync:                512 << 10,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, max(1, min(3, runtime.GOMAXPROCS(0)-1)) },
+		EventListener:               &pebble.EventListener{DataCorruption: s.corrupt},
 		Merger:                      countMerger(),
 	}
 	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
@@ -352,4 +353,14 @@ func (l logger) Fatalf(format string, args ...any) {
 	l.s.opts.Log.Error("pebble cannot go on", "error", err)
 	l.s.fs.fail(err)
 	runtime.Goexit()
+}
+
+// corrupt is told of a table that cannot be read. It fails the spool and returns:
+// who wanted to read gets an error, and lets go of what it holds. (Pebble's own answer is Fatalf.)
+func (s *Spool) corrupt(info pebble.DataCorruptionInfo) {
+	if s.fs.broken() != nil {
+		return // a table that was written to nowhere
+	}
+	s.opts.Log.Error("pebble cannot read a table", "path", info.Path, "error", info.Details)
+	s.fs.fail(fmt.Errorf("%s: %w", info.Path, info.Details))
 }
