@@ -58,6 +58,8 @@ var floors = map[string]int{
 var workshop = map[string]bool{
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
+	"internal/simdisk":                 true,
+	"internal/simnet":                  true,
 	"internal/spool/spooltest":         true,
 	"internal/transcript":              true,
 	"internal/transport/transporttest": true,

@@ -10,7 +10,8 @@ type Kind int
 
 // The kinds of operations. All but Read are to change the disk.
 const (
-	Create     Kind = iota // of a file
+	Any        Kind = iota // in a Fault: each that is to change the disk
+	Create                 // of a file
 	Write                  // of octets
 	Sync                   // of a file
 	SyncFolder             // of a directory
@@ -22,7 +23,7 @@ const (
 )
 
 func (k Kind) String() string {
-	return [...]string{"create", "write", "sync", "sync folder", "rename", "remove", "link", "make folder", "read"}[k]
+	return [...]string{"any", "create", "write", "sync", "sync folder", "rename", "remove", "link", "make folder", "read"}[k]
 }
 
 // Operation is one that is to change the disk.
@@ -135,7 +136,8 @@ func (d *Disk) operate(k Kind, name string, length int) error {
 // fault returns the one that is due now.
 func (d *Disk) fault(k Kind, name string) (due *Fault) {
 	for _, f := range d.faults {
-		if f.Kind != k || !under(f.Under, name) {
+		meant := f.Kind == k || f.Kind == Any && k != Read
+		if !meant || !under(f.Under, name) {
 			continue
 		}
 		f.Nth--
