@@ -23,7 +23,6 @@ type socket struct {
 
 	mu     sync.Mutex
 	chance *rand.Rand
-	sent   int
 	until  time.Time
 	nudge  signal // the deadline has changed
 }
