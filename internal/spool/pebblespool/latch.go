@@ -132,7 +132,15 @@ func (l *latch) Link(old, name string) error {
 	return l.do(func() error { return l.FS.Link(old, name) })
 }
 
+// Remove implements [vfs.FS]. An old marker goes when the new one is durable: Pebble
+// removes it first and syncs then, and a crash that keeps the removal alone leaves
+// a directory without a manifest, which is an empty store.
 func (l *latch) Remove(name string) error {
+	if strings.HasPrefix(l.PathBase(name), "marker.") {
+		if err := l.syncDir(l.PathDir(name)); err != nil {
+			return err
+		}
+	}
 	return l.do(func() error { return l.FS.Remove(name) })
 }
 

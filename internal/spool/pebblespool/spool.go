@@ -109,7 +109,9 @@ func (s *Spool) openDisk() (err error) {
 			return err
 		}
 	}
-	s.db, err = pebble.Open(s.storeDir(), s.pebbleOptions())
+	o := s.pebbleOptions()
+	o.ErrorIfNotExists = true // one that has lost its manifest is not to be taken for a new one
+	s.db, err = pebble.Open(s.storeDir(), o)
 	if broken := s.fs.broken(); broken != nil && err == nil {
 		return errors.Join(broken, s.db.Close())
 	}
