@@ -60,6 +60,7 @@ var floors = map[string]int{
 var workshop = map[string]bool{
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
+	"internal/house":                   true,
 	"internal/simdisk":                 true,
 	"internal/simnet":                  true,
 	"internal/spool/spooltest":         true,

@@ -112,11 +112,11 @@ func (p place) node() *node { return p.dir.live[p.base] }
 // turn names the next change of this name, or what is made by it.
 func (p place) turn() string { return p.path + "#" + strconv.Itoa(p.dir.turns[p.base]) }
 
-// release lets go of a file's room when nobody can reach it any more.
+// release gives the room of a file back when no program can reach it any more. Its
+// octets stay: a crash may bring its name back.
 func (d *Disk) release(n *node) {
 	if n.links == 0 && n.handles == 0 {
 		d.used -= int64(len(n.content.data))
-		n.content = content{}
 	}
 }
 

@@ -181,3 +181,15 @@ func TestARenameKeepsTheFile(t *testing.T) {
 		t.Error("a sync of the old folder alone did no harm")
 	}
 }
+
+// TestARemovalThatIsLost: a removed file that comes back has what was synced of it.
+// (The model found it empty, with its room already given away.)
+func TestARemovalThatIsLost(t *testing.T) {
+	d := prepared(t)
+	if err := run(d, []step{create("/new/a"), sync("/new/a"), sync("/new"), remove("/new/a")}); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := read(d.Crash(0), "/new/a"); err != nil || text != letter {
+		t.Errorf("%d octets, %v", len(text), err)
+	}
+}

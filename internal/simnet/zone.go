@@ -29,7 +29,7 @@ import (
 // The faults are !timeout, !servfail, !refused, !bogus (SERVFAIL, and why), !nxdomain,
 // !truncated (over UDP), !wrong-id (somebody guesses, and nobody answers) and !garbage. A fault of type ANY is one of
 // all types. A name without a line does not exist; one without a line of the type
-// asked for has no such record.
+// asked for has no such record. The zero Zone is empty.
 type Zone struct {
 	mu    sync.Mutex
 	names map[string]*entry
@@ -53,7 +53,7 @@ const ttl = 300
 
 // NewZone reads a zone.
 func NewZone(text string) (*Zone, error) {
-	z := &Zone{names: map[string]*entry{}}
+	z := &Zone{}
 	return z, z.Add(text)
 }
 
@@ -95,6 +95,9 @@ func (z *Zone) line(words []string) error {
 	e := z.names[name]
 	if e == nil {
 		e = &entry{faults: map[string]*fault{}}
+		if z.names == nil {
+			z.names = map[string]*entry{}
+		}
 		z.names[name] = e
 	}
 	switch {

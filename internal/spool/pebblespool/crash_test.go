@@ -26,7 +26,7 @@ func thorough() bool { return os.Getenv("POSTHOUSE_TEST_ALL") != "" }
 func left(d *simdisk.Disk, at int) iter.Seq2[string, *simdisk.Disk] {
 	seeds := uint64(2)
 	if thorough() {
-		seeds = 12
+		seeds = 6
 	}
 	return func(yield func(string, *simdisk.Disk) bool) {
 		for seed := uint64(at); seed < uint64(at)+seeds; seed++ {
@@ -39,11 +39,11 @@ func left(d *simdisk.Disk, at int) iter.Seq2[string, *simdisk.Disk] {
 }
 
 // everyOperation runs f in a bubble with a disk that stops before each operation of a
-// journey in turn, until the journey has no more of them.
+// journey in turn, or each third one, until the journey has no more of them.
 func everyOperation(t *testing.T, f func(t *testing.T, at int) (done bool)) {
-	step := 1
-	if testing.Short() {
-		step = 7
+	step := 3
+	if thorough() {
+		step = 1
 	}
 	for at := 1; !t.Failed(); at += step {
 		done := false
@@ -52,7 +52,7 @@ func everyOperation(t *testing.T, f func(t *testing.T, at int) (done bool)) {
 			if at < 150 {
 				t.Errorf("the journey has only %d operations", at)
 			}
-			t.Logf("%d operations", at)
+			t.Logf("%d operations, one in %d tried", at, step)
 			return
 		}
 	}
@@ -111,7 +111,11 @@ func TestAPowerCutDuringRecoveryLosesNothingAcknowledged(t *testing.T) {
 		_ = j.run(d) // it ends with the power
 		before, stopped := d.Stopped()
 		kind, _, _ := strings.Cut(before.String(), " /")
-		if hurts := worst[before.String()] || worst[kind]; stopped && !(hurts && (thorough() || at%4 == 0)) {
+		every := 8
+		if thorough() {
+			every = 3
+		}
+		if hurts := worst[before.String()] || worst[kind]; stopped && (!hurts || at%every != 0) {
 			return false
 		}
 		seed := uint64(at)
