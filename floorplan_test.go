@@ -61,6 +61,9 @@ var floors = map[string]int{
 var workshop = map[string]bool{
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
+	"internal/house":                   true,
+	"internal/simdisk":                 true,
+	"internal/simnet":                  true,
 	"internal/spool/spooltest":         true,
 	"internal/transcript":              true,
 	"internal/transport/transporttest": true,
