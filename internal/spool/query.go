@@ -40,6 +40,8 @@ type Filter struct {
 	Suspect       bool
 	ArrivedBefore time.Time
 	ArrivedAfter  time.Time
+	Larger        int64     // octets of the message; 0: any
+	Smaller       int64     // octets of the message; 0: any
 	DueBefore     time.Time // of waiting recipients
 	Reply         string    // begins the code or enhanced code of the last reply, or stands in its text
 	Login         string    // pattern
@@ -93,6 +95,9 @@ func (f *Filter) MatchEnvelope(e *mail.Envelope) bool {
 		return false
 	}
 	if !f.ArrivedAfter.IsZero() && !e.Arrived.After(f.ArrivedAfter) {
+		return false
+	}
+	if f.Larger > 0 && e.Size <= f.Larger || f.Smaller > 0 && e.Size >= f.Smaller {
 		return false
 	}
 	return (f.From == "" || like(f.From, sender(e.From))) &&
