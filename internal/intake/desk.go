@@ -60,6 +60,9 @@ type Options struct {
 	// RelayFrom are the networks from which mail for others is taken. Without
 	// them it is taken only from who has logged in.
 	RelayFrom []netip.Prefix
+	// RelayTo reports whether mail for somebody who is not ours is taken from
+	// everybody: we are a backup for his host. nil: it never is.
+	RelayTo func(to smtp.Path) bool
 	// Postmaster gets the mail for <postmaster> if the directory has nobody for
 	// it; default postmaster@Hostname.
 	Postmaster smtp.Path
@@ -119,6 +122,9 @@ func (o *Options) setDefaults() {
 	o.MaxRecipients = min(o.MaxRecipients, spool.MaxRecipients)
 	if o.KeepUpTo == 0 {
 		o.KeepUpTo = 128 << 10
+	}
+	if o.RelayTo == nil {
+		o.RelayTo = func(smtp.Path) bool { return false }
 	}
 	if o.Owner == nil {
 		o.Owner = func() spool.Owner { return spool.Owner{} }

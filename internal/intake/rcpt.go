@@ -56,7 +56,7 @@ func (t *transaction) relayed(to smtp.Path) ([]smtp.Path, error) {
 		return []smtp.Path{t.o.Postmaster}, nil
 	case to.Domain() == "":
 		return nil, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 1}, "There is no <%s> here", to)
-	case !t.relay:
+	case !t.relay && !t.o.RelayTo(to):
 		return nil, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 1}, "We do not relay: <%s> is not here", to)
 	}
 	return []smtp.Path{to}, nil

@@ -93,6 +93,9 @@ func (p *Pattern) parseDomain(s string) error {
 // String returns the pattern as it was written.
 func (p Pattern) String() string { return p.text }
 
+// Fits reports whether an address is one of the set.
+func (p Pattern) Fits(a smtp.Path) bool { return p.matches(subjectOf(a)) }
+
 // domainOf returns the domain of a path as A-labels in lower case.
 func domainOf(p smtp.Path) string {
 	if a, err := p.ToASCII(); err == nil {

@@ -29,6 +29,8 @@ type Options struct {
 	// zero value asks for verified TLS.
 	TLS       smtpclient.TLSPolicy
 	TLSConfig *tls.Config
+	// Auth, if set, logs in.
+	Auth *smtpclient.Auth
 	// Dial makes a connection; nil is that of [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -56,7 +58,8 @@ func New(o Options) *Transport {
 	}
 	t := &Transport{opts: o}
 	t.pool.Dialer = &smtpclient.Dialer{
-		LMTP: true, LocalName: o.LocalName, TLS: policy, TLSConfig: o.TLSConfig, NetDial: o.Dial, Timeouts: o.Timeouts,
+		LMTP: true, LocalName: o.LocalName, TLS: policy, TLSConfig: o.TLSConfig,
+		Auth: o.Auth, NetDial: o.Dial, Timeouts: o.Timeouts,
 	}
 	t.pool.Network, t.pool.Address = network, o.Address
 	t.pool.MaxConns, t.pool.MaxMessages = orElse(o.MaxConns, 10), o.MaxMessages

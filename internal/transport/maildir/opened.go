@@ -27,6 +27,7 @@ type opened struct {
 	most int
 
 	mu     sync.Mutex
+	closed bool // those in use are the last
 	byDir  map[string]*list.Element // of *box
 	recent list.List                // the one used last comes first
 }
@@ -46,7 +47,10 @@ func (o *opened) get(root, dir string) (*box, error) {
 	if b := o.locked(dir); b != nil {
 		return b, m.Close()
 	}
-	b := &box{Maildir: m, dir: dir, users: 1}
+	b := &box{Maildir: m, dir: dir, users: 1, stale: o.closed}
+	if o.closed {
+		return b, nil
+	}
 	if o.byDir == nil {
 		o.byDir = map[string]*list.Element{}
 	}
@@ -108,15 +112,19 @@ func (o *opened) trim() {
 	}
 }
 
+// close closes those that nobody uses; who uses one closes it.
 func (o *opened) close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.closed = true
 	var errs []error
-	for e := o.recent.Front(); e != nil; e = e.Next() {
-		errs = append(errs, e.Value.(*box).Close())
+	for e := o.recent.Front(); e != nil; e = o.recent.Front() {
+		b := e.Value.(*box)
+		o.forget(b)
+		if b.users == 0 {
+			errs = append(errs, b.Close())
+		}
 	}
-	o.recent.Init()
-	clear(o.byDir)
 	return errors.Join(errs...)
 }
 

@@ -61,7 +61,7 @@ func New(o Options) (*Transport, error) {
 	return t, nil
 }
 
-// Close closes the Maildirs. No delivery may be under way.
+// Close closes the Maildirs. Deliveries under way close theirs when they end.
 func (t *Transport) Close() error { return t.open.close() }
 
 // Deliver implements [transport.Transport]. The fate of success is Delivered, and

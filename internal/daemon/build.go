@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/dns"
+	"github.com/posthouse/posthouse/internal/intake"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/route"
+	"github.com/posthouse/posthouse/internal/transport"
+	"github.com/posthouse/posthouse/internal/transport/discard"
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// rooms is what a configuration becomes, and a reload replaces.
+type rooms struct {
+	directory  directory.Directory
+	table      *route.Table
+	transports map[string]transport.Transport
+	out        dispatch.Settings
+	servers    []*server
+}
+
+// builder makes rooms. Problems of the configuration are collected, so that all
+// are told at once.
+type builder struct {
+	world    *World
+	cfg      *config.Config
+	dns      dns.Resolver // once it is made
+	problems config.Problems
+}
+
+// add notes what is wrong with a setting.
+func (b *builder) add(at mail.Origin, format string, args ...any) {
+	b.problems = append(b.problems, b.cfg.Problem(at, fmt.Sprintf(format, args...)))
+}
+
+// build makes the rooms of a configuration. The error is of type [config.Problems]
+// if the configuration is at fault.
+func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk) (*rooms, error) {
+	b := &builder{world: w, cfg: c}
+	r := &rooms{}
+	err := errors.Join(
+		b.buildDirectory(ctx, r),
+		b.buildRoutes(r),
+		b.buildTransports(r),
+		b.buildServers(r, in),
+	)
+	if err == nil && len(b.problems) > 0 {
+		err = b.problems
+	}
+	if err != nil {
+		r.close(ctx)
+		return nil, err
+	}
+	r.out = b.settings(r)
+	return r, nil
+}
+
+// Check reports what is wrong with a configuration when the files that it names are
+// read: an error of type [config.Problems].
+func Check(ctx context.Context, c *config.Config, w World) error {
+	w.setDefaults()
+	r, err := build(ctx, &w, c, intake.New(intake.Options{}))
+	if err == nil {
+		r.close(ctx)
+	}
+	return err
+}
+
+// transportOf makes what carries the mail of a route.
+func (b *builder) transportOf(r *config.Route) (transport.Transport, error) {
+	switch r.Transport {
+	case config.Remote:
+		return b.remote(r)
+	case config.Smarthost:
+		return b.smarthost(r)
+	case config.LMTP:
+		return b.lmtp(r)
+	case config.Maildir:
+		return b.maildir(r)
+	case config.Pipe:
+		return b.pipe(r)
+	case config.Discard:
+		return discard.Transport{}, nil
+	}
+	return nil, fmt.Errorf("%s: a route by %q", r.Origin, r.Transport)
+}
+
+// settings are those of the desk that sends mail out.
+func (b *builder) settings(r *rooms) dispatch.Settings {
+	s := dispatch.Settings{
+		Router: r.table, Transports: r.transports, Queue: b.queue(),
+		MTA: b.cfg.Hostname.Value, Mailer: b.at("mailer-daemon"),
+	}
+	if b.cfg.Reports.DoubleBounce.Value == "postmaster" {
+		s.DoubleBounces = b.postmaster()
+	}
+	return s
+}
+
+// options are those of the desk that takes mail in, but for what joins it to the
+// other one.
+func (b *builder) options(r *rooms) intake.Options {
+	return intake.Options{
+		Hostname:   b.cfg.Hostname.Value,
+		Directory:  r.directory,
+		RelayFrom:  b.cfg.Relay.Networks.Value,
+		RelayTo:    b.relayTo(),
+		Postmaster: b.postmaster(),
+		Observe:    b.world.Observe,
+		Log:        b.world.Log,
+	}
+}
+
+// relayTo says for whom we are a backup. The patterns were checked with the
+// configuration.
+func (b *builder) relayTo() func(smtp.Path) bool {
+	patterns, _ := patternsOf(b.cfg.Relay.Domains.Value)
+	return func(to smtp.Path) bool {
+		for _, p := range patterns {
+			if p.Fits(to) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func (b *builder) postmaster() smtp.Path {
+	if p := b.cfg.Postmaster.Value; !p.IsNull() {
+		return p
+	}
+	return b.at("postmaster")
+}
+
+// at is an address on this host, whose name was checked with the configuration.
+func (b *builder) at(local string) smtp.Path {
+	p, _ := smtp.ParseMailbox(local + "@" + b.cfg.Hostname.Value)
+	return p
+}
+
+// close ends what the rooms hold open. Deliveries that are under way go on.
+func (r *rooms) close(ctx context.Context) {
+	for _, t := range r.transports {
+		switch t := t.(type) {
+		case interface{ Close(context.Context) error }:
+			_ = t.Close(ctx) // what cannot say good-bye is cut
+		case interface{ Close() error }:
+			_ = t.Close() // nothing hangs on it: what was delivered is synced
+		}
+	}
+}

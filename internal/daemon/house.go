@@ -1,0 +1,271 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/intake"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/spool/pebblespool"
+	"github.com/posthouse/posthouse/smtp/smtpserver"
+)
+
+// LastWords is how long sessions, and then deliveries, get to come to their end when
+// the house ends: about as long as a supervisor waits before it kills.
+const LastWords = 8 * time.Second
+
+// House is a mail system. Make one with [New].
+type House struct {
+	world *World
+	spool spool.Engine
+	in    *intake.Desk
+	out   *dispatch.Desk
+	fault chan error     // why it cannot go on; the first counts
+	work  sync.WaitGroup // what runs beside Run
+
+	// turn is held by who changes what follows: Run at its beginning and end, and
+	// Reload.
+	turn    chan struct{}
+	cfg     *config.Config
+	rooms   *rooms
+	sockets map[endpoint]*socket
+	views   []*view   // at which rooms.servers accept
+	retired []*server // of configurations before, whose sessions go on
+	serving bool
+}
+
+// New opens the spool of a configuration, builds its rooms and listens; nobody is
+// answered before [House.Run]. What is wrong with the configuration is told in an error of
+// type [config.Problems].
+func New(ctx context.Context, c *config.Config, w World) (*House, error) {
+	w.setDefaults()
+	h := &House{
+		world: &w, cfg: c, in: intake.New(intake.Options{}),
+		fault: make(chan error, 1), turn: make(chan struct{}, 1), sockets: map[endpoint]*socket{},
+	}
+	r, err := build(ctx, &w, c, h.in)
+	if err != nil {
+		return nil, err
+	}
+	h.rooms = r
+	if h.spool, err = w.Spool(c); err != nil {
+		r.close(ctx)
+		return nil, fmt.Errorf("spool in %s: %w", c.Data.Value, err)
+	}
+	h.out = dispatch.New(dispatch.Options{
+		Settings: r.out, Spool: h.spool, Name: "house", Prepare: h.in.Prepare,
+		KeepBytes: c.Queue.Memory.Value,
+		Observe:   w.Observe, Failed: h.fail, Log: w.Log,
+	})
+	h.in.Reload(h.joined(r, c))
+	if err = h.listen(ctx, r, c); err != nil {
+		r.close(ctx)
+		return nil, errors.Join(err, h.spool.Close())
+	}
+	return h, nil
+}
+
+// openSpool opens the engine that keeps mail on this machine's disk.
+func (w *World) openSpool(c *config.Config) (spool.Engine, error) {
+	return pebblespool.Open(filepath.Join(c.Data.Value, "spool"), pebblespool.Options{
+		Random: w.Random, Log: w.Log,
+		LargeBody:   int(c.Spool.FileBodies.Value),
+		DraftMemory: c.Spool.DraftMemory.Value,
+		MinFree:     c.Spool.Reserve.Value,
+		KeepFacts:   c.Journal.Keep.Value,
+		FactBytes:   c.Journal.Size.Value,
+	})
+}
+
+// joined are the options of the desk that takes mail in, which it hands to the other.
+func (h *House) joined(r *rooms, c *config.Config) intake.Options {
+	o := (&builder{world: h.world, cfg: c}).options(r)
+	o.Spool = h.spool
+	o.Owner = h.out.Owner
+	o.Arrived = func(a intake.Arrival) { h.out.Arrive(dispatch.Arrival(a)) }
+	return o
+}
+
+// Spool is where the mail of the house is.
+func (h *House) Spool() spool.Engine { return h.spool }
+
+// In is the desk that takes mail in.
+func (h *House) In() *intake.Desk { return h.in }
+
+// Out is the desk that sends mail out.
+func (h *House) Out() *dispatch.Desk { return h.out }
+
+// Config is the configuration that holds.
+func (h *House) Config() *config.Config {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	return h.cfg
+}
+
+// Listening is an address at which mail comes in.
+type Listening struct {
+	Name string // of the listener
+	Addr net.Addr
+}
+
+// Listening returns where the house listens.
+func (h *House) Listening() []Listening {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	var all []Listening
+	for _, s := range h.rooms.servers {
+		for _, at := range s.at {
+			all = append(all, Listening{s.name, h.sockets[at].l.Addr()})
+		}
+	}
+	return all
+}
+
+// fail notes why the house cannot go on.
+func (h *House) fail(err error) {
+	select {
+	case h.fault <- err:
+	default: // there was a reason before
+	}
+}
+
+// Run answers and delivers until ctx ends, and returns nil; or until it cannot go on,
+// and returns why. In both cases it ends what it began, as the package says. Call
+// it once.
+func (h *House) Run(ctx context.Context) error {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		if err := h.out.Run(context.WithoutCancel(ctx)); err != nil {
+			h.fail(err)
+		}
+	}()
+	over := make(chan struct{})
+	h.work.Go(func() { h.watch(over) })
+	h.turn <- struct{}{}
+	h.serving = true
+	h.serve()
+	<-h.turn
+
+	var err error
+	select {
+	case <-ctx.Done():
+		h.world.Log.Info("ending", "longest", LastWords.String())
+	case err = <-h.fault:
+		h.world.Log.Error("ending, since the house cannot go on", "err", err)
+	}
+	close(over)
+	return errors.Join(err, h.end(context.WithoutCancel(ctx), sent))
+}
+
+// watch hears of a write that has failed, whoever made it.
+func (h *House) watch(over <-chan struct{}) {
+	engine, ok := h.spool.(interface {
+		Failed() <-chan struct{}
+		Err() error
+	})
+	if !ok {
+		return
+	}
+	select {
+	case <-engine.Failed():
+		h.fail(fmt.Errorf("%w: %w", spool.ErrFailed, engine.Err()))
+	case <-over:
+	}
+}
+
+// end brings everything to its end: first who brings mail, then who carries it away,
+// then the spool.
+func (h *House) end(ctx context.Context, sent <-chan struct{}) error {
+	patience, cancel := context.WithTimeout(ctx, LastWords)
+	defer cancel()
+	h.turn <- struct{}{} // for good: there is no reload after the end
+	h.serving = false
+	for _, v := range h.views {
+		v.Close()
+	}
+	for _, s := range h.sockets {
+		s.close()
+	}
+	var sessions sync.WaitGroup
+	for _, s := range append(h.retired, h.rooms.servers...) {
+		sessions.Go(func() {
+			if s.Shutdown(patience) != nil {
+				_ = s.Close() // whoever is cut was not told 250
+			}
+		})
+	}
+	sessions.Wait()
+	_ = h.out.Shutdown(patience) // what did not come to its end is deferred
+	<-sent
+	h.rooms.close(patience)
+	h.work.Wait()
+	return h.spool.Close()
+}
+
+// serve lets the servers of the rooms answer. The turn is held.
+func (h *House) serve() {
+	h.views = nil
+	for _, s := range h.rooms.servers {
+		for _, at := range s.at {
+			v := h.sockets[at].view()
+			h.views = append(h.views, v)
+			h.work.Go(func() {
+				err := s.Serve(v)
+				if !errors.Is(err, smtpserver.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+					h.fail(fmt.Errorf("listen on %s: %w", at, err))
+				}
+			})
+		}
+	}
+}
+
+// listen opens the sockets that the servers of a configuration need and that are
+// not open yet: all of them or none. The turn is held, or nobody else is there.
+func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
+	opened := map[endpoint]*socket{}
+	for _, s := range r.servers {
+		for _, at := range s.at {
+			if h.sockets[at] != nil || opened[at] != nil {
+				continue
+			}
+			l, err := h.world.Listen(ctx, at.network, at.address)
+			if err != nil {
+				for _, s := range opened {
+					s.close()
+				}
+				return &ListenError{config.Problems{c.Problem(s.origin, fmt.Sprintf("cannot listen on %s: %v", at, cause(err)))}, err}
+			}
+			opened[at] = accepting(l)
+		}
+	}
+	for at, s := range opened {
+		h.sockets[at] = s
+	}
+	return nil
+}
+
+// ListenError says at which setting a listener could not be opened, and why.
+type ListenError struct {
+	config.Problems
+	Err error
+}
+
+// Unwrap returns both.
+func (e *ListenError) Unwrap() []error { return []error{e.Problems, e.Err} }
+
+// cause is an error of package net without the address, which is told already.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}

@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"crypto/tls"
+	"strings"
+
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/intake"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/smtp/smtpserver"
+)
+
+// server answers what comes in at some addresses, as a listener of the
+// configuration says.
+type server struct {
+	*smtpserver.Server
+	name   string
+	at     []endpoint
+	origin mail.Origin // of the addresses
+}
+
+// endpoint is where to listen.
+type endpoint struct{ network, address string }
+
+func (e endpoint) String() string {
+	if e.network == "unix" {
+		return "unix:" + e.address
+	}
+	return e.address
+}
+
+func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
+	certificates, err := b.certificates()
+	if err != nil {
+		return err
+	}
+	for i := range b.cfg.Listen {
+		l := &b.cfg.Listen[i]
+		s := &server{name: l.Name.Value, origin: originOf(l), Server: b.serverOf(l, in.Listener(l.Name.Value), certificates)}
+		for _, address := range l.Address.Value {
+			s.at = append(s.at, endpointOf(address))
+		}
+		r.servers = append(r.servers, s)
+	}
+	return nil
+}
+
+func originOf(l *config.Listen) mail.Origin {
+	if l.Address.Given() {
+		return l.Address.Origin
+	}
+	return l.Origin
+}
+
+func endpointOf(address string) endpoint {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return endpoint{"unix", path}
+	}
+	return endpoint{"tcp", address}
+}
+
+func (b *builder) serverOf(l *config.Listen, h smtpserver.Handler, certificates *tls.Config) *smtpserver.Server {
+	s := &smtpserver.Server{
+		Handler: h, Hostname: b.cfg.Hostname.Value, LMTP: l.Kind == config.ListenLMTP,
+		RequireAuth: l.Kind == config.ListenSubmission,
+		ImplicitTLS: l.TLS.Value == "implicit", RequireTLS: l.TLS.Value == "require",
+		Offer:     intake.Offers,
+		ProxyFrom: l.ProxyFrom.Value, XClientFrom: l.XClientFrom.Value,
+		Limits: limitsOfServer(&l.Limits), Log: b.world.Log,
+	}
+	if l.TLS.Value != "off" {
+		s.TLS = certificates
+	}
+	return s
+}
+
+func limitsOfServer(l *config.Limits) smtpserver.Limits {
+	return smtpserver.Limits{
+		MessageSize: l.MessageSize.Value, TextLine: l.TextLine.Value, Recipients: l.Recipients.Value,
+		Messages: l.Messages.Value, Errors: l.Errors.Value,
+		Connections: l.Connections.Value, PerAddress: l.PerAddress.Value,
+		Idle: l.Idle.Value, DataIdle: l.DataIdle.Value, Session: l.Session.Value, Handshake: l.Handshake.Value,
+		DataRate: l.DataRate.Value, DataGrace: l.DataGrace.Value,
+	}
+}

@@ -1,0 +1,136 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/dns"
+	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/plainfile"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/transport/pipe"
+	"github.com/posthouse/posthouse/smtp/smtpserver"
+)
+
+// World is what is outside of a house. The zero World is this machine.
+type World struct {
+	// Listen listens on "tcp" or "unix".
+	Listen func(ctx context.Context, network, address string) (net.Listener, error)
+	// Dial connects to an address of "tcp", "udp" or "unix". It comes from local,
+	// which is invalid if any address will do.
+	Dial func(ctx context.Context, local netip.Addr, network, address string) (net.Conn, error)
+	// Addrs are the addresses by which others reach us.
+	Addrs func() ([]netip.Addr, error)
+	// Resolver answers about domains; nil: the servers of the configuration, or else
+	// those of the system.
+	Resolver dns.Resolver
+
+	// Spool opens the engine of a configuration; nil: pebblespool, below its data
+	// directory.
+	Spool func(c *config.Config) (spool.Engine, error)
+	// Files are read: aliases, certificates, passwords.
+	Files plainfile.Opener
+	// Env looks up environment variables that settings name.
+	Env func(name string) (string, bool)
+	// Exec runs the programs of routes.
+	Exec func(ctx context.Context, c pipe.Command) (pipe.Status, error)
+	// Random makes IDs and keys; nil is crypto/rand. It is read by many goroutines
+	// at once.
+	Random io.Reader
+	// Seed is where the spread of retries and the order of equal hosts come from.
+	Seed uint64
+
+	// Observe hears of what happens to mail, from many goroutines: it must be
+	// quick. nil is silence.
+	Observe func(event.Entry)
+	Log     *slog.Logger // nil is silence
+}
+
+func (w *World) setDefaults() {
+	if w.Listen == nil {
+		w.Listen = listen
+	}
+	if w.Dial == nil {
+		w.Dial = dial
+	}
+	if w.Addrs == nil {
+		w.Addrs = interfaceAddrs
+	}
+	if w.Files == nil {
+		w.Files = plainfile.Disk{}
+	}
+	if w.Env == nil {
+		w.Env = os.LookupEnv
+	}
+	if w.Spool == nil {
+		w.Spool = w.openSpool
+	}
+	if w.Seed == 0 {
+		w.Seed = uint64(time.Now().UnixNano())
+	}
+	if w.Observe == nil {
+		w.Observe = func(event.Entry) {}
+	}
+	if w.Log == nil {
+		w.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// anywhere is a Dial without a local address.
+func (w *World) anywhere(ctx context.Context, network, address string) (net.Conn, error) {
+	return w.Dial(ctx, netip.Addr{}, network, address)
+}
+
+// from is a Dial to a host.
+func (w *World) from(ctx context.Context, local netip.Addr, remote netip.AddrPort) (net.Conn, error) {
+	return w.Dial(ctx, local, "tcp", remote.String())
+}
+
+// listen takes the place of a socket that a dead process has left.
+func listen(ctx context.Context, network, address string) (net.Listener, error) {
+	if network != "unix" {
+		return smtpserver.Listen(ctx, address)
+	}
+	if conn, err := dial(ctx, netip.Addr{}, network, address); err == nil {
+		conn.Close()
+		return nil, errors.New("another program listens there")
+	}
+	if info, err := os.Lstat(address); err == nil && info.Mode().Type() == os.ModeSocket {
+		_ = os.Remove(address) // else listening says what is wrong
+	}
+	var l net.ListenConfig
+	return l.Listen(ctx, network, address)
+}
+
+func dial(ctx context.Context, local netip.Addr, network, address string) (net.Conn, error) {
+	// Dead peers are found by the limits on time; keep-alive would cost each
+	// connection four system calls.
+	d := net.Dialer{KeepAlive: -1}
+	if local.IsValid() {
+		d.LocalAddr = &net.TCPAddr{IP: local.AsSlice(), Zone: local.Zone()}
+	}
+	return d.DialContext(ctx, network, address)
+}
+
+// interfaceAddrs are the addresses of the machine's interfaces, the loopback left out.
+func interfaceAddrs() ([]netip.Addr, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	var addrs []netip.Addr
+	for _, a := range all {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err == nil && !prefix.Addr().IsLoopback() && !prefix.Addr().IsLinkLocalUnicast() {
+			addrs = append(addrs, prefix.Addr().Unmap())
+		}
+	}
+	return addrs, nil
+}
