@@ -44,7 +44,7 @@ func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused in
 func (l *loop) address(lt *letter, p *place, now time.Time) queue.Recipient {
 	to := queue.Recipient{Index: p.index, Notify: lt.env.To[p.index].Notify, State: p.state(lt.env, now)}
 	if p.was != nil && p.was.Order.Verb == spool.Reroute {
-		to.Hop = p.was.Order.Via
+		to.Hop = l.rerouted(p.was.Order.Via, route.Ask(lt.env, p.index))
 	} else {
 		// Without a route the hop names no transport, and so nothing that carries
 		// it: the mail waits until a route is configured.
