@@ -15,6 +15,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/bench"
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
+	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
 	"github.com/posthouse/posthouse/internal/cli/talk"
@@ -74,6 +75,7 @@ Try it in two terminals; no mail leaves this machine:
 		send.Command(),
 		talk.Command(),
 		bench.Command(),
+		queue.Command(),
 		config.Command(),
 		codes.Command(),
 		versionCommand(),
