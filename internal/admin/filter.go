@@ -162,7 +162,7 @@ func (w *filterWord) apply(f *spool.Filter, now time.Time) error {
 	case "size":
 		return w.applySize(f)
 	default:
-		return fmt.Errorf("%q is no word of a filter (those are an ID, an address, and %s:)", w.value, strings.Join(filterKeys, ":, "))
+		return fmt.Errorf("%q is no word of a filter, such as to:ADDRESS, state:held or age:>2h", w.value)
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func (p *printer) message(r *admin.Recipient) {
 		subject = `"` + r.Subject + `"`
 	}
 	p.page.Line(r.ID.String(), cli.Right(admin.Short(p.now.Sub(r.Arrived)), 6), cli.Right(cli.Octets(r.Size), 8),
-		senderOf(r.From.String()), subject)
+		" "+senderOf(r.From.String()), " "+subject)
 }
 
 // senderOf prints the null sender as it is written in SMTP.

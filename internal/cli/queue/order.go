@@ -147,6 +147,8 @@ func (d *ordering) print(sum *admin.OrderResult, out io.Writer) error {
 	switch {
 	case sum.Chosen == 0:
 		p.Line("Nothing in the queue fits.")
+	case sum.Changed == 0:
+		p.Line("It changes nothing for", plural(int64(sum.Chosen), "recipient")+".")
 	case sum.Changed == sum.Chosen:
 		p.Line(plural(int64(sum.Changed), "recipient"), d.words.done+".")
 	default:
