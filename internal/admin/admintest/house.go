@@ -6,6 +6,7 @@ package admintest
 
 import (
 	"context"
+	"encoding/binary"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -71,7 +72,7 @@ func Open(t *testing.T, letters ...Letter) *House {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	h := &House{T: t, Spool: memspool.New(memspool.Options{}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now()}
+	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now()}
 	h.fill(letters)
 	h.desks()
 	h.serve()
@@ -297,6 +298,16 @@ func patterns(list ...string) []route.Pattern {
 		all = append(all, p)
 	}
 	return all
+}
+
+// counter is chance that grows, so that of two messages in one millisecond the
+// later has the greater ID.
+type counter struct{ n uint64 }
+
+func (c *counter) Read(p []byte) (int, error) {
+	c.n++
+	b := binary.BigEndian.AppendUint64(nil, c.n)
+	return copy(p, b[len(b)-min(len(b), len(p)):]), nil
 }
 
 // files are files in memory.
