@@ -46,8 +46,9 @@ var floors = map[string]int{
 	"internal/dispatch": 6,
 	"internal/intake":   6,
 
-	"internal/admin": 7,
-	"internal/cli":   7,
+	"internal/admin":  7,
+	"internal/cli":    7,
+	"internal/daemon": 7,
 
 	"internal/admin/client": 8,
 

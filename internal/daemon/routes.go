@@ -119,6 +119,9 @@ func scheduleOf(c *config.Route) queue.Route {
 	for _, d := range c.Retry.Value {
 		r.Retry = append(r.Retry, queue.Delay(d))
 	}
+	if c.Retry.Given() {
+		r.Probe = r.Retry // who says when to try means hosts that are down too
+	}
 	return r
 }
 

@@ -5,19 +5,13 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/config"
-	"github.com/posthouse/posthouse/internal/plainfile"
 )
-
-// defaultFile is where a system has its configuration.
-const defaultFile = "/etc/posthouse/posthouse.hcl"
 
 // Command returns "posthouse config".
 func Command() *cobra.Command {
@@ -26,12 +20,10 @@ func Command() *cobra.Command {
 		Short: "Check a configuration, show what holds, print examples",
 		Long: `Check a configuration, show what holds and where it comes from, print examples.
 
-A configuration is one file in HCL; without FILE it is ` + defaultFile + `.
+A configuration is one file in HCL; without FILE it is ` + cli.SystemConfig + `.
 The smallest useful ones have five and six lines: see "posthouse config example".`,
-		// Not listed until "posthouse run" takes a configuration.
-		Hidden: true,
-		Args:   cobra.NoArgs,
-		RunE:   func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(checkCommand(), showCommand(), exampleCommand())
 	return cmd
@@ -51,15 +43,10 @@ such file. Environment variables are read where the file names them.`,
   posthouse config check main.hcl --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := report{File: nameOf(args)}
-			c, err := load(r.File)
-			if r.Problems, err = problemsOf(err); err != nil {
+			r, err := check(cmd.Context(), nameOf(args))
+			if err != nil {
 				return err
 			}
-			if c != nil {
-				r.look(cmd.Context(), c)
-			}
-			r.OK = len(r.Problems) == 0
 			if asJSON {
 				err = cli.PrintJSON(cmd.OutOrStdout(), r)
 			} else {
@@ -87,28 +74,7 @@ func nameOf(args []string) string {
 	if len(args) == 1 {
 		return args[0]
 	}
-	return defaultFile
-}
-
-// load reads a configuration.
-func load(name string) (*config.Config, error) {
-	f, err := plainfile.Disk{}.Open(name)
-	if err != nil {
-		return nil, unread(name, err)
-	}
-	text, err := plainfile.Read(f, config.MaxFile)
-	if err != nil {
-		return nil, unread(name, err)
-	}
-	return config.Parse(name, text, config.Options{Env: os.LookupEnv})
-}
-
-func unread(name string, err error) error {
-	var inner *fs.PathError
-	if errors.As(err, &inner) {
-		err = inner.Err // it would name the file again
-	}
-	return cli.Fail(cli.NoInput, "%s: %w (posthouse config example mx prints one to begin with)", name, err)
+	return cli.SystemConfig
 }
 
 func showCommand() *cobra.Command {
@@ -120,14 +86,13 @@ func showCommand() *cobra.Command {
 behind each that tells the line that it comes from, or that it is built in.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := load(nameOf(args))
-			found, err := problemsOf(err)
+			c, err := cli.ReadConfig(nameOf(args))
+			var found config.Problems
 			switch {
+			case errors.As(err, &found):
+				return ended(cli.TellProblems(cmd.ErrOrStderr(), nameOf(args), found), false)
 			case err != nil:
 				return err
-			case c == nil:
-				r := report{File: nameOf(args), Problems: found}
-				return ended(r.print(cmd.OutOrStdout(), cmd.ErrOrStderr()), false)
 			case asJSON:
 				return ended(cli.PrintJSON(cmd.OutOrStdout(), settingsOf(c)), true)
 			}

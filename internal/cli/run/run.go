@@ -1,5 +1,6 @@
-// Package run is the command "posthouse run": it receives mail for whomever it
-// is, keeps it in a Maildir and sends nothing on.
+// Package run is the command "posthouse run": the mail system of a configuration
+// (house.go); or without one, what receives mail for whomever it is, keeps it in a
+// Maildir and sends nothing on (keeper.go).
 package run
 
 import (
@@ -14,16 +15,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/posthouse/posthouse/internal/cli"
+	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
 // options are the flags of the command.
 type options struct {
-	data string
-	smtp string
-	log  string
-	json bool
+	config string
+	data   string
+	smtp   string
+	log    string
+	json   bool
+	// profile is a file for a profile of where the processor's time goes.
+	profile string
 }
 
 // Command returns "posthouse run".
@@ -31,45 +36,64 @@ func Command() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Receive mail for everybody and keep it; send nothing",
-		Long: `Receive mail for everybody and keep it; send nothing.
+		Short: "Run the mail system of a configuration, or keep all mail for a look",
+		Long: `Run the mail system of a configuration; or, without --config, receive mail for
+everybody and keep it.
 
-Every recipient is accepted and every message is a file in the Maildir under the
+With --config it takes mail in, queues it and delivers it as the configuration
+says (see "posthouse config example"). SIGHUP puts the configuration in place
+anew: all of it, or nothing if something is wrong; no session is cut. --data and
+--smtp, if given, stand in place of what the configuration says.
+
+Without --config every recipient is accepted and every message is a file in the Maildir under the
 data directory; nothing ever leaves this machine. A message is on stable storage
 before the client is told 250. STARTTLS is offered with a certificate that is
 made for the run; clients find it in certificate.pem in the data directory.
 
-One line is logged on the standard error stream for a message that is kept, and
-one for each reply that refuses something. SIGINT and SIGTERM end the program:
+One line is logged on the standard error stream for each thing that happens to a
+message, and for each reply that refuses something. SIGINT and SIGTERM end the program:
 messages on their way in are finished first, if that takes no more than eight
 seconds; a second signal ends it at once.`,
 		Example: `  posthouse run
+  posthouse run --config /etc/posthouse/posthouse.hcl
   posthouse run --data inbox --smtp 127.0.0.1:0 --json --log json`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := o.logger(cmd.ErrOrStderr())
+			log, err := newLog(cmd.ErrOrStderr(), o.log)
 			if err != nil {
 				return err
 			}
-			return o.run(cmd.Context(), cmd.OutOrStdout(), log)
+			stop, err := startProfile(o.profile)
+			if err != nil {
+				return err
+			}
+			defer stop()
+			if o.config != "" {
+				return o.house(cmd, log).run(cmd.Context(), cmd.OutOrStdout())
+			}
+			return o.run(cmd.Context(), cmd.OutOrStdout(), log.Logger)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.data, "data", "posthouse-data", "`DIR` that holds what is received; made if it is missing")
+	f.StringVar(&o.config, "config", "", "`FILE` that says what mail is taken and where it goes")
+	f.StringVar(&o.data, "data", cli.DefaultData, "`DIR` that holds what is received; made if it is missing")
 	f.StringVar(&o.smtp, "smtp", cli.LocalServer, "`ADDR` to listen on, HOST:PORT (port 0: a free one)")
-	f.StringVar(&o.log, "log", "text", "`FORM` of the log: text or json")
+	f.StringVar(&o.log, "log", logText, "`FORM` of the log: text, json or none (only what is wrong)")
+	f.StringVar(&o.profile, "profile", "", "`FILE` for a profile of processor time (go tool pprof reads it)")
 	f.BoolVar(&o.json, "json", false, "print where it listens as a JSON object")
 	return cmd
 }
 
-func (o *options) logger(w io.Writer) (*slog.Logger, error) {
-	switch o.log {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, nil)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(cli.SafeJSON(w), nil)), nil
+// house is what runs a configuration. Flags count only if they were given.
+func (o *options) house(cmd *cobra.Command, log *log) *house {
+	h := &house{file: o.config, json: o.json, errs: cmd.ErrOrStderr(), log: log}
+	if cmd.Flags().Changed("data") {
+		h.data = o.data
 	}
-	return nil, cli.Fail(cli.Usage, "--log %q is neither text nor json", o.log)
+	if cmd.Flags().Changed("smtp") {
+		h.smtp = o.smtp
+	}
+	return h
 }
 
 func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) error {
@@ -86,7 +110,7 @@ func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 		return err
 	}
 	defer data.close()
-	certificate, err := makeCertificate(time.Now())
+	certificate, err := daemon.SelfMade(time.Now(), hostname())
 	if err != nil {
 		return cli.Fail(cli.Software, "certificate: %w", err)
 	}

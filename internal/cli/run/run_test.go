@@ -19,19 +19,19 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 )
 
-// house is a running command.
-type house struct {
+// running is a command that runs.
+type running struct {
 	data, addr string
 	stop       context.CancelFunc
 	ended      chan error
-	log        *bytes.Buffer // read it once the house has ended
+	log        *bytes.Buffer // read it once the running has ended
 }
 
 // open runs the command until stop is called or the test is at its end.
-func open(t *testing.T) *house {
+func open(t *testing.T) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	h := &house{data: t.TempDir(), stop: stop, ended: make(chan error, 1), log: new(bytes.Buffer)}
+	h := &running{data: t.TempDir(), stop: stop, ended: make(chan error, 1), log: new(bytes.Buffer)}
 	said, out := io.Pipe()
 	o := options{data: h.data, smtp: "127.0.0.1:0", log: "text"}
 	go func() { h.ended <- o.run(ctx, out, slog.New(slog.NewTextHandler(h.log, nil))) }()
@@ -52,7 +52,7 @@ type caller struct {
 	in *bufio.Reader
 }
 
-func (h *house) call(t *testing.T) *caller {
+func (h *running) call(t *testing.T) *caller {
 	t.Helper()
 	conn, err := net.Dial("tcp", h.addr)
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *caller) begin() {
 	}
 }
 
-func (h *house) messages(t *testing.T) []string {
+func (h *running) messages(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(h.data, "maildir", "*", "*"))
 	if err != nil {

@@ -1,0 +1,160 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/posthouse/posthouse/internal/cli"
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/daemon"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/transport/maildir"
+)
+
+// house is the mail system of a configuration.
+type house struct {
+	file string // the configuration
+	// What flags say in place of the configuration; "": nothing.
+	data, smtp string
+	json       bool
+	errs       io.Writer
+	log        *log
+}
+
+// run runs the mail system until ctx ends.
+func (h *house) run(ctx context.Context, out io.Writer) error {
+	defer h.log.close()
+	c, err := h.read()
+	if err != nil {
+		return h.told(err)
+	}
+	if err := maildir.MakeDirectory(c.Data.Value); err != nil {
+		return dataFault(c.Data.Value, err)
+	}
+	d, err := daemon.New(ctx, c, daemon.World{Observe: h.log.observe, Log: h.log.Logger})
+	if err != nil {
+		return h.told(err)
+	}
+	reload, stop := signals(syscall.SIGHUP)
+	defer stop()
+	ran := make(chan error, 1)
+	go func() { ran <- d.Run(ctx) }()
+	if err := h.greet(out, d); err != nil {
+		h.log.Error("nobody reads what we print", "err", err)
+	}
+	for {
+		select {
+		case <-reload:
+			h.reload(ctx, d)
+		case err := <-ran:
+			if errors.Is(err, spool.ErrFailed) {
+				return cli.Fail(cli.IOErr, "%w (what was promised is on the disk: see to it, and start again)", err)
+			}
+			return err
+		}
+	}
+}
+
+// signals returns a channel for a signal.
+func signals(s os.Signal) (<-chan os.Signal, func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, s)
+	return c, func() { signal.Stop(c) }
+}
+
+// read reads the configuration, with what flags say in its place.
+func (h *house) read() (*config.Config, error) {
+	c, err := cli.ReadConfig(h.file)
+	if err != nil {
+		return nil, err
+	}
+	if h.data != "" {
+		c.Data = config.Setting[string]{Value: h.data, Origin: mail.Origin{File: "--data"}}
+	}
+	if h.smtp == "" {
+		return c, nil
+	}
+	for i := range c.Listen {
+		if l := &c.Listen[i]; l.Kind == config.ListenSMTP {
+			l.Address = config.Setting[[]string]{Value: []string{h.smtp}, Origin: mail.Origin{File: "--smtp"}}
+			return c, nil
+		}
+	}
+	return nil, cli.Fail(cli.Usage, "--smtp has nothing to stand for: %s has no listen %q", h.file, config.ListenSMTP)
+}
+
+// reload puts the configuration in place as it is now; the old one stays if
+// something is wrong with it.
+func (h *house) reload(ctx context.Context, d *daemon.House) {
+	c, err := h.read()
+	if err == nil {
+		err = d.Reload(ctx, c)
+	}
+	if err != nil {
+		h.log.Error("the configuration before stays", "err", h.told(err))
+		return
+	}
+	h.log.Info("reloaded", "configuration", h.file)
+}
+
+// told tells problems of the configuration for people, and says how to end.
+func (h *house) told(err error) error {
+	var problems config.Problems
+	var spool *daemon.SpoolError
+	switch {
+	case errors.As(err, &spool) && errors.Is(err, syscall.EAGAIN):
+		return cli.Fail(cli.TempFail, "%s is in use by another posthouse (end that one, or name another directory)", spool.Data)
+	case errors.As(err, &spool):
+		return dataFault(spool.Data, spool.Err)
+	case !errors.As(err, &problems):
+		return err
+	}
+	if err := cli.TellProblems(h.errs, h.file, problems); err != nil {
+		return cli.Fail(cli.IOErr, "%w", err)
+	}
+	return cli.End(statusOf(err))
+}
+
+// statusOf is how to end when a configuration cannot be used.
+func statusOf(err error) cli.Status {
+	var l *daemon.ListenError
+	switch {
+	case !errors.As(err, &l):
+		return cli.Config
+	case errors.Is(err, syscall.EACCES):
+		return cli.NoPerm
+	}
+	return cli.OSErr
+}
+
+// greet says where mail comes in.
+func (h *house) greet(out io.Writer, d *daemon.House) error {
+	type listener struct {
+		Name string `json:"name"`
+		Addr string `json:"address"`
+	}
+	at := []listener{}
+	for _, l := range d.Listening() {
+		at = append(at, listener{l.Name, l.Addr.String()})
+	}
+	if h.json {
+		return cli.PrintJSON(out, map[string]any{"configuration": h.file, "data": d.Config().Data.Value, "listen": at})
+	}
+	var b strings.Builder
+	for _, l := range at {
+		fmt.Fprintf(&b, "%s on %s\n", cli.Printable(l.Name), l.Addr)
+	}
+	if len(at) == 0 {
+		b.WriteString("No mail comes in over the network.\n")
+	}
+	fmt.Fprintf(&b, "%s is in force; mail waits in %s.\n", cli.Printable(h.file), cli.Printable(d.Config().Data.Value))
+	_, err := io.WriteString(out, b.String())
+	return err
+}
