@@ -66,7 +66,12 @@ func (a *API) explain(r *http.Request) (any, error) {
 	}
 	x := Explanation{To: q.To, From: q.From, Taken: !in.Refused, Reply: replyLine(in.Reply), Ways: []Way{}}
 	x.Steps = append(x.Steps, cameFrom(&q, &in))
-	x.Steps = append(x.Steps, a.sizeSteps(&q, size)...)
+	steps, fits := a.sizeSteps(&q, size)
+	x.Steps = append(x.Steps, steps...)
+	if !fits {
+		x.Taken, x.Reply = false, replyLine(smtp.Replyf(smtp.CodeExceededStorage, smtp.EnhancedCode{5, 3, 4}, "It is too large for every listener"))
+		return x, nil
+	}
 	x.Steps = append(x.Steps, residents(&in)...)
 	x.Steps = append(x.Steps, verdict(&in))
 	e := &mail.Envelope{From: q.From, To: in.To, Size: size, Arrived: time.Now(), Source: mail.Source{
@@ -121,7 +126,7 @@ func address(s string) (smtp.Path, error) {
 // cameFrom tells on what terms the client is.
 func cameFrom(q *intake.Question, x *intake.Explained) Step {
 	switch {
-	case !q.Client.IsValid():
+	case !q.Client.IsValid() && q.Login == "":
 		return Step{Text: "It comes from a program on this host, which may send to everybody."}
 	case x.Network.IsValid():
 		return Step{Text: fmt.Sprintf("%s is in the relay network %s, and may send to everybody.", q.Client, x.Network)}
@@ -131,20 +136,21 @@ func cameFrom(q *intake.Question, x *intake.Explained) Step {
 	return Step{Text: fmt.Sprintf("%s is a stranger, who may send to those who live here.", q.Client)}
 }
 
-// sizeSteps tells which listeners would take a message of that size.
-func (a *API) sizeSteps(q *intake.Question, size int64) []Step {
+// sizeSteps tells which listeners would take a message of that size, and whether
+// any does.
+func (a *API) sizeSteps(q *intake.Question, size int64) (steps []Step, fits bool) {
 	if size == 0 || !q.Client.IsValid() || a.opts.Sizes == nil {
-		return nil
+		return nil, true
 	}
-	var steps []Step
 	for _, l := range a.opts.Sizes() {
-		text := "takes messages of %d octets: it may have %d."
+		text := "The listener %q takes %d octets, of at most %d."
 		if size > l.Octets {
-			text = "refuses messages of %d octets: it takes %d at most."
+			text = "The listener %q refuses %d octets: it takes %d at most."
 		}
-		steps = append(steps, Step{Text: fmt.Sprintf("The listener %q "+text, l.Listener, size, l.Octets), At: placeOf(l.Origin)})
+		fits = fits || size <= l.Octets
+		steps = append(steps, Step{Text: fmt.Sprintf(text, l.Listener, size, l.Octets), At: placeOf(l.Origin)})
 	}
-	return steps
+	return steps, fits
 }
 
 // residents tells what the directory says.
@@ -193,6 +199,8 @@ func lineStep(l *directory.Line) Step {
 	s := Step{At: placeOf(l.Origin)}
 	what := fmt.Sprintf("%q is %s", l.Name, article(l.Kind))
 	switch {
+	case l.Kind == directory.Moved || l.Kind == directory.Forwarded:
+		s.Text = fmt.Sprintf("%q has moved to %s.", l.Name, strings.Join(l.To, ", "))
 	case len(l.To) == 0:
 		s.Text = what + " here."
 	case len(l.To) <= inStep:
@@ -237,6 +245,9 @@ func wayOf(to smtp.Path, x *dispatch.Explained) Way {
 		for _, h := range x.Plan.Hosts {
 			w.Hosts = append(w.Hosts, hostOf(&h))
 		}
+		if f := x.Plan.Fault; f != nil && f.Fate.Final() {
+			return w
+		}
 	}
 	w.Steps = append(w.Steps, limitStep(x), stateStep(x), retryStep(&x.Settings))
 	if x.Status != nil {
@@ -259,7 +270,7 @@ func routeStep(s *route.Step) Step {
 
 func planStep(p *transport.Plan) Step {
 	if p.Fault != nil {
-		return Step{Text: "It cannot go there: " + replyLine(p.Fault.Reply), Notes: p.Notes}
+		return Step{Text: fmt.Sprintf("It would be %s: %s", p.Fault.Fate, replyLine(p.Fault.Reply)), Notes: p.Notes}
 	}
 	s := Step{Text: "The first of these hosts that takes it gets it:"}
 	if len(p.Hosts) == 1 {
@@ -293,29 +304,17 @@ func hostText(h *transport.Host) string {
 
 func limitStep(x *dispatch.Explained) Step {
 	r := &x.Settings
-	s := Step{Text: fmt.Sprintf("Up to %s at a time go there, with up to %d recipients each.", deliveries(r.Destination), r.Batch)}
-	s.Notes = []string{
-		"to all destinations of the same operator: " + deliveries(r.Site),
-		"by this route: " + deliveries(r.All),
-		fmt.Sprintf("in all, %d are under way now, for %d recipients in the window", x.Load.InFlight, x.Load.Recipients),
-	}
-	return s
+	return Step{Text: fmt.Sprintf("Deliveries at a time: %s to this destination, %s to its operator, %s by this route; up to %d recipients in each.",
+		deliveries(r.Destination), deliveries(r.Site), deliveries(r.All), r.Batch)}
 }
 
 func deliveries(l queue.Limits) string {
-	s := "any number of deliveries"
-	switch {
-	case l.Deliveries == 1:
-		s = "1 delivery"
-	case l.Deliveries > 1:
-		s = fmt.Sprintf("%d deliveries", l.Deliveries)
+	s := "any number"
+	if l.Deliveries > 0 {
+		s = strconv.Itoa(l.Deliveries)
 	}
 	if l.Rate > 0 {
-		per := l.Per
-		if per <= 0 {
-			per = time.Second
-		}
-		s += fmt.Sprintf(", %d in %s", l.Rate, per)
+		s += fmt.Sprintf(" (%d in %s)", l.Rate, Short(max(l.Per, time.Second)))
 	}
 	return s
 }
@@ -326,7 +325,7 @@ func stateStep(x *dispatch.Explained) Step {
 	case st == nil:
 		return Step{Text: "Nothing is known of the destination yet: it is tried at once."}
 	case !st.Down.IsZero():
-		s := Step{Text: fmt.Sprintf("The destination is down since %s, and was probed %d times in vain.", clock(st.Down), st.Probes)}
+		s := Step{Text: fmt.Sprintf("The destination is down since %s, and %d of our tries were in vain.", clock(st.Down), st.Probes)}
 		if st.Reply != nil {
 			s.Notes = append(s.Notes, replyLine(st.Reply))
 		}
@@ -343,9 +342,9 @@ func stateStep(x *dispatch.Explained) Step {
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 func retryStep(r *queue.Route) Step {
-	s := Step{Text: fmt.Sprintf("If it is deferred, it is tried again after %s; it is given up after %s.", r.Retry, Short(r.Expire))}
+	text := fmt.Sprintf("If it is deferred it is tried again after %s", r.Retry)
 	if r.Warn > 0 {
-		s.Notes = []string{"the sender hears of a delay after " + Short(r.Warn)}
+		text += fmt.Sprintf("; the sender hears of a delay after %s", Short(r.Warn))
 	}
-	return s
+	return Step{Text: fmt.Sprintf("%s; it is given up after %s.", text, Short(r.Expire))}
 }

@@ -34,8 +34,10 @@ func (a *API) reload(r *http.Request) (any, error) {
 		for _, p := range ps {
 			done.Problems = append(done.Problems, ConfigProblem{placeOf(p.Origin), p.Message, p.Hint, p.Excerpt()})
 		}
+	case err != nil && r.Context().Err() != nil:
+		return nil, r.Context().Err()
 	case err != nil:
-		return nil, err
+		done.Problems = append(done.Problems, ConfigProblem{Message: err.Error()})
 	}
 	return done, nil
 }

@@ -33,7 +33,10 @@ func (h *House) Play(name string, command func() *cobra.Command) {
 	local := time.Local
 	time.Local = time.UTC
 	h.T.Cleanup(func() { time.Local = local })
-	file := filepath.Join("testdata", name+".txt")
+	file := name + ".txt"
+	if !filepath.IsAbs(name) {
+		file = filepath.Join("testdata", file)
+	}
 	script, err := os.ReadFile(file)
 	h.must(err)
 	var played strings.Builder
@@ -145,6 +148,7 @@ var (
 	idText    = regexp.MustCompile(`\b[0-9a-hjkmnp-tv-z]{20}\b`)
 	timeJSON  = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"`)
 	timeText  = regexp.MustCompile(`\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d+)?`)
+	dayText   = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d$`)
 	clockText = regexp.MustCompile(`\b\d\d:\d\d:\d\d\b`)
 	pid       = regexp.MustCompile(`(pid |"pid":)\d+`)
 	took      = regexp.MustCompile(`"took_ms":\d+`)
@@ -165,6 +169,7 @@ func (h *House) scrub(s string) string {
 	s = strings.ReplaceAll(s, h.Socket, "/run/posthouse/control.sock")
 	s = timeJSON.ReplaceAllString(s, `"TIME"`)
 	s = timeText.ReplaceAllString(s, "YYYY-MM-DD${1}hh:mm:ss")
+	s = dayText.ReplaceAllString(s, "YYYY-MM-DD")
 	s = clockText.ReplaceAllString(s, "hh:mm:ss")
 	s = pid.ReplaceAllString(s, "${1}1")
 	return took.ReplaceAllString(s, `"took_ms":1`)

@@ -37,8 +37,8 @@ func (road) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
 }
 
 func outcome(ctx context.Context, destination string) mail.Outcome {
-	o := mail.Outcome{At: time.Now(), Took: 42 * time.Millisecond, Host: "mx1." + destination, Addr: "192.0.2.25:25", TLS: "TLS 1.3 TLS_AES_128_GCM_SHA256", Stage: smtp.Dot}
 	word, _, _ := strings.Cut(destination, ".")
+	o := mail.Outcome{Took: 42 * time.Millisecond, Host: "mx1." + destination, Addr: "192.0.2.25:25", TLS: "TLS 1.3 TLS_AES_128_GCM_SHA256", Stage: smtp.Dot}
 	switch word {
 	case "grey":
 		o.Fate, o.Stage, o.Reply = mail.Deferred, smtp.VerbRCPT, smtp.Replyf(450, smtp.EnhancedCode{4, 7, 1}, "Greylisted, come back later")
@@ -46,7 +46,7 @@ func outcome(ctx context.Context, destination string) mail.Outcome {
 		o.Fate, o.Stage, o.Reply = mail.Failed, smtp.VerbRCPT, smtp.Replyf(552, smtp.EnhancedCode{5, 2, 2}, "Mailbox full")
 	case "down":
 		return mail.Outcome{
-			Fate: mail.Deferred, At: time.Now(), Local: true, HostDown: true,
+			Fate: mail.Deferred, Local: true, HostDown: true,
 			Reply: smtp.Replyf(451, smtp.EnhancedCode{4, 4, 1}, "mx1.%s: connection refused", destination),
 			Tried: "mx1." + destination + " [192.0.2.25]:25: connection refused",
 		}
@@ -64,6 +64,6 @@ type box struct{}
 
 func (box) Deliver(_ context.Context, d transport.Delivery) []mail.Outcome {
 	s := transport.NewSheet(&d)
-	s.DecideAll(mail.Outcome{Fate: mail.Delivered, At: time.Now(), Took: 3 * time.Millisecond})
+	s.DecideAll(mail.Outcome{Fate: mail.Delivered})
 	return s.Outcomes()
 }

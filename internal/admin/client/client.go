@@ -117,6 +117,12 @@ func (c *Client) refused(resp *http.Response) error {
 	return cli.Fail(statusOf(f.Status), "%w", f)
 }
 
+// IsMissing reports whether an error says that what was asked for is not there.
+func IsMissing(err error) bool {
+	var f *admin.Fault
+	return errors.As(err, &f) && f.Status == http.StatusNotFound
+}
+
 // statusOf is how a command ends after an answer of HTTP.
 func statusOf(code int) cli.Status {
 	switch code {

@@ -222,30 +222,10 @@ func (p *printer) foot(l *listing, next string) {
 		p.page.Line("Nothing in the queue fits " + l.filter + ".")
 	case next == "":
 		p.page.Blank()
-		p.page.Line(plural(int64(p.recipients), "recipient") + " of " + plural(int64(p.messages), "message") + ".")
+		p.page.Line(cli.Count(p.recipients, "recipient") + " of " + cli.Count(p.messages, "message") + ".")
 	default:
 		p.page.Blank()
 		p.page.Line(fmt.Sprintf("%s of %s; there may be more: --all, --limit N, or --after %s",
-			plural(int64(p.recipients), "recipient"), plural(int64(p.messages), "message"), next))
+			cli.Count(p.recipients, "recipient"), cli.Count(p.messages, "message"), next))
 	}
-}
-
-// plural prints a number with its noun, thousands apart.
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if stem, ok := strings.CutSuffix(noun, "y"); ok {
-		noun = stem + "ie"
-	}
-	return number(n) + " " + noun + "s"
-}
-
-// number prints a number with commas between thousands.
-func number(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

@@ -136,7 +136,7 @@ func (d *ordering) halfWay(sum *admin.OrderResult, err error) error {
 		return err
 	}
 	status, _ := cli.StatusOf(err)
-	return cli.Fail(status, "%w; %s were %s before that", err, plural(int64(sum.Changed), "recipient"), d.words.done)
+	return cli.Fail(status, "%w; %s were %s before that", err, cli.Count(sum.Changed, "recipient"), d.words.done)
 }
 
 func (d *ordering) print(sum *admin.OrderResult, out io.Writer) error {
@@ -148,12 +148,12 @@ func (d *ordering) print(sum *admin.OrderResult, out io.Writer) error {
 	case sum.Chosen == 0:
 		p.Line("Nothing in the queue fits.")
 	case sum.Changed == 0:
-		p.Line("It changes nothing for", plural(int64(sum.Chosen), "recipient")+".")
+		p.Line("It changes nothing for", cli.Count(sum.Chosen, "recipient")+".")
 	case sum.Changed == sum.Chosen:
-		p.Line(plural(int64(sum.Changed), "recipient"), d.words.done+".")
+		p.Line(cli.Count(sum.Changed, "recipient"), d.words.done+".")
 	default:
-		p.Line(plural(int64(sum.Changed), "recipient"), d.words.done+";",
-			"for "+number(int64(sum.Chosen-sum.Changed))+" more it changes nothing.")
+		p.Line(cli.Count(sum.Changed, "recipient"), d.words.done+";",
+			"for "+cli.Number(sum.Chosen-sum.Changed)+" more it changes nothing.")
 	}
 	return p.Print(out)
 }
@@ -178,18 +178,18 @@ func (d *ordering) asked(ctx context.Context, c *client.Client, filter string, s
 		return false, err
 	}
 	verb := strings.ToUpper(d.words.verb[:1]) + d.words.verb[1:]
-	return cli.Confirm(s.in, s.err, verb+" "+plural(t.Recipients, "recipient")+"?", "--yes")
+	return cli.Confirm(s.in, s.err, verb+" "+cli.Count(t.Recipients, "recipient")+"?", "--yes")
 }
 
 // meant prints what an order is about.
 func meant(p *cli.Page, verb string, t *admin.Tally) {
-	p.Line(fmt.Sprintf("To %s: %s of %s, %s:", verb, plural(t.Recipients, "recipient"), plural(t.Messages, "message"), cli.Octets(t.Bytes)))
+	p.Line(fmt.Sprintf("To %s: %s of %s, %s:", verb, cli.Count(t.Recipients, "recipient"), cli.Count(t.Messages, "message"), cli.Octets(t.Bytes)))
 	const most = 8
 	for i := range t.Destinations[:min(len(t.Destinations), most)] {
-		p.Line("  "+cli.Right(number(t.Destinations[i].Recipients), 9), t.Destinations[i].Destination)
+		p.Line("  "+cli.Right(cli.Number(t.Destinations[i].Recipients), 9), t.Destinations[i].Destination)
 	}
 	if more := len(t.Destinations) - most; more > 0 {
-		p.Line("            and " + plural(int64(more), "more destination"))
+		p.Line("            and " + cli.Count(more, "more destination"))
 	}
 }
 

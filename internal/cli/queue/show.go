@@ -89,7 +89,7 @@ func (p *printer) head(m *admin.Message) {
 	row("came", sourceWords(&m.Source))
 	row("size", cli.Octets(m.Size))
 	row("asked for", askedFor(m))
-	row("recipients", fmt.Sprintf("%s in all; of those who have not got it:", number(int64(m.Addressed))))
+	row("recipients", fmt.Sprintf("%s in all; of those who have not got it:", cli.Number(m.Addressed)))
 	p.page.Blank()
 }
 

@@ -53,7 +53,7 @@ func (o *options) statsCommand() *cobra.Command {
 		Long: `Count the queue by destination, those with most mail first: how old it is, when it
 is tried next, whether the destination is down, and what it said last.
 
-Of a queue of more than ` + number(quick) + ` recipients the first ones are counted, the oldest,
+Of a queue of more than ` + cli.Number(quick) + ` recipients the first ones are counted, the oldest,
 unless --all is given.
 
 ` + admin.FilterHelp,
@@ -136,14 +136,14 @@ func (s *counting) print(found *stats, out io.Writer) error {
 	p.Line(house(st, now))
 	p.Blank()
 	row := func(name string, n int64, rest string) {
-		p.Line("  "+cli.Left(name, 12)+cli.Right(number(n), 11), " "+rest)
+		p.Line("  "+cli.Left(name, 12)+cli.Right(cli.Number(n), 11), " "+rest)
 	}
 	row("messages", st.Spool.Messages, cli.Octets(st.Spool.Bytes))
 	row("fresh", st.Spool.Fresh, "recipients that were never tried")
 	row("deferred", st.Spool.Deferred, "recipients that wait for their next attempt")
 	row("held", st.Spool.Held, "recipients that an operator holds")
 	row("in window", int64(st.Window.Recipients), fmt.Sprintf("%s under way, room for %s more",
-		plural(int64(st.Window.InFlight), "delivery"), number(int64(st.Window.Room))))
+		cli.Count(st.Window.InFlight, "delivery"), cli.Number(st.Window.Room)))
 	if st.Spool.Damaged > 0 {
 		row("quarantine", st.Spool.Damaged, "damaged messages: posthouse spool check")
 	}
@@ -170,7 +170,7 @@ func house(st *admin.Status, now time.Time) string {
 
 func (s *counting) destinations(p *cli.Page, found *stats, now time.Time) {
 	if s.filter != "" {
-		p.Line(fmt.Sprintf("%s of %s, %s, fit %s", plural(found.Recipients, "recipient"), plural(found.Messages, "message"),
+		p.Line(fmt.Sprintf("%s of %s, %s, fit %s", cli.Count(found.Recipients, "recipient"), cli.Count(found.Messages, "message"),
 			cli.Octets(found.Bytes), s.filter))
 		p.Blank()
 	}
@@ -191,7 +191,7 @@ func (s *counting) destinations(p *cli.Page, found *stats, now time.Time) {
 	p.Line(cli.Left("DESTINATION", wide), cli.Right("MAIL", 9), cli.Right("OLDEST", 7), cli.Right("NEXT", 7), " STATE")
 	for i := range shown {
 		d := &shown[i]
-		p.Line(cli.Left(cli.Clip(cli.Printable(d.Destination), wide), wide), cli.Right(number(d.Recipients), 9),
+		p.Line(cli.Left(cli.Clip(cli.Printable(d.Destination), wide), wide), cli.Right(cli.Number(d.Recipients), 9),
 			cli.Right(admin.Short(now.Sub(d.Oldest)), 7), cli.Right(d.next(now), 7), " "+d.state(now))
 		if reply := d.reply(); reply != "" {
 			p.Line("   ", reply)
@@ -206,10 +206,10 @@ func (s *counting) rest(p *cli.Page, found *stats, shown int) {
 		p.Blank()
 	}
 	if more > 0 {
-		p.Line("and " + plural(int64(more), "more destination") + ": --all, or --limit N")
+		p.Line("and " + cli.Count(more, "more destination") + ": --all, or --limit N")
 	}
 	if found.Partial {
-		p.Line("The oldest " + plural(found.Recipients, "recipient") + " were counted: --all counts all.")
+		p.Line("The oldest " + cli.Count(found.Recipients, "recipient") + " were counted: --all counts all.")
 	}
 }
 
@@ -236,14 +236,14 @@ func (d *line) state(now time.Time) string {
 		case !w.Down.IsZero():
 			return fmt.Sprintf("down for %s, probed %s", admin.Short(now.Sub(w.Down)), times(int64(w.Probes)))
 		case w.InFlight > 0:
-			return plural(int64(w.InFlight), "delivery") + " under way"
+			return cli.Count(w.InFlight, "delivery") + " under way"
 		}
 	}
 	switch {
 	case d.Held == d.Recipients:
 		return "held"
 	case d.Held > 0:
-		return number(d.Held) + " held"
+		return cli.Number(d.Held) + " held"
 	case d.Fresh == d.Recipients:
 		return "not tried yet"
 	case d.Postponed.After(now):
