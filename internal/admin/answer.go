@@ -57,15 +57,11 @@ func nowhere(r *http.Request) (any, error) {
 // answer makes the answer to a request.
 type answer func(r *http.Request) (any, error)
 
-// json makes a handler of an answer. The body of the request is read before.
+// json makes a handler of an answer.
 func (a *API) json(f answer) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return a.bounded(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), patience)
 		defer cancel()
-		if err := readBody(w, r); err != nil {
-			a.fault(w, r, err)
-			return
-		}
 		v, err := f(r.WithContext(ctx))
 		if err != nil {
 			a.fault(w, r, err)
@@ -75,12 +71,27 @@ func (a *API) json(f answer) http.Handler {
 	})
 }
 
-// readBody replaces the body of a request by what it says.
+// bounded reads the body of a request before it is answered.
+func (a *API) bounded(f http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := readBody(w, r); err != nil {
+			w.Header().Set("Connection", "close")
+			a.fault(w, r, err)
+			return
+		}
+		f(w, r)
+	})
+}
+
+// readBody replaces the body of a request by what it says. The time for it stays
+// bounded if it does not come, for then the server waits for the rest.
 func readBody(w http.ResponseWriter, r *http.Request) error {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Now().Add(headTime)) // not every server can
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	_ = c.SetReadDeadline(time.Time{})
+	if err == nil {
+		_ = c.SetReadDeadline(time.Time{})
+	}
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):

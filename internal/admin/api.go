@@ -104,10 +104,14 @@ func New(o Options) *API {
 	} {
 		a.mux.Handle(pattern, a.json(f))
 	}
-	a.mux.HandleFunc("GET /v1/messages/{id}/text", a.text)
-	a.mux.HandleFunc("POST /v1/spool/check", a.check)
+	a.mux.Handle("GET /v1/messages/{id}/text", a.bounded(a.text))
+	a.mux.Handle("POST /v1/spool/check", a.bounded(a.check))
 	return a
 }
 
 // ServeHTTP implements [http.Handler].
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// That of the request before still stands. Not every server can.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience + pace))
+	a.mux.ServeHTTP(w, r)
+}

@@ -290,8 +290,8 @@ func parseAge(s string) (time.Duration, error) {
 	return sum, nil
 }
 
-// Short prints a time for people by its two greatest units: "3d4h", "2h30m",
-// "45s". It is what an age may be given as.
+// Short prints a time for people by its two greatest units, days at most: "3d4h",
+// "2h30m", "45s". An age may be given in the same form.
 func Short(d time.Duration) string {
 	d = max(d, 0)
 	for i, a := range ages {

@@ -52,7 +52,7 @@ func (a *API) tally(r *http.Request) (any, error) {
 
 // tallyOf counts a page. The message before it was counted with the page before.
 func tallyOf(page *spool.Page, before mail.ID) Tally {
-	t := Tally{Recipients: int64(len(page.Items)), Next: nextOf(page)}
+	t := Tally{Recipients: int64(len(page.Items)), Next: nextOf(page), Destinations: []Group{}}
 	groups := map[string]*Group{}
 	for i := range page.Items {
 		it := &page.Items[i]
