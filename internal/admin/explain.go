@@ -39,6 +39,7 @@ type Step struct {
 // Way is how one of those who get the mail gets it.
 type Way struct {
 	To          smtp.Path `json:"to"`
+	Into        string    `json:"into,omitempty"` // what an alias names in the place of somebody
 	Steps       []Step    `json:"steps"`
 	Hop         *Hop      `json:"hop,omitempty"`
 	Hosts       []Host    `json:"hosts,omitempty"`
@@ -82,7 +83,7 @@ func (a *API) explain(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		x.Ways = append(x.Ways, wayOf(in.To[i].To, &out))
+		x.Ways = append(x.Ways, wayOf(&in.To[i], &out))
 	}
 	x.More = len(in.To) - len(x.Ways)
 	return x, nil
@@ -156,7 +157,11 @@ func (a *API) sizeSteps(q *intake.Question, size int64) (steps []Step, fits bool
 // residents tells what the directory says.
 func residents(x *intake.Explained) []Step {
 	if len(x.Lines) == 0 {
-		return []Step{{Text: kindText(&x.Found), At: placeOf(x.Found.Origin)}}
+		s := Step{Text: kindText(&x.Found), At: placeOf(x.Found.Origin)}
+		if x.Found.Kind == directory.NotOurs && x.RelaysTo {
+			s.Text += " Everybody may send there by us."
+		}
+		return []Step{s}
 	}
 	var steps []Step
 	for i := range x.Lines {
@@ -226,8 +231,11 @@ func verdict(x *intake.Explained) Step {
 }
 
 // wayOf tells the way of one recipient.
-func wayOf(to smtp.Path, x *dispatch.Explained) Way {
-	w := Way{To: to}
+func wayOf(to *mail.Recipient, x *dispatch.Explained) Way {
+	w := Way{To: to.To, Into: to.Into}
+	if to.Into != "" {
+		w.Steps = append(w.Steps, Step{Text: fmt.Sprintf("The alias leads into %s: %s carries it.", to.Into, x.Hop.Transport), At: placeOf(to.Origin)})
+	}
 	for i := range x.Steps {
 		w.Steps = append(w.Steps, routeStep(&x.Steps[i]))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net"
@@ -30,6 +31,7 @@ import (
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 	"github.com/posthouse/posthouse/internal/transcript"
+	"github.com/posthouse/posthouse/internal/transport/pipe"
 )
 
 var update = flag.Bool("update", false, "write anew what was told in each story")
@@ -131,7 +133,7 @@ func (s *story) play(word, arg, text string) (out string, ok bool) {
 		s.zone = dnstest.New(s.t, text)
 	case "file":
 		name := filepath.Join(s.dir, arg)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(strings.ReplaceAll(text, "DIR", s.dir)), 0o644)); err != nil {
 			s.t.Fatal(err)
 		}
 	case "house":
@@ -210,7 +212,11 @@ func (s *story) world(h *house, c *config.Config) daemon.World {
 		Addrs:    func() ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr(addr)}, nil },
 		Resolver: s.zone,
 		Spool:    func(*config.Config) (spool.Engine, error) { return h.spool, nil },
-		Random:   newChance(2), Seed: 1,
+		Exec: func(_ context.Context, c pipe.Command) (pipe.Status, error) {
+			_, err := io.Copy(io.Discard, c.Input)
+			return pipe.Status{Output: []byte("ran " + strings.Join(c.Argv, " "))}, err
+		},
+		Random: newChance(2), Seed: 1,
 		Observe: func(e event.Entry) {
 			line := e.Line()
 			if !e.ID.IsZero() {

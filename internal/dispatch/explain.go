@@ -14,7 +14,7 @@ import (
 // about it.
 type Explained struct {
 	// Steps are the routes that were looked at, if the Router can tell; the last
-	// one fits, or none does.
+	// one fits, or none does. None is if an alias leads into a command or a file.
 	Steps []route.Step
 	Hop   mail.Hop
 	// Routed: a route fits. Carried: there is a transport of the hop's name. Mail
@@ -39,11 +39,9 @@ func (d *Desk) Explain(ctx context.Context, e *mail.Envelope, recipient int) (Ex
 	}
 	var x Explained
 	q := route.Ask(e, recipient)
-	x.Hop, x.Routed = s.Router.Route(q)
-	if can, is := s.Router.(interface {
-		Explain(q route.Question) []route.Step
-	}); is {
-		x.Steps = can.Explain(q)
+	if x.Hop, x.Routed = route.Into(&e.To[recipient]); !x.Routed {
+		x.Hop, x.Routed = s.Router.Route(q)
+		x.Steps = stepsOf(s.Router, q)
 	}
 	carrier := s.Transports[x.Hop.Transport]
 	x.Carried = carrier != nil
@@ -56,6 +54,17 @@ func (d *Desk) Explain(ctx context.Context, e *mail.Envelope, recipient int) (Ex
 		known.Plan = &made
 	}
 	return known, ctx.Err()
+}
+
+// stepsOf are the routes that a router looks at, if it can tell.
+func stepsOf(r Router, q route.Question) []route.Step {
+	can, is := r.(interface {
+		Explain(q route.Question) []route.Step
+	})
+	if !is {
+		return nil
+	}
+	return can.Explain(q)
 }
 
 // state adds what the loop knows of a hop.

@@ -25,6 +25,8 @@ type Explained struct {
 	// MayRelay: the client may send to everybody. Network is why, if that is its address.
 	MayRelay bool
 	Network  netip.Prefix
+	// RelaysTo: everybody may send to the recipient, though it is not here.
+	RelaysTo bool
 	// Reply is what the client would be told at RCPT; nil: 250. Refused: it is an error.
 	Reply   *smtp.Reply
 	Refused bool
@@ -40,7 +42,7 @@ func (d *Desk) Explain(ctx context.Context, q Question) (Explained, error) {
 	v := &Visit{From: q.From, Source: mail.Source{Login: q.Login, Client: netip.AddrPortFrom(q.Client, 0)}}
 	t := &transaction{desk: d, o: o, visit: v, inside: !q.Client.IsValid()}
 	t.relay = t.inside || q.Login != "" || o.trusts(v.Source.Client)
-	x := Explained{MayRelay: t.relay, Network: o.network(q.Client)}
+	x := Explained{MayRelay: t.relay, Network: o.network(q.Client), RelaysTo: o.RelayTo(q.To)}
 	var err error
 	if x.Found, err = o.Directory.Lookup(ctx, q.To); err != nil {
 		return x, err

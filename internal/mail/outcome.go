@@ -46,9 +46,10 @@ const (
 	Expired                   // deferred for too long
 	Discarded                 // thrown away, as a named rule says
 	Removed                   // by a named operator
+	Expanded                  // an alias: the recipients that it stands for took its place
 )
 
-var fateNames = [...]string{"", "delivered", "relayed", "deferred", "failed", "expired", "discarded", "removed"}
+var fateNames = [...]string{"", "delivered", "relayed", "deferred", "failed", "expired", "discarded", "removed", "expanded"}
 
 func (f Fate) String() string {
 	if int(f) < len(fateNames) {

@@ -109,7 +109,7 @@ func printed(x *admin.Explanation, p *cli.Page) *cli.Page {
 	for i := range x.Ways {
 		w := &x.Ways[i]
 		p.Blank()
-		p.Line("To " + w.To.String())
+		p.Line("To", w.To.String(), w.Into)
 		p.Blank()
 		steps(w.Steps)
 	}
