@@ -22,7 +22,7 @@ func letters() []admintest.Letter {
 			{To: "dave@down.example", Due: 2 * time.Hour, Tried: 1, Reply: down},
 			{To: "erin@down.example", Due: 2 * time.Hour, Tried: 1, Reply: down},
 		}},
-		{Subject: "Undelivered: \x1b[31mred", Age: 10 * time.Minute, Size: 300, To: []admintest.Waiting{
+		{Subject: "Undelivered: \x1b[31mred", Age: 90 * time.Minute, Size: 300, To: []admintest.Waiting{
 			{To: "frank@slow.example"},
 		}},
 	}
