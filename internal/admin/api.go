@@ -58,7 +58,7 @@ type Options struct {
 	Sizes func() []Size
 
 	Hostname string
-	Version  string
+	Version  string // of the program, as it calls itself
 	Started  time.Time
 
 	// Identify says who is at the other end of a connection; nil asks the system,

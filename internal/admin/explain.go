@@ -289,7 +289,7 @@ func planStep(p *transport.Plan) Step {
 	}
 	s.Notes = append(s.Notes, p.Notes...)
 	if p.Authenticated {
-		s.Notes = append(s.Notes, "nobody can have forged these names")
+		s.Notes = append(s.Notes, "nobody can have forged the names: they are signed, or configured")
 	}
 	return s
 }
@@ -307,7 +307,7 @@ func hostText(h *transport.Host) string {
 	if addrs == "" {
 		addrs = "no address"
 	}
-	return fmt.Sprintf("%d %s, %s, TLS %s", h.Preference, h.Name, addrs, h.TLS)
+	return fmt.Sprintf("%s (%d) at %s; TLS: %s", h.Name, h.Preference, addrs, h.TLS)
 }
 
 func limitStep(x *dispatch.Explained) Step {
@@ -333,7 +333,7 @@ func stateStep(x *dispatch.Explained) Step {
 	case st == nil:
 		return Step{Text: "Nothing is known of the destination yet: it is tried at once."}
 	case !st.Down.IsZero():
-		s := Step{Text: fmt.Sprintf("The destination is down since %s, and %d of our tries were in vain.", clock(st.Down), st.Probes)}
+		s := Step{Text: fmt.Sprintf("The destination is down since %s (tries in vain: %d).", clock(st.Down), st.Probes)}
 		if st.Reply != nil {
 			s.Notes = append(s.Notes, replyLine(st.Reply))
 		}
@@ -343,6 +343,9 @@ func stateStep(x *dispatch.Explained) Step {
 		return s
 	case !st.Opens.IsZero():
 		return Step{Text: fmt.Sprintf("The destination is well, and the next delivery may begin at %s.", clock(st.Opens))}
+	}
+	if st.InFlight+st.Recipients == 0 {
+		return Step{Text: "The destination is well: it is tried at once."}
 	}
 	return Step{Text: fmt.Sprintf("The destination is well: %d deliveries are under way, and %d recipients are in the window.", st.InFlight, st.Recipients)}
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -19,7 +20,7 @@ const FilterHelp = `A filter is words that must all hold; without one it is the 
   from:ann@*          the sender; from:<> is the null sender of reports
   dest:example.com    the destination under which it waits
   state:deferred      or fresh (never tried), or held
-  is:taken            in the window of the deliverer; is:waiting: not there
+  is:active           on its way, or waiting its turn; is:waiting: not yet
   is:suspect          its next attempt may make a second copy
   age:>2h  age:<30m   since it arrived: s, m, h, d, w
   due:<10m            due for its next attempt within that time
@@ -204,18 +205,17 @@ func (w *filterWord) applyState(f *spool.Filter) error {
 }
 
 func (w *filterWord) applyIs(f *spool.Filter) error {
-	taken := true
+	yes, no := true, false
 	for _, v := range strings.Split(strings.ToLower(w.value), ",") {
 		switch v {
-		case "taken":
-			f.Leased = &taken
+		case "active":
+			f.Leased = &yes
 		case "waiting":
-			taken = false
-			f.Leased = &taken
+			f.Leased = &no
 		case "suspect":
 			f.Suspect = true
 		default:
-			return fmt.Errorf("is:%s is none of taken, waiting, suspect", w.value)
+			return fmt.Errorf("is:%s is none of active, waiting, suspect", w.value)
 		}
 	}
 	return nil
@@ -254,38 +254,32 @@ func (w *filterWord) applyTime(f *spool.Filter, now time.Time) error {
 	return nil
 }
 
-// ages are the units of an age, the longest first.
-var ages = []struct {
+type ageUnit struct {
 	unit string
 	is   time.Duration
-}{{"w", 7 * 24 * time.Hour}, {"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}}
+}
+
+// ages are the units of an age, the longest first.
+var ages = []ageUnit{{"w", 7 * 24 * time.Hour}, {"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}}
 
 // parseAge reads "90s", "2h30m", "3d", "1w".
 func parseAge(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, errors.New("a time such as 2h is missing")
+	}
 	var sum time.Duration
-	rest := s
-	for rest != "" {
+	for rest := s; rest != ""; rest = rest[1:] {
 		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
 		n, err := strconv.ParseInt(rest[:digits], 10, 32)
 		rest = rest[digits:]
-		i := slices.IndexFunc(ages, func(a struct {
-			unit string
-			is   time.Duration
-		},
-		) bool {
-			return strings.HasPrefix(rest, a.unit)
-		})
-		if err != nil || i < 0 {
+		i := slices.IndexFunc(ages, func(a ageUnit) bool { return strings.HasPrefix(rest, a.unit) })
+		switch {
+		case err != nil || i < 0:
 			return 0, fmt.Errorf("%q is no time such as 90s, 30m, 2h, 3d or 1w", s)
-		}
-		if n > int64((math.MaxInt64-sum)/ages[i].is) {
+		case n > int64((math.MaxInt64-sum)/ages[i].is):
 			return 0, fmt.Errorf("%q is too long", s)
 		}
 		sum += time.Duration(n) * ages[i].is
-		rest = rest[1:]
-	}
-	if s == "" {
-		return 0, fmt.Errorf("a time such as 2h is missing")
 	}
 	return sum, nil
 }
@@ -384,7 +378,7 @@ func isWords(f *spool.Filter) string {
 	switch {
 	case f.Leased == nil:
 	case *f.Leased:
-		is = append(is, "taken")
+		is = append(is, "active")
 	default:
 		is = append(is, "waiting")
 	}

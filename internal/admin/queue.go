@@ -34,7 +34,7 @@ type Recipient struct {
 	Arrived   time.Time `json:"arrived"`
 
 	State       string    `json:"state"`              // "fresh", "deferred" or "held"
-	Taken       bool      `json:"taken,omitempty"`    // it is in the window: planned, due, or on its way
+	Active      bool      `json:"active,omitempty"`   // it is in the window: planned, due, or on its way
 	Suspect     bool      `json:"suspect,omitempty"`  // its next attempt may make a second copy
 	Due         time.Time `json:"due,omitzero"`       // of deferred ones
 	Destination string    `json:"destination"`        // under which it waits
@@ -101,7 +101,7 @@ func recipientOf(it *spool.Item) Recipient {
 	to := &e.To[st.Recipient]
 	r := Recipient{
 		ID: e.ID, Recipient: st.Recipient, From: e.From, To: to.To, Subject: e.Subject, Login: e.Source.Login,
-		Size: e.Size, Arrived: e.Arrived, State: stateWord(it.Place), Taken: it.Owner != spool.Owner{},
+		Size: e.Size, Arrived: e.Arrived, State: stateWord(it.Place), Active: it.Owner != spool.Owner{},
 		Suspect: st.Suspect, Destination: st.Destination, Attempts: st.Attempts,
 		Last: lastOf(&st.Last), Order: orderedOf(&st.Order),
 	}

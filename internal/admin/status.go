@@ -35,7 +35,7 @@ type Spooled struct {
 	Fresh     int64 `json:"fresh"`
 	Deferred  int64 `json:"deferred"`
 	Held      int64 `json:"held"`
-	Taken     int64 `json:"taken"`
+	Active    int64 `json:"active"`
 	Damaged   int64 `json:"damaged"`    // messages in quarantine
 	Facts     int64 `json:"facts"`      // entries of the journal
 	FactBytes int64 `json:"fact_bytes"` // octets of the journal
@@ -46,7 +46,7 @@ type Spooled struct {
 
 func spooled(s *spool.Stats) Spooled {
 	return Spooled{
-		Messages: s.Messages, Bytes: s.Bytes, Fresh: s.Fresh, Deferred: s.Waiting, Held: s.Held, Taken: s.Leased,
+		Messages: s.Messages, Bytes: s.Bytes, Fresh: s.Fresh, Deferred: s.Waiting, Held: s.Held, Active: s.Leased,
 		Damaged: s.Damaged, Facts: s.Facts, FactBytes: s.FactBytes, States: s.States, Free: s.Free, Refusing: s.Refusing,
 	}
 }
@@ -79,7 +79,7 @@ type DestinationPage struct {
 type Destination struct {
 	Name       string    `json:"name"`
 	Recipients int64     `json:"recipients"`         // deferred and held
-	Earliest   time.Time `json:"earliest,omitzero"`  // when the first falls due that is not taken
+	Earliest   time.Time `json:"earliest,omitzero"`  // when the first falls due that is not active
 	Postponed  time.Time `json:"postponed,omitzero"` // not before
 	Ways       []Health  `json:"ways"`
 }

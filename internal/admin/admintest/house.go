@@ -188,7 +188,7 @@ func (h *House) desks() {
 
 func (h *House) serve() {
 	api := admin.New(admin.Options{
-		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Hostname: "mx.example.org", Version: "1.0", Started: h.now.Add(-50 * time.Hour),
+		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
 		Reload: func(ctx context.Context) error {
 			if h.Reload != nil {
 				return h.Reload(ctx)

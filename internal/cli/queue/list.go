@@ -121,7 +121,7 @@ func (p *printer) recipient(r *admin.Recipient) {
 		p.messages++
 		p.message(r)
 	}
-	p.page.Line("  "+cli.Left(stateOf(r), 9), cli.Left(addressOf(r), 36), p.when(r))
+	p.page.Line("  "+cli.Left(stateOf(r), 9), cli.Left(addressOf(r), 36), " "+p.when(r))
 	if r.Last != nil {
 		p.page.Line("           ", lastLine(r.Last))
 	}
@@ -146,8 +146,8 @@ func senderOf(s string) string {
 
 // stateOf is the state of a recipient in a word.
 func stateOf(r *admin.Recipient) string {
-	if r.Taken && r.State != "held" {
-		return "sending" // planned, due, or on its way
+	if r.Active && r.State != "held" {
+		return "active"
 	}
 	return r.State
 }
@@ -165,7 +165,7 @@ func (p *printer) when(r *admin.Recipient) string {
 	switch {
 	case r.State == "held":
 		said = append(said, heldBy(r.Order))
-	case r.Taken:
+	case r.Active:
 	case r.State == "fresh":
 		said = append(said, "not tried yet")
 	case !r.Due.After(p.now):

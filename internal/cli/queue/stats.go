@@ -133,7 +133,7 @@ func (s *counting) print(found *stats, out io.Writer) error {
 	p := cli.NewPage(out)
 	now := s.now()
 	st := found.Status
-	p.Line(house(st, now))
+	p.Text("", house(st, now))
 	p.Blank()
 	row := func(name string, n int64, rest string) {
 		p.Line("  "+cli.Left(name, 12)+cli.Right(cli.Number(n), 11), " "+rest)
@@ -142,8 +142,11 @@ func (s *counting) print(found *stats, out io.Writer) error {
 	row("fresh", st.Spool.Fresh, "recipients that were never tried")
 	row("deferred", st.Spool.Deferred, "recipients that wait for their next attempt")
 	row("held", st.Spool.Held, "recipients that an operator holds")
-	row("in window", int64(st.Window.Recipients), fmt.Sprintf("%s under way, room for %s more",
+	row("active", int64(st.Window.Recipients), fmt.Sprintf("of them; %s under way, room for %s more",
 		cli.Count(st.Window.InFlight, "delivery"), cli.Number(st.Window.Room)))
+	if st.Spool.Free >= 0 {
+		p.Line("  disk        " + cli.Right(cli.Octets(st.Spool.Free), 11) + "  free")
+	}
 	if st.Spool.Damaged > 0 {
 		row("quarantine", st.Spool.Damaged, "damaged messages: posthouse spool check")
 	}
@@ -158,12 +161,9 @@ func (s *counting) print(found *stats, out io.Writer) error {
 
 // house is who answers.
 func house(st *admin.Status, now time.Time) string {
-	said := fmt.Sprintf("%s, posthouse %s, pid %d", st.Hostname, st.Version, st.PID)
+	said := fmt.Sprintf("%s, %s, pid %d", st.Hostname, st.Version, st.PID)
 	if !st.Started.IsZero() {
 		said += ", up for " + admin.Short(now.Sub(st.Started))
-	}
-	if st.Spool.Free >= 0 {
-		said += ", " + cli.Octets(st.Spool.Free) + " of disk free"
 	}
 	return said
 }

@@ -111,7 +111,7 @@ func state(r *admin.Recipient, now time.Time) string {
 	switch {
 	case r.State == "held":
 		return "is held by an operator"
-	case r.Taken:
+	case r.Active:
 		return "is on its way, or waits its turn"
 	case r.State == "fresh":
 		return "was not tried yet"
