@@ -76,8 +76,9 @@ type Size struct {
 
 // API answers requests. Make one with [New]. It is a [http.Handler].
 type API struct {
-	opts Options
-	mux  *http.ServeMux
+	opts     Options
+	mux      *http.ServeMux
+	checking chan struct{} // held by a check: it takes what the disk takes
 }
 
 // New makes an API.
@@ -88,7 +89,7 @@ func New(o Options) *API {
 	if o.Identify == nil {
 		o.Identify = identify
 	}
-	a := &API{opts: o, mux: http.NewServeMux()}
+	a := &API{opts: o, mux: http.NewServeMux(), checking: make(chan struct{}, 1)}
 	for pattern, f := range map[string]answer{
 		"GET /v1/status":              a.status,
 		"GET /v1/queue":               a.list,

@@ -62,6 +62,13 @@ func (a *API) check(w http.ResponseWriter, r *http.Request) {
 		a.fault(w, r, &Fault{http.StatusNotImplemented, "this spool cannot be checked", "it is kept in memory"})
 		return
 	}
+	select {
+	case a.checking <- struct{}{}:
+		defer func() { <-a.checking }()
+	default:
+		a.fault(w, r, &Fault{http.StatusServiceUnavailable, "a check is under way", "wait until it has come to its end"})
+		return
+	}
 	stats, err := a.opts.Spool.Stats(r.Context())
 	if err != nil {
 		a.fault(w, r, err)

@@ -78,9 +78,8 @@ type DestinationPage struct {
 // Destination is a name under which mail waits, and what is known of the ways there.
 type Destination struct {
 	Name       string    `json:"name"`
-	Recipients int64     `json:"recipients"`         // deferred and held
-	Earliest   time.Time `json:"earliest,omitzero"`  // when the first falls due that is not active
-	Postponed  time.Time `json:"postponed,omitzero"` // not before
+	Recipients int64     `json:"recipients"`        // deferred and held
+	Earliest   time.Time `json:"earliest,omitzero"` // when the first falls due that is not active
 	Ways       []Health  `json:"ways"`
 }
 
@@ -121,7 +120,7 @@ func (a *API) destinations(r *http.Request) (any, error) {
 	names := make([]string, len(found))
 	at := make(map[string]*Destination, len(found))
 	for i, d := range found {
-		page.Destinations[i] = Destination{Name: d.Name, Recipients: d.Recipients, Earliest: d.Earliest, Postponed: d.Postponed, Ways: []Health{}}
+		page.Destinations[i] = Destination{Name: d.Name, Recipients: d.Recipients, Earliest: d.Earliest, Ways: []Health{}}
 		names[i], at[d.Name] = d.Name, &page.Destinations[i]
 	}
 	if len(found) == spool.Limit(most) {

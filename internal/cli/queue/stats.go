@@ -40,9 +40,8 @@ type stats struct {
 // line is one destination.
 type line struct {
 	admin.Group
-	Earliest  time.Time      `json:"earliest,omitzero"`
-	Postponed time.Time      `json:"postponed,omitzero"`
-	Ways      []admin.Health `json:"ways,omitempty"`
+	Earliest time.Time      `json:"earliest,omitzero"`
+	Ways     []admin.Health `json:"ways,omitempty"`
 }
 
 func (o *options) statsCommand() *cobra.Command {
@@ -102,7 +101,7 @@ func (s *counting) gather(ctx context.Context, c *client.Client) (*stats, error)
 	for _, g := range t.Destinations {
 		l := line{Group: g}
 		if d := known[g.Destination]; d != nil {
-			l.Earliest, l.Postponed, l.Ways = d.Earliest, d.Postponed, d.Ways
+			l.Earliest, l.Ways = d.Earliest, d.Ways
 			slices.SortFunc(l.Ways, func(a, b admin.Health) int { return cmp.Compare(b.InWindow, a.InWindow) })
 		}
 		found.Destinations = append(found.Destinations, l)
@@ -215,17 +214,13 @@ func (s *counting) rest(p *cli.Page, found *stats, shown int) {
 
 // next is when the destination is tried next.
 func (d *line) next(now time.Time) string {
-	at := d.Earliest
-	if at.IsZero() || d.Postponed.After(at) {
-		at = d.Postponed
-	}
 	switch {
-	case at.IsZero():
+	case d.Earliest.IsZero():
 		return "-"
-	case !at.After(now):
+	case !d.Earliest.After(now):
 		return "now"
 	}
-	return admin.Short(at.Sub(now))
+	return admin.Short(d.Earliest.Sub(now))
 }
 
 // state is how the destination is, in words.
@@ -246,8 +241,6 @@ func (d *line) state(now time.Time) string {
 		return cli.Number(d.Held) + " held"
 	case d.Fresh == d.Recipients:
 		return "not tried yet"
-	case d.Postponed.After(now):
-		return "postponed"
 	}
 	return "waiting"
 }
