@@ -25,6 +25,7 @@ type house struct {
 	// What flags say in place of the configuration; "": nothing.
 	data, smtp string
 	json       bool
+	version    string
 	errs       io.Writer
 	log        *log
 }
@@ -50,6 +51,11 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return h.told(err)
 	}
+	steered, err := h.control(ctx, d)
+	if err != nil {
+		return errors.Join(err, endAtOnce(ctx, d))
+	}
+	defer steered.end()
 	reload, stop := signals(syscall.SIGHUP)
 	defer stop()
 	ran := make(chan error, 1)
@@ -101,11 +107,7 @@ func (h *house) read() (*config.Config, error) {
 // reload puts the configuration in place as it is now; the old one stays if
 // something is wrong with it.
 func (h *house) reload(ctx context.Context, d *daemon.House) {
-	c, err := h.read()
-	if err == nil {
-		err = d.Reload(ctx, c)
-	}
-	if err != nil {
+	if err := h.again(ctx, d); err != nil {
 		h.log.Error("the configuration before stays", "err", h.told(err))
 		return
 	}

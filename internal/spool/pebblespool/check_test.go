@@ -13,7 +13,7 @@ import (
 	"github.com/posthouse/posthouse/internal/spool/pebblespool"
 )
 
-func mustCheck(t *testing.T, fs vfs.FS) pebblespool.Checked {
+func mustCheck(t *testing.T, fs vfs.FS) spool.Checked {
 	t.Helper()
 	c, err := pebblespool.Check(context.Background(), dir, small(fs), nil)
 	if err != nil {
