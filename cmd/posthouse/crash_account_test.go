@@ -226,7 +226,7 @@ func (c *crash) seconds(what string, copies []copied, told int) int {
 		death, killed := c.ledger.deaths[before.life]
 		switch {
 		case before.sure && next.life == before.life:
-			c.t.Errorf("%s came twice in life %d, and was answered at once: %+v", what, next.life, copies)
+			c.t.Errorf("%s came twice in life %d, and was answered at once: %v", what, next.life, copies)
 		case before.sure && !killed:
 			c.t.Errorf("%s came again in life %d, though life %d, which had sent it, ended cleanly", what, next.life, before.life)
 		case before.sure:
@@ -234,8 +234,7 @@ func (c *crash) seconds(what string, copies []copied, told int) int {
 		}
 	}
 	if len(copies) > 1 && told == 0 {
-		c.t.Errorf("%s came %d times, and the journal tells of no second copy: %+v", what, len(copies), copies)
+		c.t.Errorf("%s came %d times, and the journal tells of no second copy: %v", what, len(copies), copies)
 	}
 	return len(copies) - 1
 }
-

@@ -53,6 +53,10 @@ type copied struct {
 	sure bool // the house was told 250, if it was still there
 }
 
+func (c copied) String() string {
+	return fmt.Sprintf("in life %d at %s (answered: %v)", c.life, c.at.Format("05.000"), c.sure)
+}
+
 // reported is a report that arrived in the sender's mailbox.
 type reported struct {
 	of     string // name of the letter

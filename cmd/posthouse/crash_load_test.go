@@ -39,14 +39,14 @@ var doors = []door{
 	{how: "new", listener: "smtp", dialer: smtpclient.Dialer{TLS: smtpclient.TLSNever}, anew: true},
 }
 
-// underLoad has clients send by all doors until the house is gone.
-func (c *crash) underLoad() *load {
+// underLoad has clients send, so many by each door, until the house is gone.
+func (c *crash) underLoad(byEach int) *load {
 	l := &load{t: c.t, ledger: c.ledger, told: make(chan struct{}), over: make(chan struct{}), enough: make(chan struct{})}
-	for i := range doors {
-		c.dial++
+	for i := range byEach * len(doors) {
+		d := &doors[i%len(doors)]
 		chance := rand.New(rand.NewPCG(c.chance.Uint64(), 3))
-		at := c.house.at[doors[i].listener]
-		l.work.Go(func() { l.client(&doors[i], at, chance) })
+		at := c.house.at[d.listener]
+		l.work.Go(func() { l.client(d, at, chance) })
 	}
 	go func() {
 		l.work.Wait()
@@ -86,7 +86,7 @@ func (l *load) client(d *door, at string, chance *rand.Rand) {
 	for {
 		if conn == nil {
 			var err error
-			if conn, err = d.dialer.Dial(l.t.Context(), network(at), strings.TrimPrefix(at, "unix:")); err != nil {
+			if conn, err = d.dial(l.t, at); err != nil {
 				return // the house is gone
 			}
 		}
@@ -102,11 +102,12 @@ func (l *load) client(d *door, at string, chance *rand.Rand) {
 	}
 }
 
-func network(at string) string {
-	if strings.HasPrefix(at, "/") || strings.HasPrefix(at, "unix:") {
-		return "unix"
+// dial knocks. A path is that of a socket.
+func (d *door) dial(t *testing.T, at string) (*smtpclient.Conn, error) {
+	if path, ok := strings.CutPrefix(at, "unix:"); ok || strings.HasPrefix(at, "/") {
+		return d.dialer.Dial(t.Context(), "unix", path)
 	}
-	return "tcp"
+	return d.dialer.Dial(t.Context(), "tcp", at)
 }
 
 // send sends one message, and reports whether the connection is good for more.

@@ -63,7 +63,6 @@ type crash struct {
 	ledger *ledger
 	house  *house // the one that lives, or did last
 	life   int
-	dial   int // how often mail was sent
 	tally  tally
 }
 
@@ -95,13 +94,7 @@ func (a tally) String() string {
 // crashedOften runs one house through some cycles, and returns the account.
 func crashedOften(t *testing.T, seed uint64, cycles int) tally {
 	begin := time.Now()
-	c := &crash{t: t, chance: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), ledger: newLedger(t)}
-	c.sink = newSink(t, c.ledger, seed)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("in life %d. What the house said last:\n%s\nThe same again: make crash N=%d SEED=%d", c.life, c.said(), cycles, seed)
-		}
-	})
+	c := newCrash(t, seed, fmt.Sprintf("make crash N=%d SEED=%d", cycles, seed))
 	for i := 0; i < cycles && !t.Failed(); i++ {
 		c.cycle()
 		if i%10 == 0 || cycles < 10 {
@@ -123,6 +116,18 @@ func crashedOften(t *testing.T, seed uint64, cycles int) tally {
 	}
 	c.tally.cycles, c.tally.took = cycles, time.Since(begin)
 	return c.tally
+}
+
+// newCrash makes a world whose house was not born yet. A failure tells how to see it again.
+func newCrash(t *testing.T, seed uint64, again string) *crash {
+	c := &crash{t: t, chance: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), ledger: newLedger(t)}
+	c.sink = newSink(t, c.ledger, seed)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("this was life %d; the same again: %s\nWhat the house said last:\n%s", c.life, again, c.said())
+		}
+	})
+	return c
 }
 
 // cycle is one life, or some very short ones.
@@ -155,7 +160,7 @@ func (c *crash) killedAtStart() {
 func (c *crash) live(end func(*load)) {
 	c.born()
 	c.house.ready(c.t)
-	l := c.underLoad()
+	l := c.underLoad(1)
 	end(l)
 	l.wait()
 	c.collect()

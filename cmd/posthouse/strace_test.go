@@ -129,8 +129,7 @@ var waysIn = []wayIn{
 // send sends a message, and returns what was promised with its 250.
 func (w *wayIn) send(t *testing.T, h *house) promise {
 	t.Helper()
-	at := h.at[w.door.listener]
-	conn, err := w.door.dialer.Dial(t.Context(), network(at), strings.TrimPrefix(at, "unix:"))
+	conn, err := w.door.dial(t, h.at[w.door.listener])
 	if err != nil {
 		t.Fatal(err)
 	}
