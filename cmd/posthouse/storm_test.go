@@ -60,7 +60,7 @@ func (c *crash) hang() func() {
 		defer close(over)
 		env := smtpclient.Envelope{From: sender, To: []smtpclient.Recipient{{Path: addressees[0]}}}
 		env.Mail.Body = smtp.Body8Bit // else it would be read through before it is sent
-		r, _ := conn.Send(c.t.Context(), env, slowly{text})
+		r, _ := conn.Send(c.t.Context(), env, slowly{text, 1 << 20})
 		if r.Accepted() {
 			c.t.Error("a message without an end was answered 250")
 		}
@@ -76,7 +76,10 @@ func (c *crash) hang() func() {
 }
 
 // slowly is a text that comes when it comes.
-type slowly struct{ io.Reader }
+type slowly struct {
+	io.Reader
+	size int64
+}
 
 func (s slowly) Open() (io.ReadCloser, error) { return io.NopCloser(s.Reader), nil }
-func (slowly) Size() int64                    { return 1 << 20 }
+func (s slowly) Size() int64                  { return s.size }
