@@ -368,8 +368,14 @@ func TestCrashBeforeTheReportIsWrittenAnew(t *testing.T) {
 			w.Fatal(err)
 		}
 		time.Sleep(time.Minute)
+<<<<<<< HEAD
 		if n := written.Load(); n != 2 {
 			w.Errorf("%d reports were begun", n)
+=======
+		synctest.Wait()
+		if written != 2 {
+			w.Errorf("%d reports were begun", written)
+>>>>>>> speed
 		}
 		w.crash()
 		time.Sleep(time.Hour)
