@@ -107,18 +107,11 @@ func (l *loop) obey(lt *letter, p *place, now time.Time) {
 	if p.was.Last.At.After(o.At) {
 		return
 	}
-	var order queue.Order
 	switch o.Verb {
 	case spool.Bounce:
-		order = queue.Order{Command: queue.Bounce, Reply: returned(o)}
+		l.record(l.sched.Bounce(now, lt.env.ID, []int{p.index}, returned(o)), now, false)
 	case spool.Retry:
-		order = queue.Order{Command: queue.RetryNow}
-	default:
-		return
-	}
-	decision := l.sched.Order(now, lt.env.ID, []int{p.index}, order)
-	if o.Verb == spool.Bounce {
-		l.record(decision, now, false)
+		l.sched.RetryNow(now, lt.env.ID, []int{p.index})
 	}
 }
 

@@ -190,7 +190,6 @@ type Destination struct {
 	Name       string
 	Recipients int64     // waiting and held
 	Earliest   time.Time // when the first one that nobody has leased falls due; zero: none does
-	Postponed  time.Time // not before; zero: not postponed
 }
 
 // Damage is a message in quarantine.

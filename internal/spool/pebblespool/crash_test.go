@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -24,6 +26,8 @@ type journey struct {
 	ctx   context.Context
 	s     *pebblespool.Spool
 	owner spool.Owner
+
+	mu    sync.Mutex         // since Pebble changes the disk from goroutines of its own
 	kept  map[mail.ID]string // content by acknowledged message that is to be there
 	maybe map[mail.ID]string // content of messages that may be there or not
 }
@@ -62,13 +66,13 @@ func (j *journey) accept(body string) (*spool.Lease, error) {
 	if _, err := io.WriteString(d, body); err != nil {
 		return nil, err
 	}
-	j.maybe[d.ID()] = "X: y\r\n" + body
+	j.promise(j.maybe, d.ID(), "X: y\r\n"+body)
 	lease, err := d.Commit(j.ctx, spool.Commit{
 		Envelope: envelopeTo("bob@sina.example"), Prepend: []byte("X: y\r\n"),
 		Facts: []spool.Fact{{Data: []byte("accepted")}}, For: j.owner,
 	})
 	if err == nil {
-		j.kept[d.ID()] = j.maybe[d.ID()]
+		j.promise(j.kept, d.ID(), "X: y\r\n"+body)
 	}
 	return lease, err
 }
@@ -88,7 +92,7 @@ func (j *journey) settle(body string, fate mail.Fate, due time.Time, reports ...
 	st := lease.Recipients[0]
 	st.Fate, st.Due = fate, due
 	if fate != mail.Deferred {
-		delete(j.kept, id) // from here on it may be gone
+		j.forget(id) // from here on it may be gone
 	}
 	settled, err := j.s.Settle(j.ctx, j.owner, []spool.Settlement{{ID: id, Results: []spool.Standing{st}, Reports: reports}})
 	if err == nil {
@@ -130,28 +134,44 @@ func (j *journey) bounce() error {
 	if _, err := io.WriteString(d, body); err != nil {
 		return err
 	}
-	j.maybe[d.ID()] = body
+	j.promise(j.maybe, d.ID(), body)
 	if err := j.settle("refused\r\n", mail.Failed, time.Time{}, spool.Report{
 		Draft: d, Recipients: []int{0},
 		Commit: spool.Commit{Envelope: envelopeTo("ann@sohu.example")},
 	}); err != nil {
 		return err
 	}
-	j.kept[d.ID()] = body
+	j.promise(j.kept, d.ID(), body)
 	return nil
+}
+
+func (j *journey) promise(which map[mail.ID]string, id mail.ID, body string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	which[id] = body
+}
+
+func (j *journey) forget(id mail.ID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.kept, id)
 }
 
 // promises is what was acknowledged at one instant.
 func (j *journey) promises() *journey {
-	return &journey{ctx: j.ctx, kept: clone(j.kept), maybe: clone(j.maybe)}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return &journey{ctx: j.ctx, kept: maps.Clone(j.kept), maybe: maps.Clone(j.maybe)}
 }
 
-func clone(m map[mail.ID]string) map[mail.ID]string {
-	c := map[mail.ID]string{}
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
+// during f what was promised is what was before it and still is after it; what may
+// be there is what was begun until its end.
+func (j *journey) during(f func()) *journey {
+	before := j.promises()
+	f()
+	after := j.promises()
+	maps.DeleteFunc(after.kept, func(id mail.ID, _ string) bool { _, was := before.kept[id]; return !was })
+	return after
 }
 
 // check opens what a crash left and holds it against the promises.
@@ -248,8 +268,9 @@ func TestACrashAtAnyOperationLosesNothingAcknowledged(t *testing.T) {
 			var then *journey
 			sab := &sabotage{at: int64(at)}
 			sab.do = func() error {
-				then = j.promises()
-				left = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(at), 1))})
+				then = j.during(func() {
+					left = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(at), 1))})
+				})
 				return nil
 			}
 			if err := j.run(errorfs.Wrap(fs, sab)); err != nil {

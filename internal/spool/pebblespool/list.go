@@ -3,7 +3,6 @@ package pebblespool
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -194,11 +193,6 @@ func (l *lister) alter(order *spool.Order, fact func(spool.Item) []byte) error {
 }
 
 func (t *tx) alter(it *spool.Item, order *spool.Order, fact func(spool.Item) []byte) error {
-	if order.Verb == spool.Retry {
-		if err := t.postpone(it.Standing.Destination, time.Time{}); err != nil {
-			return err
-		}
-	}
 	now, changed := order.Apply(it.Standing)
 	if !changed {
 		return nil
