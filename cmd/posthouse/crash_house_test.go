@@ -20,8 +20,8 @@ const (
 	saidFile   = "said"
 )
 
-// house is one life of the program with a configuration.
-type house struct {
+// living is one life of the program with a configuration.
+type living struct {
 	cmd    *exec.Cmd
 	stdout *bufio.Reader
 	at     map[string]string // addresses, by the name of the listener
@@ -31,10 +31,10 @@ type house struct {
 
 // startHouse starts the program on the configuration in a directory, by way of
 // another program if wrap is given. What it says goes into a file there.
-func startHouse(t *testing.T, dir string, wrap ...string) *house {
+func startHouse(t *testing.T, dir string, wrap ...string) *living {
 	t.Helper()
 	args := append(wrap, "posthouse", "run", "--config", filepath.Join(dir, configFile), "--json", "--log", "none")
-	h := &house{cmd: exec.Command(args[0], args[1:]...), ended: make(chan struct{})}
+	h := &living{cmd: exec.Command(args[0], args[1:]...), ended: make(chan struct{})}
 	said, err := os.OpenFile(filepath.Join(dir, saidFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func startHouse(t *testing.T, dir string, wrap ...string) *house {
 }
 
 // ready waits until the house says where it listens.
-func (h *house) ready(t *testing.T) {
+func (h *living) ready(t *testing.T) {
 	t.Helper()
 	var greeting struct {
 		Listen []struct{ Name, Address string }
@@ -78,7 +78,7 @@ func (h *house) ready(t *testing.T) {
 	}
 }
 
-func (h *house) signal(t *testing.T, s os.Signal) {
+func (h *living) signal(t *testing.T, s os.Signal) {
 	t.Helper()
 	if err := h.cmd.Process.Signal(s); err != nil {
 		t.Errorf("the house was gone before %v: %v", s, err)
@@ -86,7 +86,7 @@ func (h *house) signal(t *testing.T, s os.Signal) {
 }
 
 // kill ends the house as a fall of the machine does, but that what was written is there.
-func (h *house) kill(t *testing.T) {
+func (h *living) kill(t *testing.T) {
 	t.Helper()
 	_ = h.cmd.Process.Kill() // it may have ended by itself, after SIGTERM
 	if err := h.wait(); err != nil && err.Error() != "signal: killed" {
@@ -94,7 +94,7 @@ func (h *house) kill(t *testing.T) {
 	}
 }
 
-func (h *house) wait() error {
+func (h *living) wait() error {
 	<-h.ended
 	return h.err
 }

@@ -61,7 +61,7 @@ type crash struct {
 	dir    string
 	sink   *sink
 	ledger *ledger
-	house  *house // the one that lives, or did last
+	house  *living // the one that lives, or did last
 	life   int
 	tally  tally
 }

@@ -120,7 +120,7 @@ func newDisk(t *testing.T) *disk {
 }
 
 // deliver sends a message that must be taken, and returns its name.
-func (d *disk) deliver(t *testing.T, h *house, name string, hold time.Duration) string {
+func (d *disk) deliver(t *testing.T, h *living, name string, hold time.Duration) string {
 	t.Helper()
 	if r := d.send(t, h, name, hold); r.Code != smtp.CodeOK {
 		t.Errorf("%s was answered %q", name, r)
@@ -129,14 +129,14 @@ func (d *disk) deliver(t *testing.T, h *house, name string, hold time.Duration) 
 }
 
 // send sends a message, and returns the answer that decided.
-func (d *disk) send(t *testing.T, h *house, name string, hold time.Duration) *smtp.Reply {
+func (d *disk) send(t *testing.T, h *living, name string, hold time.Duration) *smtp.Reply {
 	t.Helper()
 	text := "Subject: " + name + "\r\n\r\n" + string(loremOfCrash[:4096])
 	env := smtpclient.Envelope{From: sender, Mail: smtp.MailParams{HoldFor: hold}}
 	return d.sendBody(t, h, env, smtpclient.Bytes([]byte(text)))
 }
 
-func (d *disk) sendBody(t *testing.T, h *house, env smtpclient.Envelope, body smtpclient.Body) *smtp.Reply {
+func (d *disk) sendBody(t *testing.T, h *living, env smtpclient.Envelope, body smtpclient.Body) *smtp.Reply {
 	t.Helper()
 	conn, err := doors[0].dial(t, h.at["smtp"])
 	if err != nil {
@@ -209,7 +209,7 @@ func (d *disk) empty(t *testing.T) {
 
 // overflow begins a message while there is room, and ends it when there is none. It
 // returns the answer.
-func (d *disk) overflow(t *testing.T, h *house, name string, size int) *smtp.Reply {
+func (d *disk) overflow(t *testing.T, h *living, name string, size int) *smtp.Reply {
 	t.Helper()
 	text, writer := io.Pipe()
 	answer := make(chan *smtp.Reply)

@@ -91,7 +91,7 @@ func needStrace(t *testing.T) {
 }
 
 // endTraced ends the house that strace has started; strace ends with it.
-func endTraced(t *testing.T, h *house) {
+func endTraced(t *testing.T, h *living) {
 	t.Helper()
 	pid := h.cmd.Process.Pid
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
@@ -127,7 +127,7 @@ var waysIn = []wayIn{
 }
 
 // send sends a message, and returns what was promised with its 250.
-func (w *wayIn) send(t *testing.T, h *house) promise {
+func (w *wayIn) send(t *testing.T, h *living) promise {
 	t.Helper()
 	conn, err := w.door.dial(t, h.at[w.door.listener])
 	if err != nil {
