@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/posthouse/posthouse/internal/maildrop"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
@@ -28,6 +29,7 @@ func TestDurableBeforeItIsPromised(t *testing.T) {
 	trace := filepath.Join(dir, "trace")
 	h := startHouse(t, dir, straceTo(trace)...)
 	h.ready(t)
+	h.at["sendmail"] = filepath.Join(dir, "data", maildrop.SubmitSocket)
 	promises := map[string]promise{}
 	for _, w := range waysIn {
 		promises[w.name] = w.send(t, h)
@@ -124,7 +126,12 @@ var waysIn = []wayIn{
 	{"BDAT-large", doors[1], 3000},
 	{"LMTP-small", doors[2], 5},
 	{"LMTP-large", doors[2], 3000},
+	{"sendmail-small", atTheSocket, 5},
+	{"sendmail-large", atTheSocket, 3000},
 }
+
+// atTheSocket is where sendmail knocks.
+var atTheSocket = door{listener: "sendmail", dialer: smtpclient.Dialer{TLS: smtpclient.TLSNever}}
 
 // send sends a message, and returns what was promised with its 250.
 func (w *wayIn) send(t *testing.T, h *living) promise {
