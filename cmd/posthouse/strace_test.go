@@ -158,3 +158,36 @@ func (w *wayIn) send(t *testing.T, h *living) promise {
 
 // anyWord is not found anywhere else.
 func anyWord() string { return strconv.FormatUint(rand.Uint64(), 36) }
+
+// TestDurableInTheDrop does the same with sendmail, which leaves a message in the drop
+// directory while the daemon is away: its end with status 0 is the promise.
+func TestDurableInTheDrop(t *testing.T) {
+	needStrace(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, configFile)
+	if err := os.WriteFile(file, fmt.Appendf(nil, configOfTrace, dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := startHouse(t, dir) // which makes the directory
+	h.ready(t)
+	h.signal(t, terminate)
+	if err := h.wait(); err != nil {
+		t.Fatal(err)
+	}
+	trace := filepath.Join(dir, "trace")
+	args := append(straceTo(trace), "posthouse", "sendmail", "li@away.example")
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "POSTHOUSE_CONFIG="+file)
+	cmd.Stdin = strings.NewReader("X-First: of all\n\n" + strings.Repeat("a line\n", 5000) + "and the end\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := promise{marks: []string{"li@away.example", "X-First: of all", "and the end"}}
+	if err := p.kept(readTrace(text)); err != nil {
+		t.Error(err)
+	}
+}
