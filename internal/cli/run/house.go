@@ -16,7 +16,6 @@ import (
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
-	"github.com/posthouse/posthouse/internal/transport/maildir"
 )
 
 // house is the mail system of a configuration.
@@ -44,7 +43,7 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return h.told(err)
 	}
-	if err := maildir.MakeDirectory(c.Data.Value); err != nil {
+	if err := makeData(c.Data.Value); err != nil {
 		return dataFault(c.Data.Value, err)
 	}
 	d, err := daemon.New(ctx, c, daemon.World{Local: true, Observe: h.log.observe, Log: h.log.Logger})
