@@ -27,7 +27,7 @@ type opened struct {
 	most int
 
 	mu     sync.Mutex
-	closed bool // those in use are the last
+	closed bool                     // those in use are the last
 	byDir  map[string]*list.Element // of *box
 	recent list.List                // the one used last comes first
 }
