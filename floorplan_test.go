@@ -58,6 +58,7 @@ var floors = map[string]int{
 var workshop = map[string]bool{
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
+	"internal/e2e":                     true,
 	"internal/spool/spooltest":         true,
 	"internal/transcript":              true,
 	"internal/transport/transporttest": true,
