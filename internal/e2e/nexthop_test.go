@@ -242,8 +242,8 @@ func toldIn(t *testing.T, letter string) string {
 	fmt.Fprintf(&b, "report %q, about %s\n", subject, r.MessageID)
 	for i := range r.Recipients {
 		x := &r.Recipients[i]
-		by := regexp.MustCompile(`^\[?127\..*`).ReplaceAllString(x.Remote, "HOST")
-		fmt.Fprintf(&b, "<%s> %s %v by %s, %s: %s\n", x.Final.Addr, x.Action, x.Status, by, x.Diagnostic.Type, x.Diagnostic.Text)
+		by := regexp.MustCompile(`^\[?127\.[0-9.]+\]?$`).ReplaceAllString(x.Remote, "HOST")
+		fmt.Fprintf(&b, "<%s> %s %v by %s, %s: %s\n", x.Final.Addr, x.Action, x.Status, by, x.Diagnostic.Type, strings.Join(strings.Fields(x.Diagnostic.Text), " "))
 	}
 	return b.String()
 }
