@@ -14,6 +14,7 @@ const module = "github.com/posthouse/posthouse"
 // the module. A path that ends in "/*" stands for every package below it.
 // A package imports only packages of lower floors.
 var floors = map[string]int{
+	"internal/argv":      1,
 	"internal/dns":       1,
 	"internal/plainfile": 1,
 	"message":            1,
@@ -40,6 +41,7 @@ var floors = map[string]int{
 	"internal/transport/discard": 5,
 	"internal/transport/lmtp":    5,
 	"internal/transport/maildir": 5,
+	"internal/transport/mbox":    5,
 	"internal/transport/pipe":    5,
 	"internal/transport/remote":  5,
 

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -33,6 +34,8 @@ func TestMain(m *testing.M) {
 //	                             what it printed is in NAME.out and NAME.err
 //	finished NAME                it ends by itself with status 0
 //	crashed NAME                 it is killed at once (SIGKILL)
+//	hangup NAME                  it gets SIGHUP
+//	shows FILE REGEXP            FILE is waited for until a line of it matches
 //	kept DIR                     the messages in DIR/maildir/new are copied to
 //	                             kept.1, kept.2 ... in the order in which they came,
 //	                             without the CR before each LF
@@ -58,6 +61,8 @@ func TestScripts(t *testing.T) {
 			"ended":    ended,
 			"finished": finished,
 			"crashed":  crashed,
+			"hangup":   hangup,
+			"shows":    shows,
 			"kept":     kept,
 			"isjson":   isJSON,
 		},
@@ -136,6 +141,30 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
 	s.copied.Wait()
 	ts.Check(s.cmd.Wait())
+}
+
+func hangup(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(started(ts, neg, args).cmd.Process.Signal(syscall.SIGHUP))
+}
+
+// patience is for how long a script waits for what must come.
+const patience = 20 * time.Second
+
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shows FILE REGEXP")
+	}
+	want, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && want.Match(text) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s does not show %q: %s", args[0], args[1], text)
+		}
+	}
 }
 
 func crashed(ts *testscript.TestScript, neg bool, args []string) {

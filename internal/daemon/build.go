@@ -96,7 +96,8 @@ func (b *builder) transportOf(r *config.Route) (transport.Transport, error) {
 func (b *builder) settings(r *rooms) dispatch.Settings {
 	s := dispatch.Settings{
 		Router: r.table, Transports: r.transports, Queue: b.queue(),
-		MTA: b.cfg.Hostname.Value, Mailer: b.at("mailer-daemon"),
+		Hold: b.cfg.Queue.Hold.Value,
+		MTA:  b.cfg.Hostname.Value, Mailer: b.at("mailer-daemon"),
 	}
 	if b.cfg.Reports.DoubleBounce.Value == "postmaster" {
 		s.DoubleBounces = b.postmaster()
@@ -132,6 +133,7 @@ func (b *builder) relayTo() func(smtp.Path) bool {
 	}
 }
 
+// postmaster is the one of this host, whom the directory knows if there are domains.
 func (b *builder) postmaster() smtp.Path {
 	if p := b.cfg.Postmaster.Value; !p.IsNull() {
 		return p

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pebblespool"
-	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
 // LastWords is how long sessions, and then deliveries, get to come to their end when
@@ -57,7 +55,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 	h.rooms = r
 	if h.spool, err = w.Spool(c); err != nil {
 		r.close(ctx)
-		return nil, fmt.Errorf("spool in %s: %w", c.Data.Value, err)
+		return nil, &SpoolError{c.Data.Value, err}
 	}
 	h.out = dispatch.New(dispatch.Options{
 		Settings: r.out, Spool: h.spool, Name: "house", Prepare: h.in.Prepare,
@@ -84,6 +82,17 @@ func (w *World) openSpool(c *config.Config) (spool.Engine, error) {
 	})
 }
 
+// SpoolError says why the spool in a data directory could not be opened.
+type SpoolError struct {
+	Data string
+	Err  error
+}
+
+func (e *SpoolError) Error() string { return fmt.Sprintf("spool in %s: %v", e.Data, e.Err) }
+
+// Unwrap returns the reason.
+func (e *SpoolError) Unwrap() error { return e.Err }
+
 // joined are the options of the desk that takes mail in, which it hands to the other.
 func (h *House) joined(r *rooms, c *config.Config) intake.Options {
 	o := (&builder{world: h.world, cfg: c}).options(r)
@@ -107,25 +116,6 @@ func (h *House) Config() *config.Config {
 	h.turn <- struct{}{}
 	defer func() { <-h.turn }()
 	return h.cfg
-}
-
-// Listening is an address at which mail comes in.
-type Listening struct {
-	Name string // of the listener
-	Addr net.Addr
-}
-
-// Listening returns where the house listens.
-func (h *House) Listening() []Listening {
-	h.turn <- struct{}{}
-	defer func() { <-h.turn }()
-	var all []Listening
-	for _, s := range h.rooms.servers {
-		for _, at := range s.at {
-			all = append(all, Listening{s.name, h.sockets[at].l.Addr()})
-		}
-	}
-	return all
 }
 
 // fail notes why the house cannot go on.
@@ -162,7 +152,10 @@ func (h *House) Run(ctx context.Context) error {
 		h.world.Log.Error("ending, since the house cannot go on", "err", err)
 	}
 	close(over)
-	return errors.Join(err, h.end(context.WithoutCancel(ctx), sent))
+	if fault := h.end(context.WithoutCancel(ctx), sent); err == nil {
+		err = fault
+	}
+	return err
 }
 
 // watch hears of a write that has failed, whoever made it.
@@ -208,64 +201,4 @@ func (h *House) end(ctx context.Context, sent <-chan struct{}) error {
 	h.rooms.close(patience)
 	h.work.Wait()
 	return h.spool.Close()
-}
-
-// serve lets the servers of the rooms answer. The turn is held.
-func (h *House) serve() {
-	h.views = nil
-	for _, s := range h.rooms.servers {
-		for _, at := range s.at {
-			v := h.sockets[at].view()
-			h.views = append(h.views, v)
-			h.work.Go(func() {
-				err := s.Serve(v)
-				if !errors.Is(err, smtpserver.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-					h.fail(fmt.Errorf("listen on %s: %w", at, err))
-				}
-			})
-		}
-	}
-}
-
-// listen opens the sockets that the servers of a configuration need and that are
-// not open yet: all of them or none. The turn is held, or nobody else is there.
-func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
-	opened := map[endpoint]*socket{}
-	for _, s := range r.servers {
-		for _, at := range s.at {
-			if h.sockets[at] != nil || opened[at] != nil {
-				continue
-			}
-			l, err := h.world.Listen(ctx, at.network, at.address)
-			if err != nil {
-				for _, s := range opened {
-					s.close()
-				}
-				return &ListenError{config.Problems{c.Problem(s.origin, fmt.Sprintf("cannot listen on %s: %v", at, cause(err)))}, err}
-			}
-			opened[at] = accepting(l)
-		}
-	}
-	for at, s := range opened {
-		h.sockets[at] = s
-	}
-	return nil
-}
-
-// ListenError says at which setting a listener could not be opened, and why.
-type ListenError struct {
-	config.Problems
-	Err error
-}
-
-// Unwrap returns both.
-func (e *ListenError) Unwrap() []error { return []error{e.Problems, e.Err} }
-
-// cause is an error of package net without the address, which is told already.
-func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
 }

@@ -119,6 +119,12 @@ func scheduleOf(c *config.Route) queue.Route {
 	for _, d := range c.Retry.Value {
 		r.Retry = append(r.Retry, queue.Delay(d))
 	}
+	if c.Transport != config.Remote {
+		r.Start = r.Destination.Deliveries // the host is no stranger: whoever named it knows what it bears
+	}
+	if c.Retry.Given() {
+		r.Probe = r.Retry // who says when to try means hosts that are down too
+	}
 	return r
 }
 

@@ -16,9 +16,11 @@ import (
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/dns/dnsclient"
 	"github.com/posthouse/posthouse/internal/plainfile"
+	"github.com/posthouse/posthouse/internal/route"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/lmtp"
 	"github.com/posthouse/posthouse/internal/transport/maildir"
+	"github.com/posthouse/posthouse/internal/transport/mbox"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
 	"github.com/posthouse/posthouse/internal/transport/remote"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
@@ -40,7 +42,17 @@ func (b *builder) buildTransports(r *rooms) error {
 		}
 		r.transports[nameOf(&routes[i])] = t
 	}
-	return nil
+	return b.aliasTransports(r)
+}
+
+// aliasTransports carry mail to where aliases in the form of Unix say; the directory says
+// which of them are allowed.
+func (b *builder) aliasTransports(r *rooms) error {
+	folders, err := maildir.New(maildir.Options{Aliases: true})
+	r.transports[route.AliasMaildir] = folders
+	r.transports[route.AliasFile] = mbox.New(mbox.Options{})
+	r.transports[route.AliasCommand] = pipe.Aliases(pipe.Options{Exec: b.world.Exec})
+	return err
 }
 
 // remote is to the hosts that the DNS names.

@@ -62,7 +62,9 @@ type Target struct {
 	Local bool // it is a mailbox of ours
 
 	// Into is what an alias in the form of Unix names in the place of somebody:
-	// "|" and a command line, or a file by its full path. To is then the alias.
-	// Else it is "".
-	Into string
+	// "|" and a command line, a file by its full path, or a Maildir with a slash
+	// behind that. To is then the alias, and Origin the line that names it. Else it
+	// is "".
+	Into   string
+	Origin mail.Origin
 }

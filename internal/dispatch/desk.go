@@ -42,6 +42,11 @@ type Settings struct {
 	// asked for plans, which are kept until their time.
 	Transports map[string]transport.Transport
 	Queue      queue.Options
+	// Hold: nothing is sent. Mail waits in the spool, as it was, for as long as the
+	// settings say so, over restarts too: nobody leases it, and it neither expires
+	// nor is its delay told. What operators order is kept with it; mail that they
+	// return is returned when Hold ends.
+	Hold bool
 
 	// Reports come from Mailer, whose host is MTA. Both are needed.
 	MTA    string
@@ -122,7 +127,7 @@ func (d *Desk) Run(ctx context.Context) error {
 }
 
 // Owner is who leases for us at this time, for spool.Commit.For; the zero Owner
-// if nobody does.
+// if nobody does, or all mail is held.
 func (d *Desk) Owner() spool.Owner {
 	if o := d.owner.Load(); o != nil {
 		return *o

@@ -59,13 +59,12 @@ func (lt *letter) find(index int) *place {
 func (p *place) suspect() bool { return p.was != nil && p.was.Suspect }
 
 // state is what the schedule has to know of a recipient's past.
-func (p *place) state(e *mail.Envelope, now time.Time) queue.State {
+func (p *place) state() queue.State {
 	if p.was == nil {
 		return queue.State{}
 	}
 	return queue.State{
-		Tries: p.was.Attempts, Next: p.was.Due, Reply: p.was.Last.Reply, Warned: p.was.DelayTold,
-		Late: p.was.DelayTold && !e.By.IsZero() && e.By.Before(now),
+		Tries: p.was.Attempts, Next: p.was.Due, Reply: p.was.Last.Reply, Warned: p.was.DelayTold, Late: p.was.LateTold,
 	}
 }
 
@@ -146,7 +145,8 @@ func (l *loop) giveBack(lt *letter, indices []int) {
 	l.prune(lt)
 }
 
-// giveUp gives back all recipients that nothing is being done with.
+// giveUp gives back all recipients that nothing is being done with; and, if we
+// are about to end, those whose report could not be written.
 func (l *loop) giveUp() {
 	for _, lt := range l.lettersByID() {
 		var idle, queued []int
@@ -161,6 +161,9 @@ func (l *loop) giveUp() {
 		}
 		l.unschedule(lt, queued)
 		l.giveBack(lt, idle)
+	}
+	if !l.closing {
+		return
 	}
 	l.stuck = slices.DeleteFunc(l.stuck, func(r *record) bool {
 		if !r.alone {

@@ -17,7 +17,7 @@ func (l *loop) arrive(a Arrival) {
 		l.lookAt(maxTime(a.Due, time.Now()))
 	case a.Owner != l.has: // its lease ended with that epoch; it is found in the spool
 		l.lookAt(time.Now())
-	case l.closing:
+	case l.closing || l.Hold:
 		for i := range a.Lease.Recipients {
 			l.back = append(l.back, spool.Ref{ID: a.Lease.Envelope.ID, Recipient: a.Lease.Recipients[i].Recipient})
 		}
@@ -30,10 +30,14 @@ func (l *loop) arrive(a Arrival) {
 // room for.
 func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused int) {
 	lt, fresh := l.hold(lease, bytes)
+	l.expanded(lt, fresh, now)
 	var ready []queue.Recipient
 	for _, i := range fresh {
 		p := lt.find(i)
-		if to := l.address(lt, p, now); l.planned(lt, p, &to, now) {
+		if lt.env.To[i].Expanded {
+			continue
+		}
+		if to := l.address(lt, p); l.planned(lt, p, &to, now) {
 			ready = append(ready, to)
 		}
 	}
@@ -41,16 +45,35 @@ func (l *loop) load(lease *spool.Lease, bytes []byte, now time.Time) (refused in
 }
 
 // address says where a recipient goes.
-func (l *loop) address(lt *letter, p *place, now time.Time) queue.Recipient {
-	to := queue.Recipient{Index: p.index, Notify: lt.env.To[p.index].Notify, State: p.state(lt.env, now)}
-	if p.was != nil && p.was.Order.Verb == spool.Reroute {
+func (l *loop) address(lt *letter, p *place) queue.Recipient {
+	to := queue.Recipient{Index: p.index, Notify: lt.env.To[p.index].Notify, State: p.state()}
+	hop, into := route.Into(&lt.env.To[p.index])
+	switch {
+	case p.was != nil && p.was.Order.Verb == spool.Reroute:
 		to.Hop = p.was.Order.Via
-	} else {
+	case into:
+		to.Hop = hop
+	default:
 		// Without a route the hop names no transport, and so nothing that carries
 		// it: the mail waits until a route is configured.
 		to.Hop, _ = l.Router.Route(route.Ask(lt.env, p.index))
 	}
 	return to
+}
+
+// expanded records of aliases that others took their place: whatever an operator
+// has ordered meanwhile, there is nothing to send but the report (RFC 3461,
+// 5.2.7.3 (c)).
+func (l *loop) expanded(lt *letter, fresh []int, now time.Time) {
+	d := queue.Decision{Message: lt.env.ID}
+	for _, i := range fresh {
+		if lt.env.To[i].Expanded {
+			d.Changes = append(d.Changes, queue.Change{
+				Outcome: mail.Outcome{Recipient: i, Fate: mail.Expanded, At: now, Local: true}, Report: mail.ReportExpanded,
+			})
+		}
+	}
+	l.record(d, now, false)
 }
 
 // add puts recipients whose way is known into the schedule, and carries out

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
@@ -17,7 +16,7 @@ type loop struct {
 	Settings
 	ctx       context.Context // of what runs beside
 	interrupt context.CancelFunc
-	beside    sync.WaitGroup
+	beside    workers
 	busy      int // what runs beside and will come back, deliveries included
 
 	sched   *queue.Schedule
@@ -56,7 +55,7 @@ const (
 
 func newLoop(ctx context.Context, d *Desk) *loop {
 	l := &loop{
-		Desk: d, Settings: d.opts.Settings,
+		Desk: d, Settings: d.opts.Settings, beside: workers{tasks: make(chan func())},
 		sched: queue.New(d.opts.Queue), letters: map[mail.ID]*letter{}, plans: map[planKey]*plan{},
 		doubted: map[spool.Ref]bool{}, timer: time.NewTimer(time.Hour),
 	}
@@ -77,7 +76,7 @@ func (l *loop) run() error {
 	}
 	l.owner.Store(nil)
 	l.interrupt()
-	l.beside.Wait()
+	l.beside.close()
 	return l.failed
 }
 
@@ -133,7 +132,7 @@ func (l *loop) advance(now time.Time) {
 		}
 	}
 	l.unstick(now)
-	if l.closing {
+	if l.closing || l.Hold {
 		l.giveUp()
 	}
 	l.call(now)
@@ -142,7 +141,7 @@ func (l *loop) advance(now time.Time) {
 // starts: we may begin deliveries. Not after the time for which our leases are
 // good for certain.
 func (l *loop) starts(now time.Time) bool {
-	return !l.closing && l.has != (spool.Owner{}) && now.Before(l.until)
+	return !l.closing && !l.Hold && l.has != (spool.Owner{}) && now.Before(l.until)
 }
 
 // wake is when there is something to do though nothing comes in.
@@ -189,15 +188,6 @@ func (l *loop) callNext(now time.Time) time.Time {
 	return maxTime(at, l.callAt)
 }
 
-// aside runs f beside the loop; what it returns comes back to the inbox.
-func (l *loop) aside(f func() func(*loop)) {
-	l.busy++
-	l.beside.Go(func() {
-		m := f()
-		l.inbox <- func(l *loop) { l.busy--; m(l) }
-	})
-}
-
 // lookAt sees to it that the spool is asked for what is due at some instant.
 func (l *loop) lookAt(t time.Time) {
 	if l.look.IsZero() || t.Before(l.look) {
@@ -222,6 +212,8 @@ func fatal(err error) bool { return errors.Is(err, spool.ErrFailed) || errors.Is
 
 func (l *loop) reload(s Settings) {
 	l.Settings = s
+	l.tellOwner()
+	l.lookAt(time.Now())
 	l.sched.Reload(time.Now(), s.Queue)
 	for key, p := range l.plans {
 		if !p.asking {

@@ -87,7 +87,7 @@ func standing(p *place, c *queue.Change, tried bool) spool.Standing {
 		st = *p.was
 	}
 	st.Fate, st.Due, st.Destination = c.Fate, c.Again, destination(c.Hop)
-	st.Attempts, st.DelayTold = c.State.Tries, c.State.Warned || c.State.Late
+	st.Attempts, st.DelayTold, st.LateTold = c.State.Tries, c.State.Warned, c.State.Late
 	if tried {
 		st.Last = c.Outcome
 		st.Suspect = st.Suspect && c.OurLimit
@@ -191,7 +191,7 @@ func (l *loop) settle(r *record) {
 
 // settled takes what became of a record.
 func (l *loop) settled(r *record, s *spool.Settled, now time.Time) {
-	aside := setAside(r, s)
+	again := l.anew(r, s)
 	for i := range r.changes {
 		if c := &r.changes[i]; c.Fate == mail.Deferred {
 			l.lookAt(maxTime(c.Again, now))
@@ -207,20 +207,14 @@ func (l *loop) settled(r *record, s *spool.Settled, now time.Time) {
 	for _, e := range r.events {
 		l.opts.Observe(e)
 	}
-	l.reported(r, s, aside, now)
-}
-
-// setAside are the recipients whose change was set aside.
-func setAside(r *record, s *spool.Settled) []int {
-	aside := make([]int, len(s.Altered))
-	for i := range s.Altered {
-		aside[i] = s.Altered[i].Recipient
+	l.reported(r, s, now)
+	for _, rest := range again {
+		l.report(rest)
 	}
-	return aside
 }
 
 // reported takes what became of the reports of a record.
-func (l *loop) reported(r *record, s *spool.Settled, aside []int, now time.Time) {
+func (l *loop) reported(r *record, s *spool.Settled, now time.Time) {
 	for i := range r.Reports {
 		switch {
 		case i < len(s.Reports) && s.Reports[i].Committed:
@@ -235,9 +229,6 @@ func (l *loop) reported(r *record, s *spool.Settled, aside []int, now time.Time)
 			l.note(event.Entry{ID: r.ID, At: now, Event: &event.Reported{
 				To: r.letter.env.From, Action: mail.ReportFailed, Recipients: listed(r.owed()), Dropped: "an operator's order came first",
 			}})
-			if rest := r.rest(aside); rest != nil {
-				l.report(rest)
-			}
 		}
 	}
 }
@@ -251,18 +242,35 @@ func (l *loop) observeArrival(facts []spool.Fact) {
 	}
 }
 
-// rest is a record of what a report should have told that was set aside, because
-// an operator's order came first for some of those it tells of; nil if nothing is
-// left of it. The results of the others are recorded already.
-func (r *record) rest(aside []int) *record {
-	rest := &record{letter: r.letter, owner: r.owner, alone: true, Settlement: spool.Settlement{ID: r.ID}}
-	for i := range r.changes {
-		if !slices.Contains(aside, r.changes[i].Recipient) {
-			rest.changes = append(rest.changes, r.changes[i])
-		}
-	}
-	if len(rest.owed()) == 0 {
+// anew makes records of what a report should have told that was set aside, because
+// an operator's order came first for some of those it tells of. The results of
+// the others were set aside with it, and are settled again with a report of their
+// own; but what was delivered is recorded already, and only told.
+func (l *loop) anew(r *record, s *spool.Settled) []*record {
+	if len(s.Altered) == 0 || len(r.Reports) == 0 || s.Reports[0].Committed {
 		return nil
 	}
-	return rest
+	settle := &record{letter: r.letter, owner: r.owner, Settlement: spool.Settlement{ID: r.ID}}
+	tell := &record{letter: r.letter, owner: r.owner, alone: true, Settlement: spool.Settlement{ID: r.ID}}
+	ordered := map[int]bool{}
+	for i := range s.Altered {
+		ordered[s.Altered[i].Recipient] = true
+	}
+	aside := map[int]bool{}
+	for _, i := range s.Aside {
+		aside[i] = true
+	}
+	for i := range r.changes {
+		c := &r.changes[i]
+		switch {
+		case ordered[c.Recipient]:
+		case aside[c.Recipient]:
+			settle.changes = append(settle.changes, *c)
+			settle.Results = append(settle.Results, r.Results[i])
+			r.letter.find(c.Recipient).in = settle
+		default:
+			tell.changes = append(tell.changes, *c)
+		}
+	}
+	return slices.DeleteFunc([]*record{settle, tell}, func(r *record) bool { return len(r.owed()) == 0 })
 }

@@ -105,7 +105,7 @@ func (l *loop) compose(r *record) *dsn.Report {
 	e := r.letter.env
 	report := &dsn.Report{
 		MTA: l.MTA, From: l.Mailer, To: e.From, Date: time.Now(), Through: e.ID.String(),
-		EnvID: e.EnvID, Return: e.Return, UTF8: e.UTF8, Arrived: e.Arrived, Client: clientName(e),
+		EnvID: e.EnvID, Return: e.Return, UTF8: e.UTF8, RequireTLS: e.RequireTLS, Arrived: e.Arrived, Client: clientName(e),
 		Subject: e.Subject, MessageID: e.MessageID,
 	}
 	double := e.From.IsNull()

@@ -131,12 +131,7 @@ func TestCrashBeforeTheRecord(t *testing.T) {
 		w.send("bob@sina.example")
 		time.Sleep(20 * time.Millisecond) // relayed and recorded, but not synced
 		synctest.Wait()
-		w.spool = w.spool.Crash()
-		if err := w.desk.Shutdown(w.Context()); err != nil {
-			w.Error(err)
-		}
-		<-w.done
-		w.open()
+		w.crash()
 		time.Sleep(time.Minute)
 		w.check("09-crash-before-the-record")
 		if n := w.left(); n != 0 {
@@ -158,10 +153,7 @@ func TestSuspicionStays(t *testing.T) {
 		w.send("bob@sina.example")
 		time.Sleep(20 * time.Millisecond)
 		synctest.Wait()
-		w.spool = w.spool.Crash()
-		_ = w.desk.Shutdown(w.Context())
-		<-w.done
-		w.open()
+		w.crash()
 		time.Sleep(time.Minute)
 		if n := w.count("possible-second-copy"); n != 1 || w.road.tried("bob@sina.example") != 3 {
 			w.Errorf("told %d times:\n%s", n, w.told())
@@ -197,6 +189,31 @@ func TestDelayIsToldOnceAndExpiryReported(t *testing.T) {
 		}
 		if n := w.left(); n != 0 {
 			w.Errorf("%d messages are left", n)
+		}
+		if w.Failed() {
+			w.Log(w.told())
+		}
+	})
+}
+
+// TestLateIsToldOnce: that the time of BY has passed is told once, and so is the
+// delay, whatever restarts there are between (RFC 2852, mode N).
+func TestLateIsToldOnce(t *testing.T) {
+	in(t, func(w *world) {
+		w.road.at("bob@sina.example", greylisted)
+		if _, err := w.intake.Submit(w.Context(), intake.Submission{
+			From: address("ann@sohu.example"), To: []smtp.Rcpt{{To: address("bob@sina.example")}},
+			Params: smtp.MailParams{By: smtp.DeliverBy{Within: time.Hour, Mode: smtp.ByNotify}}, Text: strings.NewReader(letter),
+		}); err != nil {
+			w.Fatal(err)
+		}
+		for i, want := range []int{0, 1, 1, 1, 2, 2, 2} { // late after an hour, delayed after four
+			time.Sleep(30 * time.Minute)
+			if n := w.count("reported", "action=delayed"); n != want {
+				w.Errorf("after %d hours and a half: told %d times, want %d", i, n, want)
+			}
+			w.crash()
+			time.Sleep(30 * time.Minute)
 		}
 		if w.Failed() {
 			w.Log(w.told())

@@ -65,7 +65,7 @@ func (l *loop) join() {
 			switch {
 			case err == nil:
 				l.has, l.until, l.beatAt, l.look = owner, now.Add(l.opts.TTL), now.Add(l.opts.TTL/3), now
-				l.owner.Store(&owner)
+				l.tellOwner()
 			case fatal(err):
 				l.fail(err)
 			default:
@@ -76,12 +76,21 @@ func (l *loop) join() {
 	})
 }
 
+// tellOwner lets arrivals be leased for us, if they are to be sent.
+func (l *loop) tellOwner() {
+	if owner := l.has; owner != (spool.Owner{}) && !l.Hold {
+		l.owner.Store(&owner)
+	} else {
+		l.owner.Store(nil)
+	}
+}
+
 // lose forgets all that is held, because our epoch is over or nobody knows what
 // was recorded. What is in flight goes on; what was about to be recorded is lost.
 func (l *loop) lose(err error) {
 	l.opts.Log.Warn("leases are lost; joining anew", "error", err)
 	l.has, l.joinAt = spool.Owner{}, time.Now()
-	l.owner.Store(nil)
+	l.tellOwner()
 	l.back, l.callAt = nil, time.Time{}
 	batch, stuck := l.batch, l.stuck
 	l.batch, l.stuck = nil, nil

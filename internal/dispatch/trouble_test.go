@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/queue"
@@ -337,6 +338,45 @@ func TestPlansAreKept(t *testing.T) {
 		st, err := w.desk.Status(t.Context(), mail.Hop{Route: "out", Transport: "road", Destination: "sina.example"})
 		if err != nil || st == nil || st.Site != "operator 2" {
 			t.Errorf("status %+v, %v", st, err)
+		}
+		w.shut()
+	})
+}
+
+// TestCrashBeforeTheReportIsWrittenAnew: an operator holds one of two recipients
+// while both are being refused, so that their report is set aside; and the power
+// goes before there is one for the other alone. It is told all the same, once.
+func TestCrashBeforeTheReportIsWrittenAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		written := 0
+		w.prepare = func(ctx context.Context, r *dsn.Report, about mail.Content) (spool.Draft, spool.Commit, error) {
+			if written++; written == 2 {
+				time.Sleep(time.Minute)
+			}
+			return w.intake.Prepare(ctx, r, about)
+		}
+		w.open()
+		w.road.at("bob@sina.example", refuses)
+		w.road.at("eve@sina.example", after(time.Minute, refuses))
+		id := w.send("bob@sina.example", "eve@sina.example")
+		time.Sleep(30 * time.Second)
+		one := 0
+		q := spool.Query{Filter: spool.Filter{ID: id, Recipient: &one}}
+		if _, err := w.desk.Order(w.Context(), q, spool.Order{Verb: spool.Hold, At: time.Now(), By: "root"}); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if written != 2 {
+			w.Errorf("%d reports were begun", written)
+		}
+		w.crash()
+		time.Sleep(time.Hour)
+		if n := w.road.sent("ann@sohu.example"); n != 1 {
+			w.Errorf("told %d times:\n%s", n, w.told())
+		}
+		if n := w.left(); n != 1 {
+			w.Errorf("%d messages are left", n)
 		}
 		w.shut()
 	})

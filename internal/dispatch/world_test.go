@@ -17,7 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
@@ -30,12 +32,17 @@ import (
 
 var update = flag.Bool("update", false, "write the stories anew")
 
+// prepare makes the draft of a report.
+type prepare func(context.Context, *dsn.Report, mail.Content) (spool.Draft, spool.Commit, error)
+
 // world is both desks over a spool in memory, and roads that do as they are told.
 type world struct {
 	*testing.T
 	spool    *memspool.Spool
 	shaky    *shaky // between the spool and dispatch; may be nil
 	keep     int64  // dispatch.Options.KeepBytes
+	people   directory.Directory
+	prepare  prepare // dispatch.Options.Prepare; nil is that of intake
 	settings dispatch.Settings
 	road     *road
 	desk     *dispatch.Desk
@@ -79,7 +86,7 @@ func (w *world) open() {
 	w.done = make(chan error, 1)
 	done := w.done
 	w.intake = intake.New(intake.Options{
-		Hostname: "mx.sohu.example", Spool: w.spool,
+		Hostname: "mx.sohu.example", Spool: w.spool, Directory: w.people,
 		Owner:   func() spool.Owner { return w.desk.Owner() },
 		Arrived: func(a intake.Arrival) { w.desk.Arrive(dispatch.Arrival(a)) },
 		Observe: w.observe,
@@ -88,13 +95,28 @@ func (w *world) open() {
 	if w.shaky != nil {
 		w.shaky.Spool, engine = w.spool, w.shaky
 	}
+	write := w.intake.Prepare
+	if w.prepare != nil {
+		write = w.prepare
+	}
 	w.desk = dispatch.New(dispatch.Options{
-		Settings: w.settings, Spool: engine, KeepBytes: w.keep, Prepare: w.intake.Prepare, Observe: w.observe,
+		Settings: w.settings, Spool: engine, KeepBytes: w.keep, Prepare: write, Observe: w.observe,
 		Log: slog.New(slog.NewTextHandler(w.Output(), nil)),
 	})
 	desk := w.desk
 	go func() { done <- desk.Run(context.Background()) }()
 	synctest.Wait()
+}
+
+// crash cuts the power, and begins the next life.
+func (w *world) crash() {
+	w.Helper()
+	w.spool = w.spool.Crash()
+	if err := w.desk.Shutdown(w.Context()); err != nil {
+		w.Error(err)
+	}
+	<-w.done
+	w.open()
 }
 
 func (w *world) shut() {
@@ -231,7 +253,8 @@ func newRoad() *road {
 
 func (r *road) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
 	sheet := transport.NewSheet(&d)
-	time.Sleep(10*time.Millisecond + residue(d.Envelope.To[d.Recipients[0]].To.String()+d.Envelope.Arrived.String()))
+	to := &d.Envelope.To[d.Recipients[0]]
+	time.Sleep(10*time.Millisecond + residue(to.To.String()+to.Into+d.Envelope.Arrived.String()))
 	for i, n := range d.Recipients {
 		to := d.Envelope.To[n].To.String()
 		r.mu.Lock()

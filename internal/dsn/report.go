@@ -20,11 +20,14 @@ type Report struct {
 	Through string    // name under which we know the message, for people to ask about
 
 	// What came with the message's envelope.
-	EnvID   string      // as it was given, decoded
-	Return  smtp.Return // RET
-	UTF8    bool        // it came with SMTPUTF8, so that the way back has it too
-	Arrived time.Time
-	Client  string // domain name of the host that it came from
+	EnvID  string      // as it was given, decoded
+	Return smtp.Return // RET
+	UTF8   bool        // it came with SMTPUTF8, so that the way back has it too
+	// RequireTLS: it came with REQUIRETLS. Then the report has to go with it too, and
+	// the header alone is returned whatever Return says (RFC 8689, 5).
+	RequireTLS bool
+	Arrived    time.Time
+	Client     string // domain name of the host that it came from
 
 	// What stood in its header.
 	Subject   string // decoded

@@ -50,13 +50,13 @@ func (r *Report) choose(original mail.Content) (returned, error) {
 }
 
 // wantsWhole is RFC 3461, 6.2: the whole message for failures only, and only if
-// RET does not say otherwise.
+// RET does not say otherwise; nor does REQUIRETLS (RFC 8689, 5).
 func (r *Report) wantsWhole(size int64) bool {
 	largest := r.Largest
 	if largest <= 0 {
 		largest = defaultLargest
 	}
-	return r.worst() == mail.ReportFailed && r.Return != smtp.ReturnHeaders && size <= largest
+	return r.worst() == mail.ReportFailed && r.Return != smtp.ReturnHeaders && !r.RequireTLS && size <= largest
 }
 
 func inspect(c mail.Content) (message.Traits, error) {

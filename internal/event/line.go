@@ -17,7 +17,7 @@ import (
 // addresses is quoted as in Go. So whatever a stranger put into a message or a
 // reply, an entry is one line of printable characters, and its keys are ours.
 func (e *Entry) Line() string {
-	var l line
+	l := line{make([]byte, 0, 400)}
 	if !e.ID.IsZero() {
 		l.b = append(append(l.b, e.ID.String()...), ' ')
 	}
@@ -43,10 +43,33 @@ func (l *line) pair(key, value string) {
 
 // isPlain: it can stand without quotes.
 func isPlain(s string) bool {
-	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("<>@.-+_/:[],!#$%&*?^{|}~", r)
-	}) < 0
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return utf8.ValidString(s) && strings.IndexFunc(s[i:], notPlain) < 0
+		}
+		if !plain[s[i]] {
+			return false
+		}
+	}
+	return true
 }
+
+func notPlain(r rune) bool {
+	if r < utf8.RuneSelf {
+		return !plain[r]
+	}
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+}
+
+// plain are the octets of ASCII that stand without quotes: there are many in a
+// line, and a line for each step of each message.
+var plain = func() (is [utf8.RuneSelf]bool) {
+	const all = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz<>@.-+_/:[],!#$%&*?^{|}~"
+	for i := range len(all) {
+		is[all[i]] = true
+	}
+	return is
+}()
 
 func (l *line) number(key string, n int64) {
 	if n != 0 {

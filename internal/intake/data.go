@@ -24,7 +24,7 @@ type transaction struct {
 	began  time.Time
 	draft  spool.Draft
 	to     []mail.Recipient
-	index  map[string]int // of to, by mailbox
+	index  map[place]int // of to
 }
 
 // begin opens the draft: if there is no room for the message, that is told before
@@ -48,6 +48,7 @@ func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, er
 	defer t.draft.Abort()
 	now := time.Now()
 	r := reception{desk: t.desk, draft: t.draft, trace: t.trace(now), most: t.o.KeepUpTo, header: header{mailbox: t.has}}
+	r.large = t.params.Size > int64(r.most)
 	defer r.release()
 	if _, err := io.Copy(&r, body); err != nil {
 		if r.err == nil { // of the client's side, which the server knows best
@@ -64,12 +65,6 @@ func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, er
 		return nil, t.o.refuse(t.visit, smtp.Dot, smtp.Path{}, err)
 	}
 	return smtp.Replyf(smtp.CodeOK, smtp.EnhancedCode{2, 0, 0}, "queued as %s", t.draft.ID()), nil
-}
-
-// has reports whether a mailbox is among the final recipients.
-func (t *transaction) has(p smtp.Path) bool {
-	_, there := t.index[mailbox(p)]
-	return there
 }
 
 // trace is the Received field (RFC 5321, 4.4).

@@ -70,7 +70,7 @@ type Options struct {
 	MaxHops       int // Received fields of a message; default 100 (RFC 5321, 6.3)
 	MaxRecipients int // of a message, with aliases expanded; default 10,000
 	// KeepUpTo is up to how many octets a text is handed on in memory; default
-	// 128 KiB, negative: never.
+	// 64 KiB, negative: never.
 	KeepUpTo int
 
 	// Owner is for whom leases are born; nil: nobody.
@@ -121,7 +121,7 @@ func (o *Options) setDefaults() {
 	}
 	o.MaxRecipients = min(o.MaxRecipients, spool.MaxRecipients)
 	if o.KeepUpTo == 0 {
-		o.KeepUpTo = 128 << 10
+		o.KeepUpTo = 64 << 10
 	}
 	if o.RelayTo == nil {
 		o.RelayTo = func(smtp.Path) bool { return false }

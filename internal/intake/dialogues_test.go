@@ -170,14 +170,25 @@ func (w *world) kept() string {
 	for _, it := range page.Items {
 		e := it.Envelope
 		to := e.To[it.Standing.Recipient]
-		fmt.Fprintf(&b, "%s: to=%s notify=%s orcpt=%s body=%s utf8=%v return=%s envid=%s priority=%d requiretls=%v hold=%v by=%v%c hops=%d\n",
-			e.ID, to.To, to.Notify, to.ORcpt, e.Body, e.UTF8, e.Return, e.EnvID, e.Priority, e.RequireTLS,
+		fmt.Fprintf(&b, "%s: to=%s%s notify=%s orcpt=%s body=%s utf8=%v return=%s envid=%s priority=%d requiretls=%v hold=%v by=%v%c hops=%d\n",
+			e.ID, to.To, instead(&to), to.Notify, to.ORcpt, e.Body, e.UTF8, e.Return, e.EnvID, e.Priority, e.RequireTLS,
 			after(e.Arrived, e.HoldUntil), after(e.Arrived, e.By), max(e.ByMode, '-'), e.Hops)
 		if it.Standing.Recipient == len(e.To)-1 {
 			b.WriteString(w.text(e.ID))
 		}
 	}
 	return b.String()
+}
+
+// instead is what the mail goes into, if it is nobody's mailbox.
+func instead(to *mail.Recipient) string {
+	switch {
+	case to.Expanded:
+		return " (expanded)"
+	case to.Into != "":
+		return fmt.Sprintf(" (into %q, %s)", to.Into, to.Origin)
+	}
+	return ""
 }
 
 func after(t, until time.Time) time.Duration {
@@ -234,7 +245,10 @@ func (people) Lookup(_ context.Context, to smtp.Path) (directory.Resolution, err
 	case "emil":
 		r.Kind, r.New = directory.Moved, address("emil@sina.example")
 	case "robot":
-		r.Kind, r.To = directory.Alias, []directory.Target{{To: to, Into: "|robot"}}
+		r.Kind, r.To = directory.Alias, []directory.Target{
+			{To: to, Into: "|/usr/bin/robot", Origin: mail.Origin{File: "aliases", Line: 3, Column: 8}},
+			{To: to, Into: "/var/log/robot", Origin: mail.Origin{File: "aliases", Line: 3, Column: 24}},
+		}
 	case "slow":
 		return directory.Resolution{}, errors.New("the directory is away")
 	default:

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/posthouse/posthouse/internal/directory"
@@ -28,59 +27,66 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.Path, params *smtp.RcptP
 
 // resolve says who gets the mail for a recipient, and what the client is told
 // other than a plain 250. An error refuses it.
-func (t *transaction) resolve(ctx context.Context, to smtp.Path) (final []smtp.Path, reply *smtp.Reply, err error) {
+func (t *transaction) resolve(ctx context.Context, to smtp.Path) (final []directory.Target, reply *smtp.Reply, err error) {
 	r, err := t.o.Directory.Lookup(ctx, to)
 	switch reply = r.Reply(); {
 	case err != nil:
 		return nil, nil, err
 	case r.Kind == directory.NotOurs:
-		final, err = t.relayed(to)
-		return final, nil, err
+		at, err := t.relayed(to)
+		return []directory.Target{{To: at}}, nil, err
 	case reply != nil && !reply.Code.Positive():
 		return nil, nil, reply
 	}
-	for _, target := range r.To {
-		if target.Into != "" {
-			return nil, nil, fmt.Errorf("%s (%s): mail into %q cannot be carried", r.Address, r.Origin, target.Into)
-		}
-		final = append(final, target.To)
-	}
-	return final, reply, nil
+	return r.To, reply, nil
 }
 
 // relayed is for recipients who are not ours. The postmaster of this host is
 // always somebody (RFC 5321, 4.5.1).
-func (t *transaction) relayed(to smtp.Path) ([]smtp.Path, error) {
+func (t *transaction) relayed(to smtp.Path) (smtp.Path, error) {
 	switch {
 	case to.Domain() == "" && isPostmaster(to) && !t.o.Postmaster.IsNull():
-		return []smtp.Path{t.o.Postmaster}, nil
+		return t.o.Postmaster, nil
 	case to.Domain() == "":
-		return nil, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 1}, "There is no <%s> here", to)
+		return smtp.Path{}, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 1}, "There is no <%s> here", to)
 	case !t.relay && !t.o.RelayTo(to):
-		return nil, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 1}, "We do not relay: <%s> is not here", to)
+		return smtp.Path{}, smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 1}, "We do not relay: <%s> is not here", to)
 	}
-	return []smtp.Path{to}, nil
+	return to, nil
 }
 
 func isPostmaster(p smtp.Path) bool { return strings.EqualFold(p.Mailbox(), "postmaster") }
 
 // add puts the final recipients of an address into the envelope. What was asked
-// for with NOTIFY goes with each of them but for success, which goes with the
-// first: the sender asked about one recipient (RFC 3461, 5.2.7.3 (b)).
-func (t *transaction) add(original smtp.Path, final []smtp.Path, params *smtp.RcptParams) error {
-	if len(t.to)+len(final) > t.o.MaxRecipients {
+// for with NOTIFY goes with each of them. Only success cannot be told of one who
+// became several: the sender hears that they were expanded, and no more of it
+// (RFC 3461, 5.2.7.3 (c)).
+func (t *transaction) add(original smtp.Path, final []directory.Target, params *smtp.RcptParams) error {
+	notify := params.Notify
+	expands := len(final) > 1 && notify&smtp.NotifySuccess != 0
+	if len(t.to)+len(final) > t.o.MaxRecipients || expands && len(t.to)+len(final) == t.o.MaxRecipients {
 		return smtp.Replyf(smtp.CodeInsufficientStorage, smtp.EnhancedCode{4, 5, 3}, "Too many recipients")
 	}
-	notify := params.Notify
-	for _, p := range final {
-		t.addOne(mail.Recipient{To: p, Original: original, ORcpt: reportedAs(original, p, params.ORcpt), Notify: notify})
-		if notify&smtp.NotifySuccess != 0 {
-			if notify &^= smtp.NotifySuccess; notify == 0 {
-				notify = smtp.NotifyNever
-			}
+	if expands {
+		t.expand(original, params.ORcpt)
+		if notify &^= smtp.NotifySuccess; notify == 0 {
+			notify = smtp.NotifyNever
 		}
 	}
+	for _, f := range final {
+		t.addOne(mail.Recipient{
+			To: f.To, Original: original, ORcpt: reportedAs(original, f.To, params.ORcpt), Notify: notify, Into: f.Into, Origin: f.Origin,
+		})
+	}
 	return nil
+}
+
+// expand puts an alias of several into the envelope that its sender is to hear
+// of, if there is one.
+func (t *transaction) expand(alias smtp.Path, told smtp.ORcpt) {
+	if !t.visit.From.IsNull() {
+		t.addOne(mail.Recipient{To: alias, Original: alias, ORcpt: told, Notify: smtp.NotifySuccess, Expanded: true})
+	}
 }
 
 // reportedAs is the original recipient that reports are to name: what the sender
@@ -98,20 +104,43 @@ func reportedAs(original, final smtp.Path, told smtp.ORcpt) smtp.ORcpt {
 // addOne puts a recipient into the envelope, unless it is there already by
 // another name: then both wishes for reports hold.
 func (t *transaction) addOne(r mail.Recipient) {
-	key := mailbox(r.To)
-	if i, there := t.index[key]; there {
+	at := placeOf(&r)
+	if i, there := t.index[at]; there {
 		t.to[i].Notify = both(t.to[i].Notify, r.Notify)
 		return
 	}
 	if t.index == nil {
-		t.index = make(map[string]int)
+		t.index = make(map[place]int)
 	}
-	t.index[key] = len(t.to)
+	t.index[at] = len(t.to)
 	t.to = append(t.to, r)
+	if r.Into != "" {
+		t.index[place{mailbox: at.mailbox, alias: true}] = len(t.to) - 1
+	}
 }
 
-// mailbox is the same for paths that name the same mailbox.
+// place is the same for recipients to whom a message goes once.
+type place struct {
+	mailbox string // of paths that name the same one
+	into    string
+	alias   bool // there is a command or file in the place of this mailbox
+	told    bool // nothing is sent to it: that it was expanded is told
+}
+
+func placeOf(r *mail.Recipient) place {
+	return place{mailbox: mailbox(r.To), into: r.Into, told: r.Expanded}
+}
+
 func mailbox(p smtp.Path) string { return p.Mailbox() + "@" + strings.ToLower(p.Domain()) }
+
+// has reports whether mail for a mailbox is among what the message goes to.
+func (t *transaction) has(p smtp.Path) bool {
+	_, there := t.index[place{mailbox: mailbox(p)}]
+	if !there {
+		_, there = t.index[place{mailbox: mailbox(p), alias: true}]
+	}
+	return there
+}
 
 func both(a, b smtp.Notify) smtp.Notify {
 	switch {

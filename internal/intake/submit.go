@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
@@ -91,7 +92,7 @@ func (t *transaction) write(ctx context.Context, report *dsn.Report, original ma
 		return spool.Commit{}, err
 	}
 	r.header.End()
-	t.params.Body, t.params.UTF8 = needs.Body, needs.UTF8
+	t.params.Body, t.params.UTF8, t.params.RequireTLS = needs.Body, needs.UTF8, report.RequireTLS
 	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(t.trace(now)), For: t.o.Owner()}
 	accepted := event.NewAccepted(&c.Envelope, t.draft.Size()+int64(len(c.Prepend)))
 	c.Facts = []spool.Fact{{ID: t.draft.ID(), At: now, Data: event.Append(nil, accepted)}}
@@ -106,7 +107,7 @@ func (t *transaction) addressee(ctx context.Context, to smtp.Path) error {
 	var refusal *smtp.Reply
 	switch {
 	case errors.As(err, &refusal):
-		final = []smtp.Path{to}
+		final = []directory.Target{{To: to}}
 	case err != nil:
 		return err
 	}

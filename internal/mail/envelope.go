@@ -53,9 +53,15 @@ type Recipient struct {
 	Notify   smtp.Notify
 
 	// Into is what an alias in the form of Unix names in the place of somebody:
-	// "|" and a command line, or a file by its full path. To is then the alias.
-	// Else it is "".
-	Into string
+	// "|" and a command line, a file by its full path, or a Maildir with a slash
+	// behind that. To is then the alias, and Origin its line. Else it is "".
+	Into   string
+	Origin Origin
+
+	// Expanded: it is an alias, and those that it stands for are recipients of
+	// their own. Nothing is sent for it but a report that tells so, since its
+	// sender has asked for one (RFC 3461, 5.2.7.3 (c)).
+	Expanded bool
 }
 
 // Content is the text of a message: fields, empty line and body, lines ended by

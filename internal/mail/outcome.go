@@ -14,10 +14,14 @@ type Origin struct {
 	Line, Column int
 }
 
-// String prints "file:line:column", or "built in".
+// String prints "file:line:column", or "built in". What has no lines, such as a
+// flag, is printed as it is.
 func (o Origin) String() string {
-	if o.File == "" {
+	switch {
+	case o.File == "":
 		return "built in"
+	case o.Line == 0:
+		return o.File
 	}
 	return fmt.Sprintf("%s:%d:%d", o.File, o.Line, o.Column)
 }
@@ -42,9 +46,10 @@ const (
 	Expired                   // deferred for too long
 	Discarded                 // thrown away, as a named rule says
 	Removed                   // by a named operator
+	Expanded                  // an alias: the recipients that it stands for took its place
 )
 
-var fateNames = [...]string{"", "delivered", "relayed", "deferred", "failed", "expired", "discarded", "removed"}
+var fateNames = [...]string{"", "delivered", "relayed", "deferred", "failed", "expired", "discarded", "removed", "expanded"}
 
 func (f Fate) String() string {
 	if int(f) < len(fateNames) {

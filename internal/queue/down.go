@@ -14,9 +14,6 @@ import (
 // the while: the mail's own times do not change, and no try is counted.
 
 const (
-	// firstPace is how many deliveries go at once to a destination of which
-	// nothing is known.
-	firstPace = 2
 	// steady is the pace from which on a destination counts as well again: when
 	// it goes down later, its probes begin anew.
 	steady = 5

@@ -29,10 +29,11 @@ type Route struct {
 	Expire time.Duration // given up after; default 5 days
 	Warn   time.Duration // the sender hears of a delay after; default 4 h, negative: never
 	Batch  int           // recipients of one delivery; default 100
+	Start  int           // deliveries at once to a destination of which nothing is known; default 2
 
 	All         Limits // of the whole route; default 200 deliveries at once
 	Site        Limits // of each site; default 10
-	Destination Limits // of each destination; default 5
+	Destination Limits // of each destination; default 5; up to that there is one more for each that is answered
 }
 
 // Limits bound deliveries. One delivery is one message to some of its
@@ -94,6 +95,7 @@ func (r Route) orElse() Route {
 		r.Warn = 4 * time.Hour
 	}
 	r.Batch = positive(r.Batch, 100)
+	r.Start = positive(r.Start, 2)
 	r.All = r.All.orElse(200)
 	r.Site = r.Site.orElse(10)
 	r.Destination = r.Destination.orElse(5)

@@ -64,7 +64,7 @@ func (s *Schedule) newDestination(hop mail.Hop, operator string) *destination {
 	d.init(&d.at.node)
 	d.dest, d.idle.node = d, &d.node
 	d.waiting.steps = &s.steps
-	d.most = firstPace
+	d.most = d.route.conf.Start
 	d.limit()
 	s.dests[d.key] = d
 	d.spot = len(s.order)

@@ -58,6 +58,8 @@ type Standing struct {
 	Attempts int
 	// DelayTold: the delay report was sent.
 	DelayTold bool
+	// LateTold: the report was sent that its time has passed (RFC 2852, mode N).
+	LateTold bool
 	// Last is the outcome of the last attempt; zero if there was none.
 	Last mail.Outcome
 	// Order is the last order of an operator; zero if there was none.

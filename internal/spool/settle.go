@@ -28,14 +28,14 @@ type Report struct {
 	Draft  Draft // of the same engine; ended by Settle if it is committed
 	Commit Commit
 	// Recipients of the settled message that it tells of, by index. The report is set aside with
-	// any of them.
+	// any of them, and with it their results: what is recorded has been told.
 	Recipients []int
 }
 
 // Settled is what Settle made of one settlement.
 type Settled struct {
 	// Err is nil, ErrLeaseLost (nothing of the settlement is recorded), ErrAltered
-	// (see Altered) or ErrNotFound.
+	// (see Altered and Aside) or ErrNotFound.
 	Err error
 
 	// Altered are the results that were set aside because an operator's order came
@@ -44,6 +44,11 @@ type Settled struct {
 	// owner releases them or settles again. What was delivered or relayed is never set aside, and all
 	// facts are recorded.
 	Altered []Standing
+
+	// Aside are the recipients whose results were set aside though no order came
+	// first, because a report that tells of them was. They are where they were, and
+	// still leased: the owner settles them again, with a report that tells of them alone.
+	Aside []int
 
 	// Reports has one entry for each report: its lease if one was asked for.
 	Reports []Reported

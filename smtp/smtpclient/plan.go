@@ -29,10 +29,14 @@ func (t *transaction) plan() bool {
 func (t *transaction) offers(e smtp.Extension) bool { return t.c.ext.Has(e) }
 
 // planTLS refuses a message with REQUIRETLS that would not be kept secret on its
-// way (RFC 8689, 4.2.1).
+// way (RFC 8689, 4.2.1). A report goes all the same, without REQUIRETLS where
+// that cannot be had (section 5).
 func (t *transaction) planTLS() *localRefusal {
 	switch {
 	case !t.mail.Params.RequireTLS:
+		return nil
+	case t.mail.From.IsNull():
+		t.mail.Params.RequireTLS = t.c.verified()
 		return nil
 	case !t.c.verified():
 		return refuse(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10},
@@ -172,6 +176,7 @@ func (t *transaction) dropParams() {
 		{smtp.ExtSize, func() { p.Size = 0 }},
 		{smtp.ExtPRDR, func() { p.PRDR = false }},
 		{smtp.ExtAuth, func() { p.Auth = "" }},
+		{smtp.ExtRequireTLS, func() { p.RequireTLS = false }}, // of a report
 		{smtp.ExtDSN, func() { p.Return, p.EnvID = "", "" }},
 		{smtp.ExtDeliverBy, func() { p.By = smtp.DeliverBy{} }},
 		{smtp.ExtMTPriority, func() { p.Priority = 0 }},

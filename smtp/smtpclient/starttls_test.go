@@ -178,17 +178,22 @@ func TestForgottenBySTARTTLS(t *testing.T) {
 }
 
 // TestRequireTLS: REQUIRETLS goes over verified TLS to a server that offers
-// it, and nowhere else (RFC 8689, 4.2.1).
+// it, and nowhere else (RFC 8689, 4.2.1); but reports go anywhere (section 5).
 func TestRequireTLS(t *testing.T) {
 	for _, c := range []struct {
 		policy smtpclient.TLSPolicy
 		offers []string
 		name   string
+		report bool
 		want   string
+		said   string
 	}{
-		{smtpclient.TLSRequire, []string{"STARTTLS", "REQUIRETLS"}, "mx.test", "accepted 250 ."},
-		{smtpclient.TLSRequire, []string{"STARTTLS"}, "mx.test", "permanent 550 local MAIL"},
-		{smtpclient.TLSOpportunistic, []string{"STARTTLS", "REQUIRETLS"}, "other.test", "permanent 550 local MAIL"},
+		{smtpclient.TLSRequire, []string{"STARTTLS", "REQUIRETLS"}, "mx.test", false, "accepted 250 .", "MAIL FROM:<s@a.test> REQUIRETLS"},
+		{smtpclient.TLSRequire, []string{"STARTTLS"}, "mx.test", false, "permanent 550 local MAIL", ""},
+		{smtpclient.TLSOpportunistic, []string{"STARTTLS", "REQUIRETLS"}, "other.test", false, "permanent 550 local MAIL", ""},
+		{smtpclient.TLSRequire, []string{"STARTTLS", "REQUIRETLS"}, "mx.test", true, "accepted 250 .", "MAIL FROM:<> REQUIRETLS"},
+		{smtpclient.TLSRequire, []string{"STARTTLS"}, "mx.test", true, "accepted 250 .", "MAIL FROM:<>"},
+		{smtpclient.TLSOpportunistic, []string{"STARTTLS", "REQUIRETLS"}, "other.test", true, "accepted 250 .", "MAIL FROM:<>"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := transcript.Pipe(64 << 10)
@@ -203,11 +208,14 @@ func TestRequireTLS(t *testing.T) {
 			}
 			env := envelope(t, "a@b.test")
 			env.Mail.RequireTLS = true
+			if c.report {
+				env.From = smtp.Path{}
+			}
 			res, err := conn.Send(t.Context(), env, smtpclient.Bytes([]byte(hello)))
 			if err != nil || fates(res) != c.want {
 				t.Errorf("%v %q: fates %q, error %v", c.policy, c.offers, fates(res), err)
 			}
-			if c.want == "accepted 250 ." && s.lines[3] != "MAIL FROM:<s@a.test> REQUIRETLS" {
+			if c.said != "" && s.lines[3] != c.said {
 				t.Errorf("said %q", s.lines)
 			}
 			_ = conn.Close()

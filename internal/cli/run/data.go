@@ -53,7 +53,7 @@ func (d *data) close() {
 // dataFault says what to do about a data directory that cannot be used.
 func dataFault(dir string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return cli.Fail(cli.NoPerm, "%w (choose a directory that you may write to with --data)", err)
+		return cli.Fail(cli.NoPerm, "%w (choose a directory that you may write to)", err)
 	}
 	return cli.Fail(cli.CantCreate, "data directory %s: %w (choose another one with --data)", dir, err)
 }

@@ -107,7 +107,13 @@ func (h *house) reload(ctx context.Context, d *daemon.House) {
 // told tells problems of the configuration for people, and says how to end.
 func (h *house) told(err error) error {
 	var problems config.Problems
-	if !errors.As(err, &problems) {
+	var spool *daemon.SpoolError
+	switch {
+	case errors.As(err, &spool) && errors.Is(err, syscall.EAGAIN):
+		return cli.Fail(cli.TempFail, "%s is in use by another posthouse (end that one, or name another directory)", spool.Data)
+	case errors.As(err, &spool):
+		return dataFault(spool.Data, spool.Err)
+	case !errors.As(err, &problems):
 		return err
 	}
 	if err := cli.TellProblems(h.errs, h.file, problems); err != nil {

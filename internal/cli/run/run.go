@@ -27,6 +27,8 @@ type options struct {
 	smtp   string
 	log    string
 	json   bool
+	// profile is a file for a profile of where the processor's time goes.
+	profile string
 }
 
 // Command returns "posthouse run".
@@ -61,6 +63,11 @@ seconds; a second signal ends it at once.`,
 			if err != nil {
 				return err
 			}
+			stop, err := startProfile(o.profile)
+			if err != nil {
+				return err
+			}
+			defer stop()
 			if o.config != "" {
 				return o.house(cmd, log).run(cmd.Context(), cmd.OutOrStdout())
 			}
@@ -72,6 +79,7 @@ seconds; a second signal ends it at once.`,
 	f.StringVar(&o.data, "data", cli.DefaultData, "`DIR` that holds what is received; made if it is missing")
 	f.StringVar(&o.smtp, "smtp", cli.LocalServer, "`ADDR` to listen on, HOST:PORT (port 0: a free one)")
 	f.StringVar(&o.log, "log", logText, "`FORM` of the log: text, json or none (only what is wrong)")
+	f.StringVar(&o.profile, "profile", "", "`FILE` for a profile of processor time (go tool pprof reads it)")
 	f.BoolVar(&o.json, "json", false, "print where it listens as a JSON object")
 	return cmd
 }

@@ -10,8 +10,9 @@ data       = "/var/lib/posthouse"  # the spool, and mailboxes; default: this
 postmaster = "jane@example.org"    # of domains that name none; default: each has a mailbox of that name
 
 # When mail that was deferred is tried again. The last delay is for all that follow;
-# a range is some time in it, so that mail does not come back in a herd. Each
-# route may say otherwise.
+# a range is some time in it, so that mail does not come back in a herd. A host that is
+# down is tried at these times too, with one message for all; by default more often,
+# up to every half hour. Each route may say otherwise.
 retry  = ["1m", "5m", "15m", "1h..4h"] # default: this
 expire = "5d"                          # given up after; default: this
 warn   = "4h"                          # the sender hears of the delay; "none": never; default: this

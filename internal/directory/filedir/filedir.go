@@ -14,6 +14,7 @@ type Directory struct {
 	domains    map[string]*domain // by each of their names
 	order      []*domain
 	postmaster *entry // of a host without domains
+	host       string // whose postmaster is <postmaster>; "": that of no name
 }
 
 var _ directory.Directory = (*Directory)(nil)
@@ -61,7 +62,10 @@ type target struct {
 	leaf  directory.Target
 }
 
-const postmaster = "postmaster"
+const (
+	postmaster = "postmaster"
+	mailer     = "mailer-daemon"
+)
 
 // key is the form of a name that is compared.
 func (d *domain) key(name string) string {
@@ -111,6 +115,9 @@ func (d *domain) leaf(e *entry, tag string) directory.Target {
 
 // Lookup implements [directory.Directory].
 func (d *Directory) Lookup(_ context.Context, to smtp.Path) (directory.Resolution, error) {
+	if d.isHost(to) {
+		to = smtp.Postmaster
+	}
 	in := d.domains[foldDomain(to.Domain())]
 	switch {
 	case to.IsNull():
@@ -132,6 +139,14 @@ func (d *Directory) Lookup(_ context.Context, to smtp.Path) (directory.Resolutio
 		return r, nil
 	}
 	return in.resolve(e, tag), nil
+}
+
+// isHost reports whether an address is that of the postmaster of this host (RFC 5321,
+// 4.5.1), or the one that reports come from, to which people do answer.
+func (d *Directory) isHost(to smtp.Path) bool {
+	name := to.Mailbox()
+	return d.host != "" && (strings.EqualFold(name, postmaster) || strings.EqualFold(name, mailer)) &&
+		foldDomain(to.Domain()) == d.host
 }
 
 func (d *domain) resolve(e *entry, tag string) directory.Resolution {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/argv"
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -73,12 +74,27 @@ func (b *builder) into(u *unlinked, w word) (target, bool) {
 		b.add(w.origin, "%s is %s, which is not allowed (%s = true allows it)", quote(w.plain), what, setting)
 	case strings.Trim(w.plain, "|/ \t") == "" || strings.ContainsAny(w.plain, "\t"):
 		b.add(w.origin, "%s names nothing", quote(w.plain))
-	case w.plain[0] == '/' && filepath.Clean(w.plain) != w.plain:
+	case w.plain[0] == '/' && filepath.Clean(w.plain) != strings.TrimSuffix(w.plain, "/"):
 		b.add(w.origin, "%s is no plain path of a file", quote(w.plain))
+	case !b.runs(w):
 	default:
-		return target{leaf: directory.Target{To: u.entry.address, Into: w.plain}}, true
+		return target{leaf: directory.Target{To: u.entry.address, Into: w.plain, Origin: w.origin}}, true
 	}
 	return target{}, false
+}
+
+// runs reports whether a word is a file, or a command that can be run without a
+// shell.
+func (b *builder) runs(w word) bool {
+	line, command := strings.CutPrefix(w.plain, "|")
+	if !command {
+		return true
+	}
+	_, err := argv.Split(line)
+	if err != nil {
+		b.add(w.origin, "%s cannot be run: %v", quote(w.plain), err)
+	}
+	return err == nil
 }
 
 // include is a file of targets, read once for all that name it.

@@ -216,6 +216,10 @@ func (b *builder) postmasters(o *Options) {
 			b.named(d, postmaster, o.Postmaster, d.origin)
 		}
 	}
+	host := foldDomain(o.Hostname)
+	if b.dir.domains[host] == nil && (len(b.dir.order) > 0 || !o.Postmaster.IsNull()) {
+		b.dir.host = host
+	}
 	if len(b.dir.order) > 0 {
 		return
 	}

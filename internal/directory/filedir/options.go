@@ -9,8 +9,11 @@ import (
 // Options are what a Directory is made of. Names of files are full paths, or
 // relative to the working directory.
 type Options struct {
-	Domains  []Domain
-	Hostname string // of a host without domains: its postmaster is there
+	Domains []Domain
+	// Hostname: mail for the postmaster and the mailer-daemon of this host is for
+	// <postmaster>. On a host that has neither domains nor a Postmaster, that is
+	// somebody elsewhere: postmaster@Hostname.
+	Hostname string
 	// Postmaster gets the mail of the postmasters of domains that name none and
 	// have none; null: they have a mailbox of that name.
 	Postmaster smtp.Path

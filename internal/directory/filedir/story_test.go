@@ -15,7 +15,7 @@ import (
 )
 
 // TestStories plays testdata/stories: files, a domain example.org that is made of
-// them, addresses to look up, and what is said. In "domain" each line is a
+// them and lives on mx.example.net, addresses to look up, and what is said. In "domain" each line is a
 // setting and its values; "ask" is an address a line; "says" is an answer a line, or
 // what is wrong. $DIR stands for the directory of the files. With UPDATE set, "says"
 // is written anew.
@@ -95,7 +95,7 @@ func tell(t *testing.T, dir, settings, ask string) string {
 			t.Fatalf("unknown setting %q", words[0])
 		}
 	}
-	loaded, err := filedir.Load(t.Context(), filedir.Options{Domains: []filedir.Domain{d}})
+	loaded, err := filedir.Load(t.Context(), filedir.Options{Domains: []filedir.Domain{d}, Hostname: "mx.example.net"})
 	if err != nil {
 		return err.Error() + "\n"
 	}
@@ -106,6 +106,11 @@ func tell(t *testing.T, dir, settings, ask string) string {
 			t.Fatal(err)
 		}
 		b.WriteString(directorytest.Text(r) + " (" + r.Origin.String() + ")\n")
+		for _, to := range r.To {
+			if to.Into != "" {
+				b.WriteString("\t{" + to.Into + "} (" + to.Origin.String() + ")\n")
+			}
+		}
 	}
 	return b.String()
 }

@@ -16,7 +16,7 @@ import (
 type disk struct {
 	messages  map[mail.ID]*message
 	order     set[mail.ID]
-	fresh     set[spool.Ref]
+	fresh     set[mail.ID] // messages that have fresh recipients
 	waiting   map[string]*destination
 	postponed map[string]time.Time // only of destinations that are in waiting
 	left      []string             // destinations that lost mail in this call, for tidy
@@ -31,12 +31,14 @@ type disk struct {
 	undo      []change
 }
 
-// message is never changed, only replaced.
+// message is one with its recipients. Only move changes where they are.
 type message struct {
 	env       mail.Envelope
 	content   []byte
 	standings []spool.Standing
 	places    []spool.Place // 0: done
+	open      int           // recipients that are not done
+	fresh     int
 	spoiled   bool
 }
 
@@ -62,8 +64,8 @@ type change struct {
 func newDisk() disk {
 	return disk{
 		messages:  map[mail.ID]*message{},
-		order:     set[mail.ID]{compare: func(a, b mail.ID) int { return bytes.Compare(a[:], b[:]) }},
-		fresh:     set[spool.Ref]{compare: compareRefs},
+		order:     set[mail.ID]{compare: compareIDs},
+		fresh:     set[mail.ID]{compare: compareIDs},
 		waiting:   map[string]*destination{},
 		postponed: map[string]time.Time{},
 		damaged:   map[mail.ID]spool.Damage{},
@@ -71,6 +73,8 @@ func newDisk() disk {
 		stateKeys: set[stateKey]{compare: compareStateKeys},
 	}
 }
+
+func compareIDs(a, b mail.ID) int { return bytes.Compare(a[:], b[:]) }
 
 func compareRefs(a, b spool.Ref) int {
 	return cmp.Or(bytes.Compare(a.ID[:], b.ID[:]), cmp.Compare(a.Recipient, b.Recipient))
@@ -107,16 +111,26 @@ func (d *disk) crash() {
 	d.undo = nil
 }
 
-// put replaces the message of an ID; nil removes it.
-func (d *disk) put(id mail.ID, m *message) {
-	old := d.messages[id]
-	d.set(id, m)
-	d.log(func(d *disk) { d.set(id, old) })
-	if old == nil {
-		return
-	}
-	for i := range old.standings {
-		d.left = append(d.left, old.standings[i].Destination)
+// add puts a new message on the disk.
+func (d *disk) add(m *message) {
+	d.insert(m)
+	d.log(func(d *disk) { d.forget(m.env.ID) })
+}
+
+// move puts a recipient where it stands now. The message goes with the last that
+// is done. What it costs does not depend on how many there are.
+func (d *disk) move(m *message, now spool.Standing, to spool.Place) {
+	was, from := m.standings[now.Recipient], m.places[now.Recipient]
+	d.place(m, now, to)
+	d.log(func(d *disk) {
+		if d.messages[m.env.ID] == m { // and not in quarantine
+			d.place(m, was, from)
+		}
+	})
+	d.left = append(d.left, was.Destination)
+	if m.open == 0 {
+		d.forget(m.env.ID)
+		d.log(func(d *disk) { d.insert(m) })
 	}
 }
 
@@ -149,66 +163,82 @@ func (d *disk) setPostponed(name string, until time.Time) {
 	}
 }
 
-func (d *disk) set(id mail.ID, m *message) {
-	if old := d.messages[id]; old != nil {
-		d.count(old, -1)
-		d.unindex(old)
+// insert makes a message known, with all of its recipients.
+func (d *disk) insert(m *message) {
+	d.messages[m.env.ID] = m
+	d.order.add(m.env.ID)
+	d.stats.Messages++
+	d.stats.Bytes += int64(len(m.content))
+	m.open, m.fresh = 0, 0
+	for i := range m.places {
+		d.enter(m, i)
 	}
-	if m == nil {
-		delete(d.messages, id)
-		d.order.remove(id)
+}
+
+// forget takes a message out, with all of its recipients.
+func (d *disk) forget(id mail.ID) {
+	m := d.messages[id]
+	for i := range m.places {
+		d.leave(m, i)
+	}
+	delete(d.messages, id)
+	d.order.remove(id)
+	d.stats.Messages--
+	d.stats.Bytes -= int64(len(m.content))
+}
+
+func (d *disk) place(m *message, now spool.Standing, to spool.Place) {
+	d.leave(m, now.Recipient)
+	m.standings[now.Recipient], m.places[now.Recipient] = now, to
+	d.enter(m, now.Recipient)
+}
+
+// enter puts a recipient into the index and the counts; leave takes it out.
+func (d *disk) enter(m *message, i int) {
+	ref, st := spool.Ref{ID: m.env.ID, Recipient: i}, &m.standings[i]
+	switch m.places[i] {
+	case spool.Fresh:
+		if m.fresh++; m.fresh == 1 {
+			d.fresh.add(m.env.ID)
+		}
+	case spool.Waiting:
+		d.destination(st.Destination).due.add(dueKey{st.Due, ref})
+	case spool.Held:
+		d.destination(st.Destination).held++
+	}
+	d.count(m, i, +1)
+}
+
+func (d *disk) leave(m *message, i int) {
+	ref, st := spool.Ref{ID: m.env.ID, Recipient: i}, &m.standings[i]
+	switch m.places[i] {
+	case spool.Fresh:
+		if m.fresh--; m.fresh == 0 {
+			d.fresh.remove(m.env.ID)
+		}
+	case spool.Waiting:
+		d.destination(st.Destination).due.remove(dueKey{st.Due, ref})
+	case spool.Held:
+		d.destination(st.Destination).held--
+	}
+	d.count(m, i, -1)
+	if at := d.waiting[st.Destination]; at != nil && at.empty() {
+		delete(d.waiting, st.Destination)
+	}
+}
+
+func (d *disk) count(m *message, i, sign int) {
+	switch m.places[i] {
+	case spool.Fresh:
+		d.stats.Fresh += int64(sign)
+	case spool.Waiting:
+		d.stats.Waiting += int64(sign)
+	case spool.Held:
+		d.stats.Held += int64(sign)
+	default:
 		return
 	}
-	d.messages[id] = m
-	d.order.add(id)
-	d.count(m, +1)
-	d.index(m)
-}
-
-func (d *disk) count(m *message, sign int64) {
-	d.stats.Messages += sign
-	d.stats.Bytes += sign * int64(len(m.content))
-	for _, p := range m.places {
-		switch p {
-		case spool.Fresh:
-			d.stats.Fresh += sign
-		case spool.Waiting:
-			d.stats.Waiting += sign
-		case spool.Held:
-			d.stats.Held += sign
-		}
-	}
-}
-
-func (d *disk) index(m *message) {
-	for i, p := range m.places {
-		ref, s := spool.Ref{ID: m.env.ID, Recipient: i}, &m.standings[i]
-		switch p {
-		case spool.Fresh:
-			d.fresh.add(ref)
-		case spool.Waiting:
-			d.destination(s.Destination).due.add(dueKey{s.Due, ref})
-		case spool.Held:
-			d.destination(s.Destination).held++
-		}
-	}
-}
-
-func (d *disk) unindex(m *message) {
-	for i, p := range m.places {
-		ref, s := spool.Ref{ID: m.env.ID, Recipient: i}, &m.standings[i]
-		switch p {
-		case spool.Fresh:
-			d.fresh.remove(ref)
-		case spool.Waiting:
-			d.destination(s.Destination).due.remove(dueKey{s.Due, ref})
-		case spool.Held:
-			d.destination(s.Destination).held--
-		}
-		if at := d.waiting[s.Destination]; at != nil && at.empty() {
-			delete(d.waiting, s.Destination)
-		}
-	}
+	m.open += sign
 }
 
 func (d *disk) destination(name string) *destination {
@@ -234,23 +264,11 @@ func (d *disk) sortedDestinations() []string {
 
 // suspectAll marks what may have been tried before an unclean stop.
 func (d *disk) suspectAll(stop time.Time) {
-	for _, id := range d.order.keys {
-		m := d.messages[id].clone()
+	for _, m := range d.messages {
 		for i, p := range m.places {
 			if p == spool.Fresh || p != 0 && !m.standings[i].Due.After(stop) {
 				m.standings[i].Suspect = true
 			}
 		}
-		d.messages[id] = m
 	}
-}
-
-func (m *message) clone() *message {
-	c := *m
-	c.standings, c.places = slices.Clone(m.standings), slices.Clone(m.places)
-	return &c
-}
-
-func (m *message) done() bool {
-	return !slices.ContainsFunc(m.places, func(p spool.Place) bool { return p != 0 })
 }

@@ -114,7 +114,7 @@ func (d *draft) commit(c *spool.Commit) *spool.Lease {
 		}
 		m.standings, m.places = append(m.standings, st), append(m.places, place)
 	}
-	d.s.disk.put(d.id, m)
+	d.s.disk.add(m)
 	d.s.record(d.id, c.Facts)
 	return d.s.born(m, c.For, now)
 }
@@ -153,7 +153,7 @@ func (s *Spool) Open(ctx context.Context, id mail.ID) (mail.Content, error) {
 // quarantine takes a damaged message out of every index.
 func (s *Spool) quarantine(id mail.ID) error {
 	s.disk.damaged[id] = spool.Damage{ID: id, At: time.Now(), What: "content spoiled"}
-	s.disk.set(id, nil)
+	s.disk.forget(id)
 	return fmt.Errorf("open %s: %w: content spoiled", id, spool.ErrDamaged)
 }
 

@@ -73,9 +73,11 @@ type haul struct {
 }
 
 func (h *haul) fresh() {
-	for _, ref := range h.s.disk.fresh.keys {
-		if !h.consider(ref) {
-			return
+	for _, id := range h.s.disk.fresh.keys {
+		for i, p := range h.s.disk.messages[id].places {
+			if p == spool.Fresh && !h.consider(spool.Ref{ID: id, Recipient: i}) {
+				return
+			}
 		}
 	}
 }

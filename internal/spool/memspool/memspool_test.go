@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,5 +74,40 @@ func TestAFailedSpoolFailsEveryCall(t *testing.T) {
 	}
 	if st, err := s.Crash().Stats(ctx); err != nil || st.Messages != 0 {
 		t.Errorf("after the next start: %+v, %v", st, err)
+	}
+}
+
+// TestSettlingCostsWhatIsSettled: one recipient of many is settled without a copy
+// of the others.
+func TestSettlingCostsWhatIsSettled(t *testing.T) {
+	ctx := context.Background()
+	s := memspool.New(memspool.Options{})
+	owner, err := s.Join(ctx, "node", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft, err := s.Begin(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease, err := draft.Commit(ctx, spool.Commit{For: owner, Envelope: mail.Envelope{To: make([]mail.Recipient, 20_000)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const settled = 500
+	for _, st := range lease.Recipients[:settled] {
+		st.Fate = mail.Relayed
+		if _, err := s.Settle(ctx, owner, []spool.Settlement{{ID: draft.ID(), Results: []spool.Standing{st}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / settled; each > 16<<10 {
+		t.Errorf("%d octets to settle one recipient", each)
+	}
+	if st, err := s.Stats(ctx); err != nil || st.Fresh != 20_000-settled {
+		t.Errorf("%+v, %v", st, err)
 	}
 }

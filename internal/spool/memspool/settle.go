@@ -33,12 +33,15 @@ func (s *Spool) Settle(ctx context.Context, owner spool.Owner, settlements []spo
 
 func (s *Spool) settle(owner spool.Owner, t *spool.Settlement) spool.Settled {
 	j := s.book.Judge(owner, t, time.Now())
-	done := spool.Settled{Err: j.Err, Altered: j.Altered, Reports: make([]spool.Reported, len(t.Reports))}
+	done := spool.Settled{Err: j.Err, Altered: j.Altered, Aside: j.Aside, Reports: make([]spool.Reported, len(t.Reports))}
 	if j.Reports == nil {
 		return done
 	}
-	if m := s.disk.messages[t.ID]; m != nil && len(j.Results) > 0 {
-		s.replace(settleOne(m, j.Results))
+	for _, r := range j.Results {
+		if m := s.disk.messages[t.ID]; m != nil {
+			r.Held = false
+			s.disk.move(m, r, placeOf(&r))
+		}
 	}
 	s.record(t.ID, t.Facts)
 	for i, yes := range j.Reports {
@@ -50,16 +53,6 @@ func (s *Spool) settle(owner spool.Owner, t *spool.Settlement) spool.Settled {
 	return done
 }
 
-func settleOne(m *message, results []spool.Standing) *message {
-	m = m.clone()
-	for _, r := range results {
-		r.Held = false
-		m.standings[r.Recipient] = r
-		m.places[r.Recipient] = placeOf(&r)
-	}
-	return m
-}
-
 func placeOf(st *spool.Standing) spool.Place {
 	switch {
 	case st.Fate.Final():
@@ -68,15 +61,6 @@ func placeOf(st *spool.Standing) spool.Place {
 		return spool.Held
 	}
 	return spool.Waiting
-}
-
-// replace puts a message, or removes it if all its recipients are done.
-func (s *Spool) replace(m *message) {
-	if m.done() {
-		s.disk.put(m.env.ID, nil)
-	} else {
-		s.disk.put(m.env.ID, m)
-	}
 }
 
 // List implements [spool.Engine].
@@ -137,11 +121,8 @@ func (s *Spool) alter(it *spool.Item, order *spool.Order, fact func(spool.Item) 
 		return
 	}
 	ref := it.Ref()
-	m := s.disk.messages[ref.ID].clone()
-	m.standings[ref.Recipient] = now
-	m.places[ref.Recipient] = placeOf(&now)
+	s.disk.move(s.disk.messages[ref.ID], now, placeOf(&now))
 	s.book.Alter(ref, now)
-	s.replace(m)
 	if fact != nil {
 		s.record(ref.ID, []spool.Fact{{At: order.At, Data: fact(*it)}})
 	}

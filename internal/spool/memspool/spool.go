@@ -83,9 +83,7 @@ func (s *Spool) Spoil(id mail.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m := s.disk.messages[id]; m != nil {
-		m = m.clone()
 		m.spoiled = true
-		s.disk.messages[id] = m
 	}
 }
 

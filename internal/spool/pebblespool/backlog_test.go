@@ -27,12 +27,12 @@ func TestBacklog(t *testing.T) {
 	ctx, place, body := context.Background(), t.TempDir(), incompressible(4<<10)
 	s := openAt(t, place)
 	owner := joined(t, s)
-	empty := acceptRate(ctx, t, s, 20_000, body, owner, mail.Relayed)
+	empty, emptyCPU := acceptRate(ctx, t, s, 20_000, body, owner, mail.Relayed)
 	start := time.Now()
 	acceptRate(ctx, t, s, n, body, owner, mail.Deferred)
 	t.Logf("%d messages accepted and deferred in %v", n, time.Since(start))
-	full := acceptRate(ctx, t, s, 20_000, body, owner, mail.Relayed)
-	t.Logf("accepted and relayed: %.0f/s empty, %.0f/s with the backlog (%.2f)", empty, full, full/empty)
+	full, fullCPU := acceptRate(ctx, t, s, 20_000, body, owner, mail.Relayed)
+	t.Logf("accepted and relayed: %.0f/s empty, %.0f/s with the backlog (%.2f); %v and %v of CPU each", empty, full, full/empty, emptyCPU, fullCPU)
 	t.Logf("%.0f MB resident", rss())
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -57,13 +57,14 @@ func joined(t *testing.T, s spool.Engine) spool.Owner {
 	return owner
 }
 
-// acceptRate has 20 sessions commit n messages, settles each as fate, and returns commits a second.
-func acceptRate(ctx context.Context, t *testing.T, s spool.Engine, n int, body []byte, owner spool.Owner, fate mail.Fate) float64 {
+// acceptRate has 20 sessions commit n messages, settles each as fate, and returns
+// commits a second and the CPU time of each.
+func acceptRate(ctx context.Context, t *testing.T, s spool.Engine, n int, body []byte, owner spool.Owner, fate mail.Fate) (float64, time.Duration) {
 	leases, settled := make(chan *spool.Lease, 1000), make(chan error, 1)
 	go func() { settled <- settleAll(ctx, s, owner, fate, leases) }()
 	var i atomic.Int64
 	var all sync.WaitGroup
-	start := time.Now()
+	start, cpu := time.Now(), cpuTime()
 	for range 20 {
 		all.Go(func() {
 			for k := i.Add(1); k <= int64(n); k = i.Add(1) {
@@ -76,7 +77,7 @@ func acceptRate(ctx context.Context, t *testing.T, s spool.Engine, n int, body [
 	if err := <-settled; err != nil {
 		t.Fatal(err)
 	}
-	return float64(n) / time.Since(start).Seconds()
+	return float64(n) / time.Since(start).Seconds(), (cpuTime() - cpu) / time.Duration(n)
 }
 
 func reopen(ctx context.Context, t *testing.T, place string) {

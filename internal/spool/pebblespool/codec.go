@@ -41,6 +41,9 @@ type encoder []byte
 func (e *encoder) int(n int64)   { *e = binary.AppendVarint(*e, n) }
 func (e *encoder) text(s string) { e.int(int64(len(s))); *e = append(*e, s...) }
 
+// octets are read as a text is.
+func (e *encoder) octets(b []byte) { e.int(int64(len(b))); *e = append(*e, b...) }
+
 func (e *encoder) time(t time.Time) { e.int(nanos(t)) }
 
 func (e *encoder) bools(bits ...bool) {
@@ -174,11 +177,21 @@ func appendRecipient(e *encoder, r *mail.Recipient) {
 		original = ""
 	}
 	e.text(to)
-	e.bools(original == "", r.Original.IsNull())
+	e.bools(original == "", r.Original.IsNull(), r.Into != "", r.Expanded)
 	e.text(original)
 	e.text(r.ORcpt.Type)
 	e.text(r.ORcpt.Addr)
 	e.int(int64(r.Notify))
+	if r.Into != "" {
+		e.text(r.Into)
+		e.origin(&r.Origin)
+	}
+}
+
+func (e *encoder) origin(o *mail.Origin) {
+	e.text(o.File)
+	e.int(int64(o.Line))
+	e.int(int64(o.Column))
 }
 
 func readEnvelope(id mail.ID, record []byte) (*mail.Envelope, head, error) {
@@ -209,9 +222,9 @@ func readEnvelope(id mail.ID, record []byte) (*mail.Envelope, head, error) {
 }
 
 func (d *decoder) recipient(r *mail.Recipient) {
-	var alike, null bool
+	var alike, null, into bool
 	r.To = d.path()
-	d.bools(&alike, &null)
+	d.bools(&alike, &null, &into, &r.Expanded)
 	original := d.path()
 	switch {
 	case alike && !null:
@@ -221,6 +234,14 @@ func (d *decoder) recipient(r *mail.Recipient) {
 	}
 	r.ORcpt = smtp.ORcpt{Type: d.text(), Addr: d.text()}
 	r.Notify = smtp.Notify(d.int())
+	if into {
+		r.Into = d.text()
+		r.Origin = d.origin()
+	}
+}
+
+func (d *decoder) origin() mail.Origin {
+	return mail.Origin{File: d.text(), Line: int(d.int()), Column: int(d.int())}
 }
 
 func (d *decoder) end() error {
@@ -253,7 +274,7 @@ func (s *standing) append(b []byte) []byte {
 	e.time(s.Due)
 	e.text(s.Destination)
 	e.int(int64(s.Attempts))
-	e.bools(s.DelayTold, s.Held, s.Suspect)
+	e.bools(s.DelayTold, s.Held, s.Suspect, s.LateTold)
 	appendOutcome(&e, &s.Last)
 	appendOrder(&e, &s.Order)
 	return e
@@ -269,7 +290,7 @@ func appendOutcome(e *encoder, o *mail.Outcome) {
 	e.int(int64(o.Recipient))
 	e.time(o.At)
 	e.int(int64(o.Took))
-	e.bools(o.Reply != nil, o.Local, o.Unsure, o.OurLimit, o.HostDown, o.Forwarded)
+	e.bools(o.Reply != nil, o.Local, o.Unsure, o.OurLimit, o.HostDown, o.Forwarded, o.Encoded)
 	if r := o.Reply; r != nil {
 		for _, n := range []int{int(r.Code), r.Enhanced[0], r.Enhanced[1], r.Enhanced[2]} {
 			e.int(int64(n))
@@ -280,6 +301,7 @@ func appendOutcome(e *encoder, o *mail.Outcome) {
 	e.text(o.Host)
 	e.text(o.Addr)
 	e.text(o.TLS)
+	e.text(o.Tried)
 }
 
 func (d *decoder) outcome(o *mail.Outcome) {
@@ -289,14 +311,14 @@ func (d *decoder) outcome(o *mail.Outcome) {
 	}
 	var replied bool
 	o.Recipient, o.At, o.Took = int(d.int()), d.time(), time.Duration(d.int())
-	d.bools(&replied, &o.Local, &o.Unsure, &o.OurLimit, &o.HostDown, &o.Forwarded)
+	d.bools(&replied, &o.Local, &o.Unsure, &o.OurLimit, &o.HostDown, &o.Forwarded, &o.Encoded)
 	if replied {
 		o.Reply = &smtp.Reply{Code: smtp.Code(d.int())}
 		o.Reply.Enhanced = smtp.EnhancedCode{int(d.int()), int(d.int()), int(d.int())}
 		o.Reply.Text = d.text()
 	}
 	o.Stage = smtp.Verb(d.int())
-	o.Host, o.Addr, o.TLS = d.text(), d.text(), d.text()
+	o.Host, o.Addr, o.TLS, o.Tried = d.text(), d.text(), d.text(), d.text()
 }
 
 func appendOrder(e *encoder, o *spool.Order) {
@@ -305,11 +327,10 @@ func appendOrder(e *encoder, o *spool.Order) {
 		return
 	}
 	e.time(o.At)
-	for _, s := range []string{o.By, o.Reason, o.Via.Route, o.Via.Transport, o.Via.Destination, o.Via.Origin.File} {
+	for _, s := range []string{o.By, o.Reason, o.Via.Route, o.Via.Transport, o.Via.Destination} {
 		e.text(s)
 	}
-	e.int(int64(o.Via.Origin.Line))
-	e.int(int64(o.Via.Origin.Column))
+	e.origin(&o.Via.Origin)
 }
 
 func (d *decoder) order(o *spool.Order) {
@@ -318,8 +339,8 @@ func (d *decoder) order(o *spool.Order) {
 	}
 	o.At = d.time()
 	o.By, o.Reason = d.text(), d.text()
-	o.Via.Route, o.Via.Transport, o.Via.Destination, o.Via.Origin.File = d.text(), d.text(), d.text(), d.text()
-	o.Via.Origin.Line, o.Via.Origin.Column = int(d.int()), int(d.int())
+	o.Via.Route, o.Via.Transport, o.Via.Destination = d.text(), d.text(), d.text()
+	o.Via.Origin = d.origin()
 }
 
 func readStanding(ref spool.Ref, record []byte) (*standing, error) {
@@ -333,7 +354,7 @@ func readStanding(ref spool.Ref, record []byte) (*standing, error) {
 	d := decoder{data: record[1:]}
 	s := &standing{generation: uint64(d.int())}
 	s.Recipient, s.Fate, s.Due, s.Destination, s.Attempts = ref.Recipient, mail.Fate(d.int()), d.time(), d.text(), int(d.int())
-	d.bools(&s.DelayTold, &s.Held, &s.Suspect)
+	d.bools(&s.DelayTold, &s.Held, &s.Suspect, &s.LateTold)
 	d.outcome(&s.Last)
 	d.order(&s.Order)
 	return s, d.end()

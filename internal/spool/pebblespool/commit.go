@@ -20,7 +20,7 @@ func (s *Spool) commit(d *draft, c *spool.Commit) (*spool.Lease, error) {
 	if waits {
 		s.index <- struct{}{}
 	}
-	env, err := t.arrive(d, c, waits)
+	a, err := t.arrive(d, c, waits)
 	how := pebble.Sync
 	if waits {
 		how = pebble.NoSync // the index is not kept waiting for the disk
@@ -38,11 +38,17 @@ func (s *Spool) commit(d *draft, c *spool.Commit) (*spool.Lease, error) {
 	if err != nil {
 		return nil, err // the message stays hidden until the next start knows
 	}
-	return s.show(env, c.For, waits), nil
+	return s.show(a, c.For, waits), nil
+}
+
+// arrived is a message that is in a batch.
+type arrived struct {
+	env *mail.Envelope
+	head
 }
 
 // arrive puts the message of a sealed draft into the batch, hidden until show.
-func (t *tx) arrive(d *draft, c *spool.Commit, waits bool) (*mail.Envelope, error) {
+func (t *tx) arrive(d *draft, c *spool.Commit, waits bool) (arrived, error) {
 	env := c.Envelope
 	env.ID, env.Size = d.id, int64(len(c.Prepend))+d.size
 	env.To = append([]mail.Recipient(nil), env.To...)
@@ -52,19 +58,21 @@ func (t *tx) arrive(d *draft, c *spool.Commit, waits bool) (*mail.Envelope, erro
 		t.delete(numberKey(kIntent, h.file))
 	}
 	t.putBody(d, c.Prepend)
-	t.set(idKey(kEnvelope, d.id), seal(appendEnvelope(nil, &h, &env), d.id[:]))
+	t.record = seal(appendEnvelope(t.record[:0], &h, &env), d.id[:])
+	t.set(t.idKey(kEnvelope, d.id), t.record)
 	t.count[countMessages]++
 	t.count[countBytes] += env.Size
 	t.s.mu.Lock()
 	t.s.pending[d.id] = true
 	t.s.mu.Unlock()
-	t.record(d.id, c.Facts)
+	t.tell(d.id, c.Facts)
 	if waits {
-		return &env, t.wait(&env)
+		return arrived{&env, h}, t.wait(&env)
 	}
-	t.set(idKey(kFresh, d.id), binary.BigEndian.AppendUint32(nil, uint32(len(env.To))))
+	t.record = binary.BigEndian.AppendUint32(t.record[:0], uint32(len(env.To)))
+	t.set(t.idKey(kFresh, d.id), t.record)
 	t.count[spool.Fresh] += int64(len(env.To))
-	return &env, nil
+	return arrived{&env, h}, nil
 }
 
 // wait puts the recipients of a new message under their due time.
@@ -112,7 +120,8 @@ func (t *tx) putBody(d *draft, prepend []byte) {
 }
 
 // show makes a durable message visible, with the lease that was asked for.
-func (s *Spool) show(env *mail.Envelope, owner spool.Owner, waits bool) *spool.Lease {
+func (s *Spool) show(a arrived, owner spool.Owner, waits bool) *spool.Lease {
+	env := a.env
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.pending, env.ID)
@@ -123,6 +132,7 @@ func (s *Spool) show(env *mail.Envelope, owner spool.Owner, waits bool) *spool.L
 		s.flights.add(env.ID)
 		return nil
 	}
+	s.bear(env.ID, a.head)
 	lease := &spool.Lease{Envelope: *env, Recipients: make([]spool.Standing, len(env.To))}
 	for i := range env.To {
 		lease.Recipients[i] = first(env, i)

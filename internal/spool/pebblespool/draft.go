@@ -17,13 +17,29 @@ import (
 // drafts is what all drafts share: a budget of memory, and buffers.
 type drafts struct {
 	used atomic.Int64
-	pool sync.Pool // of *[]byte
+	open atomic.Int64 // how many there are
+	pool sync.Pool    // of *[]byte
 }
 
 const (
 	firstBuffer = 8 << 10
-	fileBuffer  = 64 << 10 // of a draft that goes to a file
+	fileBuffer  = 128 << 10 // of a draft that goes to a file
 )
+
+// A sync that follows another at once finds few to share it, and costs as much as
+// one for all. So while a crowd of drafts is open the next one waits a moment.
+const (
+	crowd  = 8
+	moment = 100 * time.Microsecond
+)
+
+// pause is how long the log waits after a sync before the next one.
+func (d *drafts) pause() time.Duration {
+	if d.open.Load() < crowd {
+		return 0
+	}
+	return moment
+}
 
 func (d *drafts) init() {
 	d.pool.New = func() any { b := make([]byte, 0, firstBuffer); return &b }
@@ -54,6 +70,7 @@ func (s *Spool) Begin(ctx context.Context, size int64) (spool.Draft, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new id: %w", err)
 	}
+	s.drafts.open.Add(1)
 	return &draft{s: s, id: id, buf: s.drafts.pool.Get().(*[]byte)}, nil
 }
 
@@ -82,6 +99,7 @@ func (d *draft) write(p []byte) error {
 		}
 	}
 	if d.file == nil {
+		d.grow(len(p))
 		*d.buf = append(*d.buf, p...)
 		return nil
 	}
@@ -97,6 +115,14 @@ func (d *draft) write(p []byte) error {
 		if err := d.flush(); err != nil {
 			return err
 		}
+	}
+}
+
+// grow makes room for more in the buffer: twice as much as before, but no more
+// than a body may have before it goes to a file.
+func (d *draft) grow(more int) {
+	if need := len(*d.buf) + more; need > cap(*d.buf) {
+		*d.buf = append(make([]byte, 0, min(max(2*cap(*d.buf), need), max(d.s.opts.LargeBody, need))), *d.buf...)
 	}
 }
 
@@ -172,6 +198,7 @@ func (d *draft) end() {
 		return
 	}
 	d.ended = true
+	d.s.drafts.open.Add(-1)
 	d.s.drafts.used.Add(-d.kept)
 	if !d.lent {
 		*d.buf = (*d.buf)[:0]

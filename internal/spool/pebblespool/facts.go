@@ -14,24 +14,27 @@ import (
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
-// record puts facts about a message into the batch, as one record. Its place is
+// tell puts facts about a message into the batch, as one record. Its place is
 // that of its first fact; the others follow it.
-func (t *tx) record(id mail.ID, facts []spool.Fact) {
+func (t *tx) tell(id mail.ID, facts []spool.Fact) {
 	if len(facts) == 0 {
 		return
 	}
 	seq := t.s.nextSeq(len(facts))
 	t.seqs = append(t.seqs, seq)
-	e := encoder(slices.Clone(id[:]))
+	e := encoder(append(t.record[:0], id[:]...))
 	for i := range facts {
 		e.time(facts[i].At)
-		e.text(string(facts[i].Data))
+		e.octets(facts[i].Data)
 		t.count[countFactBytes] += int64(len(facts[i].Data))
 	}
 	t.count[countFacts] += int64(len(facts))
-	t.set(numberKey(kFact, seq), e)
+	t.record = e
+	t.key = binary.BigEndian.AppendUint64(append(t.key[:0], kFact), seq)
+	t.set(t.key, e)
 	if !id.IsZero() {
-		t.set(binary.BigEndian.AppendUint64(idKey(kFactOf, id), seq), nil)
+		t.key = binary.BigEndian.AppendUint64(t.idKey(kFactOf, id), seq)
+		t.set(t.key, nil)
 	}
 }
 
@@ -119,7 +122,7 @@ func (s *Spool) Note(ctx context.Context, facts []spool.Fact) error {
 	t := s.newTx()
 	defer t.close()
 	for i := range facts {
-		t.record(facts[i].ID, facts[i:i+1])
+		t.tell(facts[i].ID, facts[i:i+1])
 	}
 	if err := t.apply(); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -20,6 +21,7 @@ type latch struct {
 	mu     sync.Mutex
 	err    error
 	failed chan struct{} // closed with the first failure
+	spare  sync.Pool     // of *[]byte, for gathered
 }
 
 func newLatch(fs vfs.FS) *latch { return &latch{FS: fs, failed: make(chan struct{})} }
@@ -82,7 +84,11 @@ func (l *latch) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 			return nil, err
 		}
 	}
-	return l.file(func() (vfs.File, error) { return l.FS.Create(name, c) })
+	f, err := l.file(func() (vfs.File, error) { return l.FS.Create(name, c) })
+	if ext := filepath.Ext(name); err != nil || ext != ".sst" && ext != ".blob" {
+		return f, err
+	}
+	return l.gather(f), nil
 }
 
 func (l *latch) syncDir(name string) error {

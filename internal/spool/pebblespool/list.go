@@ -208,7 +208,7 @@ func (t *tx) alter(it *spool.Item, order *spool.Order, fact func(spool.Item) []b
 		old = &standing{Standing: it.Standing}
 	}
 	if fact != nil {
-		t.record(it.Envelope.ID, []spool.Fact{{At: order.At, Data: fact(*it)}})
+		t.tell(it.Envelope.ID, []spool.Fact{{At: order.At, Data: fact(*it)}})
 	}
 	return t.move(it.Ref(), old, &standing{Standing: now})
 }

@@ -30,15 +30,42 @@ func (t *tx) message(id mail.ID) (*message, error) {
 	if t.s.quarantined(id) {
 		return nil, fmt.Errorf("message %s is in quarantine: %w", id, spool.ErrDamaged)
 	}
-	m, err := t.s.message(id)
-	if err != nil {
-		return nil, err
+	m := t.s.takeBorn(id)
+	if m == nil {
+		var err error
+		if m, err = t.s.message(id); err != nil {
+			return nil, err
+		}
 	}
 	if t.messages == nil {
 		t.messages = map[mail.ID]*message{}
 	}
 	t.messages[id] = m
 	return m, nil
+}
+
+// maxBorn bounds how many messages are known without reading. What is beyond is read.
+const maxBorn = 50_000
+
+// bear remembers a message that was committed with a lease: until a batch first
+// changes it, it is on the disk as it was written. Spool.mu is held.
+func (s *Spool) bear(id mail.ID, h head) {
+	if len(s.born) < maxBorn {
+		s.born[id] = h
+	}
+}
+
+// takeBorn is what settling needs to know of a message that nobody has changed
+// since its commit; nil: read it. It is known only once, to who changes it.
+func (s *Spool) takeBorn(id mail.ID) *message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.born[id]
+	if !ok {
+		return nil
+	}
+	delete(s.born, id)
+	return &message{head: h, fresh: h.recipients, open: h.recipients, flight: true, pristine: true}
 }
 
 // message reads what settling needs to know. ErrNotFound; ErrDamaged.
@@ -127,7 +154,7 @@ func (m *message) write(t *tx, id mail.ID) {
 		return
 	}
 	if m.flight && m.fresh == 0 {
-		t.delete(idKey(kFresh, id))
+		t.deleteOnce(t.idKey(kFresh, id))
 	}
 	if m.recipients > 1 {
 		b := binary.BigEndian.AppendUint32(nil, uint32(m.fresh))

@@ -54,7 +54,7 @@ type settling struct {
 // report is one that is in the batch.
 type report struct {
 	of, n int // settled[of].Reports[n]
-	env   *mail.Envelope
+	arrived
 	owner spool.Owner
 	waits bool
 }
@@ -94,7 +94,7 @@ func (sb *settling) one(i int) error {
 	sb.s.mu.Lock()
 	j := sb.s.book.Judge(sb.owner, one, time.Now())
 	sb.s.mu.Unlock()
-	sb.settled[i] = spool.Settled{Err: j.Err, Altered: j.Altered, Reports: make([]spool.Reported, len(one.Reports))}
+	sb.settled[i] = spool.Settled{Err: j.Err, Altered: j.Altered, Aside: j.Aside, Reports: make([]spool.Reported, len(one.Reports))}
 	if j.Reports == nil {
 		return nil // nothing may be recorded
 	}
@@ -106,7 +106,7 @@ func (sb *settling) one(i int) error {
 			return err
 		}
 	}
-	sb.t.record(one.ID, one.Facts)
+	sb.t.tell(one.ID, one.Facts)
 	for n, yes := range j.Reports {
 		if yes {
 			if err := sb.report(i, n); err != nil {
@@ -148,16 +148,16 @@ func (sb *settling) report(i, n int) error {
 		return nil // told before in this call
 	}
 	waits := rep.Commit.Envelope.HoldUntil.After(time.Now())
-	env, err := sb.t.arrive(d, &rep.Commit, waits)
+	a, err := sb.t.arrive(d, &rep.Commit, waits)
 	d.end()
-	sb.reports = append(sb.reports, report{i, n, env, rep.Commit.For, waits})
+	sb.reports = append(sb.reports, report{i, n, a, rep.Commit.For, waits})
 	return err
 }
 
 // show makes the reports visible once they are durable.
 func (sb *settling) show() {
 	for _, r := range sb.reports {
-		sb.settled[r.of].Reports[r.n] = spool.Reported{Committed: true, Lease: sb.s.show(r.env, r.owner, r.waits)}
+		sb.settled[r.of].Reports[r.n] = spool.Reported{Committed: true, Lease: sb.s.show(r.arrived, r.owner, r.waits)}
 	}
 }
 

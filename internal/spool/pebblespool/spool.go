@@ -45,6 +45,7 @@ type Spool struct {
 	mu      sync.Mutex // guards what follows; held only while computing
 	book    *spool.Book
 	pending map[mail.ID]bool     // applied but not yet durable, so not to be shown
+	born    map[mail.ID]head     // committed with a lease, and not changed since
 	broken  map[mail.ID]bool     // in quarantine
 	moved   map[spool.Ref]string // leased, and the start of its destination, the value, is after it
 	movedOf map[string]int       // how many of moved, by destination
@@ -57,6 +58,7 @@ type Spool struct {
 	stats   stats
 	lazy    chan struct{} // told when there is something that no sync carries yet
 	drafts  drafts
+	txs     sync.Pool // of *tx
 	files   files
 	room    room
 	stamped atomic.Int64 // lease stamp on the disk
@@ -85,7 +87,7 @@ func open(dir string, opts Options, readOnly bool) (*Spool, error) {
 	s := &Spool{
 		opts: opts, fs: newLatch(opts.FS), dir: dir, readOnly: readOnly,
 		stop: make(chan struct{}), index: make(chan struct{}, 1), lazy: make(chan struct{}, 1),
-		pending: map[mail.ID]bool{}, broken: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
+		pending: map[mail.ID]bool{}, born: map[mail.ID]head{}, broken: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
 	}
 	s.drafts.init()
 	if err := s.openDisk(); err != nil {
@@ -148,6 +150,7 @@ func (s *Spool) pebbleOptions() *pebble.Options {
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
 		WALBytesPerSync:             0,
+		WALMinSyncInterval:          s.drafts.pause,
 		BytesPerSync:                512 << 10,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, max(1, min(3, runtime.GOMAXPROCS(0)-1)) },
 		Merger:                      countMerger(),
@@ -157,6 +160,11 @@ func (s *Spool) pebbleOptions() *pebble.Options {
 			Enabled: true, MinimumSize: 1024, MaxBlobReferenceDepth: 10,
 			RewriteMinimumAge: time.Minute, TargetGarbageRatio: 0.3,
 		}
+	}
+	// A table for each kind of keys: those of most kinds begin with a time, so that new
+	// tables lie behind the old ones, and compactions find nothing to merge.
+	o.Experimental.SpanPolicyFunc = func(start []byte) (pebble.SpanPolicy, []byte, error) {
+		return pebble.SpanPolicy{}, []byte{start[0] + 1}, nil
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -256,6 +264,7 @@ func (s *Spool) Close() error {
 	if !s.readOnly && s.fs.broken() == nil {
 		clean = s.db.Set(metaClean, binary.BigEndian.AppendUint64(nil, s.generation), pebble.Sync)
 		s.unlinkDurable()
+		clean = errors.Join(clean, s.db.Flush()) // else the next Open would read the log instead
 	}
 	closing := s.db.Close()
 	if broken := s.fs.broken(); broken != nil {

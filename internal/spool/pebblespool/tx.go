@@ -19,9 +19,18 @@ type tx struct {
 	messages map[mail.ID]*message
 	unlinks  []uint64
 	seqs     []uint64 // of facts that are not to be read before the batch is applied
+
+	key, record []byte // for the next one, whose content the batch copies
 }
 
-func (s *Spool) newTx() *tx { return &tx{s: s, b: s.db.NewBatch()} }
+func (s *Spool) newTx() *tx {
+	t, _ := s.txs.Get().(*tx)
+	if t == nil {
+		t = new(tx)
+	}
+	t.s, t.b = s, s.db.NewBatch()
+	return t
+}
 
 // A batch in memory does not fail.
 func (t *tx) set(key, value []byte) { _ = t.b.Set(key, value, nil) }
@@ -51,8 +60,24 @@ func (t *tx) applyWith(o *pebble.WriteOptions) error {
 
 // close forgets the batch; its facts may be read from now on.
 func (t *tx) close() {
-	t.s.shown(t.seqs)
+	s := t.s
+	s.shown(t.seqs)
 	_ = t.b.Close() // returns the memory; it has nothing to fail with
+	record := t.record
+	*t = tx{seqs: t.seqs[:0], key: t.key[:0]}
+	if cap(record) <= maxScratch {
+		t.record = record[:0]
+	}
+	s.txs.Put(t)
+}
+
+// maxScratch is how many octets of memory are kept for the next record.
+const maxScratch = 16 << 10
+
+// idKey is a key that is good until the next one.
+func (t *tx) idKey(kind byte, id mail.ID) []byte {
+	t.key = append(append(t.key[:0], kind), id[:]...)
+	return t.key
 }
 
 func (t *tx) finish() {
@@ -147,10 +172,10 @@ func (t *tx) enter(ref spool.Ref, now *standing) error {
 // remove takes a message off the disk whose recipients are all done.
 func (t *tx) remove(id mail.ID, m *message, recorded bool) error {
 	m.gone = true
-	t.deleteOnce(idKey(kEnvelope, id))
-	t.deleteOnce(idKey(kBody, id))
+	t.deleteOnce(t.idKey(kEnvelope, id))
+	t.deleteOnce(t.idKey(kBody, id))
 	if m.flight {
-		t.delete(idKey(kFresh, id))
+		t.deleteOnce(t.idKey(kFresh, id))
 	}
 	if m.recipients > 1 {
 		t.delete(idKey(kProgress, id))

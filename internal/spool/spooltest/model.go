@@ -306,7 +306,11 @@ func (m *model) settlement(rt *rapid.T, refs []spool.Ref) spool.Settlement {
 		s.Results = append(s.Results, st)
 	}
 	if s.Durable() && rapid.Bool().Draw(rt, "report") {
-		rep := m.report(s.Results[0].Recipient)
+		var tells []int
+		for _, st := range s.Results[:rapid.IntRange(1, len(s.Results)).Draw(rt, "told")] {
+			tells = append(tells, st.Recipient)
+		}
+		rep := m.report(tells...)
 		rep.Commit.For, rep.Commit.Facts = spool.Owner{}, notes("accept")
 		s.Reports = append(s.Reports, rep)
 	}
@@ -315,17 +319,22 @@ func (m *model) settlement(rt *rapid.T, refs []spool.Ref) spool.Settlement {
 
 // settled checks what the engine said of a settlement and does it to the model.
 func (m *model) settled(rt *rapid.T, s *spool.Settlement, got *spool.Settled) {
-	aside := map[int]bool{}
+	ordered := m.ordersFirst(s)
+	together := false // a report is set aside
+	for i := range s.Reports {
+		together = slices.ContainsFunc(s.Reports[i].Recipients, func(n int) bool { return ordered[n] })
+	}
+	bystanders := 0
 	for _, st := range s.Results {
 		ref := spool.Ref{ID: s.ID, Recipient: st.Recipient}
 		r, c := m.now.row(ref), m.leases[ref]
 		switch {
 		case r == nil:
-			aside[st.Recipient] = true
 			delete(m.leases, ref)
-		case c.altered && st.Fate != mail.Relayed:
-			aside[st.Recipient] = true
+		case ordered[st.Recipient]:
 			m.leases[ref] = claim{owner: c.owner}
+		case together && st.Fate != mail.Relayed && slices.Contains(s.Reports[0].Recipients, st.Recipient):
+			bystanders++
 		default:
 			delete(m.leases, ref)
 			if r.st, r.place = st, spool.Waiting; st.Fate.Final() {
@@ -334,19 +343,32 @@ func (m *model) settled(rt *rapid.T, s *spool.Settlement, got *spool.Settled) {
 		}
 	}
 	m.now.facts = append(m.now.facts, "settle")
-	if len(aside) != len(got.Altered) || errors.Is(got.Err, spool.ErrAltered) != (len(aside) > 0) || got.Err != nil && len(aside) == 0 {
-		rt.Fatalf("settled %+v, want %v set aside", got, aside)
+	if len(ordered) != len(got.Altered) || bystanders != len(got.Aside) ||
+		errors.Is(got.Err, spool.ErrAltered) != (len(ordered) > 0) || got.Err != nil && len(ordered) == 0 {
+		rt.Fatalf("settled %+v, want %v set aside, and %d with their report", got, ordered, bystanders)
 	}
 	for i := range s.Reports {
 		rep := &s.Reports[i]
-		if got.Reports[i].Committed == aside[rep.Recipients[0]] {
-			rt.Fatalf("report: %+v, set aside: %v", got.Reports[i], aside)
+		if got.Reports[i].Committed == together {
+			rt.Fatalf("report: %+v, set aside: %v", got.Reports[i], ordered)
 		}
 		if got.Reports[i].Committed {
 			m.born(rt, rep.Draft.ID(), &rep.Commit, nil)
 		}
 		rep.Draft.Abort()
 	}
+}
+
+// ordersFirst are the recipients of a settlement about whom an order came first.
+func (m *model) ordersFirst(s *spool.Settlement) map[int]bool {
+	first := map[int]bool{}
+	for _, st := range s.Results {
+		ref := spool.Ref{ID: s.ID, Recipient: st.Recipient}
+		if m.now.row(ref) == nil || m.leases[ref].altered && st.Fate != mail.Relayed {
+			first[st.Recipient] = true
+		}
+	}
+	return first
 }
 
 func (m *model) release(rt *rapid.T) {

@@ -86,6 +86,8 @@ var stories = []story{
 	{"a delivery already made is recorded whatever was ordered", deliveryRecorded},
 	{"a removed message forgets its lease", removedWhileLeased},
 	{"a report of what was set aside is set aside", reportSetAside},
+	{"what a report tells of is recorded with it or not at all", toldTogether},
+	{"a crash loses no report that was set aside", crashBeforeToldAgain},
 	{"a recipient that is not held cannot be settled", notHeld},
 
 	{"hold, free, retry, reroute, bounce, remove", orders},

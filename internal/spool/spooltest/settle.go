@@ -2,6 +2,7 @@ package spooltest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
@@ -165,15 +166,78 @@ func reportSetAside(d *desk) {
 		became(lease.Recipients[0], mail.Failed), became(lease.Recipients[1], mail.Failed),
 	}}
 	got := d.settleOne(s)
-	if !errors.Is(got.Err, spool.ErrAltered) || got.Reports[0].Committed || !got.Reports[1].Committed {
+	if !errors.Is(got.Err, spool.ErrAltered) || got.Reports[0].Committed || got.Reports[1].Committed {
 		d.Fatalf("settled: %+v", got)
 	}
 	s.Reports[0].Draft.Abort()
+	s.Reports[1].Draft.Abort()
 	if _, err := d.content(s.Reports[0].Draft.ID()); !errors.Is(err, spool.ErrNotFound) {
 		d.Errorf("the report set aside: %v", err)
 	}
-	if got := d.recipients(spool.Filter{}); got != "ann@sohu.example bob@sina.example" {
+	if got := d.recipients(spool.Filter{}); got != "bob@sina.example eve@sina.example" {
 		d.Errorf("left: %s", got)
+	}
+}
+
+// toldTogether: of five recipients one is held by an operator before all are
+// settled. Whoever shares a report with it, by way of another report too, is
+// settled again without it, and nothing is lost by a crash in between; but what
+// was relayed is recorded, and so is what no such report tells of.
+func toldTogether(d *desk) {
+	lease := d.arrive("a@sina.example", "b@sina.example", "c@sina.example", "d@sina.example", "e@sina.example")
+	zero := 0
+	d.order(spool.Filter{ID: lease.Envelope.ID, Recipient: &zero}, spool.Hold)
+	s := spool.Settlement{
+		ID: lease.Envelope.ID, Reports: []spool.Report{d.report(1, 2), d.report(0, 1, 3), d.report(4)},
+		Results: []spool.Standing{
+			became(lease.Recipients[0], mail.Failed), became(lease.Recipients[1], mail.Failed),
+			deferred(lease.Recipients[2], time.Now().Add(time.Hour), "sina"), became(lease.Recipients[3], mail.Relayed),
+			became(lease.Recipients[4], mail.Failed),
+		},
+	}
+	got := d.settleOne(s)
+	if !errors.Is(got.Err, spool.ErrAltered) || len(got.Altered) != 1 || got.Altered[0].Recipient != 0 || !slices.Equal(got.Aside, []int{1, 2}) {
+		d.Fatalf("settled: %+v", got)
+	}
+	if got.Reports[0].Committed || got.Reports[1].Committed || !got.Reports[2].Committed {
+		d.Errorf("reports: %+v", got.Reports)
+	}
+	s.Reports[0].Draft.Abort()
+	s.Reports[1].Draft.Abort()
+	const left = "a@sina.example ann@sohu.example b@sina.example c@sina.example"
+	if got := d.recipients(spool.Filter{}); got != left {
+		d.Errorf("left: %s", got)
+	}
+	if items := d.all(spool.Filter{To: "c@*"}); len(items) != 1 || items[0].Standing.Attempts != 0 || items[0].Owner != d.owner {
+		d.Errorf("c: %+v", items)
+	}
+	again := d.settleOne(spool.Settlement{ID: s.ID, Results: s.Results[1:3], Reports: []spool.Report{d.report(1, 2)}})
+	if again.Err != nil || !again.Reports[0].Committed {
+		d.Errorf("settled again: %+v", again)
+	}
+	if got := d.recipients(spool.Filter{}); got != "a@sina.example ann@sohu.example ann@sohu.example c@sina.example" {
+		d.Errorf("left in the end: %s", got)
+	}
+}
+
+// crashBeforeToldAgain: what was set aside with a report is there after a crash,
+// though the rest of its settlement was recorded.
+func crashBeforeToldAgain(d *desk) {
+	lease := d.arrive("bob@sina.example", "eve@sina.example")
+	zero := 0
+	d.order(spool.Filter{ID: lease.Envelope.ID, Recipient: &zero}, spool.Hold)
+	got := d.settleOne(spool.Settlement{ID: lease.Envelope.ID, Reports: []spool.Report{d.report(0, 1)}, Results: []spool.Standing{
+		became(lease.Recipients[0], mail.Failed), became(lease.Recipients[1], mail.Failed),
+	}})
+	if !errors.Is(got.Err, spool.ErrAltered) {
+		d.Fatalf("settled: %+v", got)
+	}
+	d.crash()
+	if got := d.recipients(spool.Filter{}); got != "bob@sina.example eve@sina.example" {
+		d.Errorf("after the crash: %s", got)
+	}
+	if back := d.takeOne(); back.Recipients[0].Recipient != 1 {
+		d.Errorf("leased again: %+v", back.Recipients)
 	}
 }
 

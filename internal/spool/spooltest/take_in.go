@@ -104,6 +104,12 @@ func fullEnvelope() mail.Envelope {
 		To: smtp.Postmaster, Original: path("büro@example.net"),
 		ORcpt: smtp.ORcpt{Type: "utf-8", Addr: "büro@example.net"}, Notify: smtp.NotifySuccess | smtp.NotifyDelay,
 	})
+	e.To = append(e.To, mail.Recipient{
+		To: path("robot@sohu.example"), Original: path("robot@sohu.example"), Notify: smtp.NotifyNever,
+		Into: "|/usr/bin/robot 'a b'", Origin: mail.Origin{File: "/etc/aliases", Line: 7, Column: 8},
+	}, mail.Recipient{To: path("log@sohu.example"), Original: path("log@sohu.example"), Into: "/var/mail/log/"}, mail.Recipient{
+		To: path("staff@sohu.example"), Original: path("staff@sohu.example"), Notify: smtp.NotifySuccess, Expanded: true,
+	})
 	e.Arrived = now.Add(-time.Minute)
 	e.Source = mail.Source{
 		Listener: "mx", Client: netip.MustParseAddrPort("[2001:db8::1]:2525"), Hello: "client.example",
@@ -132,7 +138,7 @@ func envelopeKeepsFields(d *desk) {
 		d.Errorf("the null sender became %v", got)
 	}
 	want := became(lease.Recipients[1], mail.Deferred)
-	want.Due, want.Destination, want.DelayTold, want.Suspect = time.Now().Add(time.Hour), "mx of sina", true, true
+	want.Due, want.Destination, want.DelayTold, want.LateTold, want.Suspect = time.Now().Add(time.Hour), "mx of sina", true, true, true
 	want.Last = fullOutcome()
 	d.must(d.settleOne(spool.Settlement{ID: id, Results: []spool.Standing{want}}).Err)
 	if diff := cmp.Diff(want, d.all(spool.Filter{ID: id})[1].Standing, same); diff != "" {
@@ -145,6 +151,7 @@ func fullOutcome() mail.Outcome {
 		Recipient: 1, Fate: mail.Deferred, At: time.Now(), Took: 3 * time.Second,
 		Reply: smtp.Replyf(450, smtp.EnhancedCode{4, 2, 0}, "two\nlines"), Local: true, Stage: smtp.VerbRCPT, Unsure: true,
 		OurLimit: true, HostDown: true, Host: "mx", Addr: "192.0.2.1:25", TLS: "TLS 1.2", Forwarded: true,
+		Encoded: true, Tried: "mx0 [192.0.2.2]:25: refused",
 	}
 }
 

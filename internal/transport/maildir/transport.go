@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"syscall"
 
 	"github.com/posthouse/posthouse/internal/mail"
@@ -31,6 +32,9 @@ type Options struct {
 	Quota int64
 	// MaxOpen is how many Maildirs are kept open; 0: 200.
 	MaxOpen int
+	// Aliases: the Maildirs are those that aliases in the form of Unix name in
+	// mail.Recipient.Into, by their full paths. Root, Path and Tag are not used.
+	Aliases bool
 }
 
 // Transport is the [transport.Transport] that delivers into Maildirs, which it
@@ -80,11 +84,11 @@ func (t *Transport) Deliver(ctx context.Context, d transport.Delivery) []mail.Ou
 
 // one delivers to one recipient.
 func (t *Transport) one(d *transport.Delivery, recipient int) mail.Outcome {
-	dir, err := t.path.fill(d.Envelope.To[recipient].To, t.opts.Tag)
+	root, dir, err := t.where(&d.Envelope.To[recipient])
 	if err != nil {
 		return outcome(mail.Failed, smtp.CodeNameNotAllowed, smtp.EnhancedCode{5, 1, 3}, "%v", err)
 	}
-	box, err := t.open.get(t.opts.Root, dir)
+	box, err := t.open.get(root, dir)
 	if err != nil {
 		return diskFault(err)
 	}
@@ -103,6 +107,18 @@ func (t *Transport) one(d *transport.Delivery, recipient int) mail.Outcome {
 		return diskFault(err)
 	}
 	return mail.Outcome{Fate: mail.Delivered, Reply: transport.Local(smtp.CodeOK, smtp.EnhancedCode{2, 0, 0}, "Delivered as %s/%s", dir, name)}
+}
+
+// where is the Maildir of a recipient, below a root.
+func (t *Transport) where(to *mail.Recipient) (root, dir string, err error) {
+	if !t.opts.Aliases {
+		dir, err = t.path.fill(to.To, t.opts.Tag)
+		return t.opts.Root, dir, err
+	}
+	if !filepath.IsAbs(to.Into) {
+		return "", "", errors.New("the alias names no Maildir")
+	}
+	return "", filepath.Clean(to.Into), nil
 }
 
 // textError is a fault of the text, and not of the Maildir.

@@ -239,3 +239,21 @@ type cancels struct {
 }
 
 func (c cancels) Size() int64 { c.cancel(); return c.Text.Size() }
+
+// TestAliases: the Maildir is that which the alias names, whatever the address is.
+func TestAliases(t *testing.T) {
+	root := t.TempDir()
+	tr := postman(t, maildir.Options{Aliases: true})
+	for into, want := range map[string]string{root + "/robot/": "0 delivered 250 2.0.0 Delivered as " + root + "/robot/", "robot/": "0 failed 553 5.1.3"} {
+		d := transporttest.Delivery(transporttest.Envelope(t, `"../../x"@b.test`), transporttest.Hello, mail.Hop{})
+		d.Envelope.To[0].Into = into
+		outcomes := tr.Deliver(t.Context(), d)
+		transporttest.Check(t, d, outcomes)
+		if got := transporttest.Tell(outcomes); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s", into, got)
+		}
+	}
+	if n := len(inside(t, root)["robot/new"]); n != 1 {
+		t.Errorf("%d messages: %v", n, inside(t, root))
+	}
+}

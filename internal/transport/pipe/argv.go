@@ -6,8 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/argv"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/smtp"
 )
+
+// command is the words of one, of which some may name parts of the envelope.
+type command []argument
 
 // argument is a word of the command: texts and names of parts of the envelope, in
 // turns; a text is first.
@@ -22,11 +27,11 @@ var parts = map[string]func(e *mail.Envelope, recipient int) string{
 	"id":        func(e *mail.Envelope, _ int) string { return e.ID.String() },
 }
 
-func parseArgv(argv []string) ([]argument, error) {
+func parseArgv(argv []string) (command, error) {
 	if len(argv) == 0 || !filepath.IsAbs(argv[0]) {
 		return nil, errors.New("a command begins with the absolute path of a program")
 	}
-	all := []argument{{argv[0]}}
+	all := command{{argv[0]}}
 	for _, word := range argv[1:] {
 		a, err := parseArgument(word)
 		if err != nil {
@@ -57,6 +62,32 @@ func parseArgument(word string) (argument, error) {
 		a = append(a, name, "")
 		word = after
 	}
+}
+
+// fill makes the command for a recipient.
+func (c command) fill(e *mail.Envelope, recipient int) ([]string, *smtp.Reply) {
+	words := make([]string, len(c))
+	for i, a := range c {
+		word, err := a.fill(e, recipient)
+		if err != nil {
+			return nil, smtp.Replyf(smtp.CodeNameNotAllowed, smtp.EnhancedCode{5, 1, 3}, "%v", err)
+		}
+		words[i] = word
+	}
+	return words, nil
+}
+
+// aliased is the command that an alias names.
+func aliased(e *mail.Envelope, recipient int) ([]string, *smtp.Reply) {
+	line, is := strings.CutPrefix(e.To[recipient].Into, "|")
+	if !is {
+		return nil, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 3, 5}, "The alias names no command")
+	}
+	words, err := argv.Split(line)
+	if err != nil {
+		return nil, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 3, 5}, "The command of the alias cannot be run: %v", err)
+	}
+	return words, nil
 }
 
 // fill makes the word for a recipient. One that begins with a part that begins

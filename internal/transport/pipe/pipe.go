@@ -10,7 +10,7 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 )
 
-// Options are of a [Transport].
+// Options are of a [Transport]. Of one that is made by [Aliases], Argv is not used.
 type Options struct {
 	// Argv is the program, by its absolute path, and its arguments. In an argument
 	// these words stand for something; "%%" is a percent sign:
@@ -35,20 +35,36 @@ type Options struct {
 	Exec func(ctx context.Context, c Command) (Status, error)
 }
 
-// Transport gives messages to a program. It is made by [New].
+// Transport gives messages to a program. It is made by [New] or [Aliases].
 type Transport struct {
 	opts Options
-	argv []argument
+	// argv makes the command for a recipient. The reply of its error says why there
+	// is none, and never will be.
+	argv func(e *mail.Envelope, recipient int) ([]string, *smtp.Reply)
+	unix bool // lines end with LF
 }
 
 var _ transport.Transport = (*Transport)(nil)
 
 // New makes a transport. The error says what is wrong with Argv.
 func New(o Options) (*Transport, error) {
-	argv, err := parseArgv(o.Argv)
+	words, err := parseArgv(o.Argv)
 	if err != nil {
 		return nil, err
 	}
+	return &Transport{opts: o.orElse(), argv: words.fill}, nil
+}
+
+// Aliases makes a transport that runs for each recipient the command that an alias
+// in the form of Unix names in mail.Recipient.Into, behind the "|": its words are
+// those of [argv.Split], and no part of the envelope stands for anything in them.
+// The lines of the message end with LF, as such programs expect. A command that
+// needs a shell fails.
+func Aliases(o Options) *Transport {
+	return &Transport{opts: o.orElse(), argv: aliased, unix: true}
+}
+
+func (o Options) orElse() Options {
 	if o.Exec == nil {
 		o.Exec = run
 	}
@@ -58,16 +74,14 @@ func New(o Options) (*Transport, error) {
 	if o.Dir == "" {
 		o.Dir = "/"
 	}
-	return &Transport{o, argv}, nil
+	return o
 }
 
 // Deliver implements [transport.Transport]. The fate of success is Delivered.
 func (t *Transport) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
 	s := transport.NewSheet(&d)
 	for i, recipient := range d.Recipients {
-		o := t.one(ctx, &d, recipient)
-		o.Host = t.opts.Argv[0]
-		s.Decide(i, o)
+		s.Decide(i, t.one(ctx, &d, recipient))
 	}
 	return s.Outcomes()
 }
@@ -78,18 +92,17 @@ func (t *Transport) one(ctx context.Context, d *transport.Delivery, recipient in
 		return transport.Interrupted()
 	}
 	c := Command{Dir: t.opts.Dir, Env: t.env()}
-	for _, a := range t.argv {
-		word, err := a.fill(d.Envelope, recipient)
-		if err != nil {
-			return local(mail.Failed, smtp.CodeNameNotAllowed, smtp.EnhancedCode{5, 1, 3}, "%v", err)
-		}
-		c.Argv = append(c.Argv, word)
+	var wrong *smtp.Reply
+	if c.Argv, wrong = t.argv(d.Envelope, recipient); wrong != nil {
+		return local(mail.Failed, wrong.Code, wrong.Enhanced, "%s", wrong.Text)
 	}
 	content := d.Content
 	if !t.opts.NoFields {
 		content = transport.Prepend(transport.FinalFields(d.Envelope, recipient), content)
 	}
-	return t.run(ctx, c, content)
+	o := t.run(ctx, c, content)
+	o.Host = c.Argv[0]
+	return o
 }
 
 func (t *Transport) run(ctx context.Context, c Command, content mail.Content) mail.Outcome {
@@ -100,6 +113,9 @@ func (t *Transport) run(ctx context.Context, c Command, content mail.Content) ma
 	defer text.Close()
 	in := &watched{r: text}
 	c.Input = in
+	if t.unix {
+		c.Input = transport.UnixText(in)
+	}
 	limited, cancel := context.WithTimeout(ctx, t.opts.Timeout)
 	defer cancel()
 	status, err := t.opts.Exec(limited, c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
 	"github.com/posthouse/posthouse/internal/transport/transporttest"
 )
@@ -208,4 +210,50 @@ func TestCancelled(t *testing.T) {
 	if got := transporttest.Tell(outcomes); strings.Count(got, "our limit") != 2 {
 		t.Error(got)
 	}
+}
+
+// TestAliases: the command is that of the alias, its words are taken as they
+// stand, and lines end as programs expect.
+func TestAliases(t *testing.T) {
+	for _, c := range []struct{ into, want string }{
+		{`|/usr/bin/vacation -m 'out of office' '%{user}'`, `0 delivered 250 2.0.0 "/usr/bin/vacation" "-m" "out of office" "%{user}", /usr/bin/vacation []`},
+		{`|/usr/bin/a;/usr/bin/b`, "0 failed 554 5.3.5 The command of the alias cannot be run: ';' needs a shell, and there is none: quote it, or write a script, local"},
+		{"/usr/bin/a", "0 failed 554 5.3.5 The alias names no command, local"},
+	} {
+		text := ""
+		tr := pipe.Aliases(pipe.Options{Exec: func(_ context.Context, c pipe.Command) (pipe.Status, error) {
+			b, err := io.ReadAll(c.Input)
+			text = string(b)
+			words := fmt.Sprintf("%q", c.Argv)
+			return pipe.Status{Output: []byte(words[1 : len(words)-1])}, err
+		}})
+		d := transporttest.Delivery(transporttest.Envelope(t, "robot@b.test"), transporttest.Hello, mail.Hop{})
+		d.Envelope.To[0].Into = c.into
+		outcomes := tr.Deliver(t.Context(), d)
+		transporttest.Check(t, d, outcomes)
+		if got := transporttest.Tell(outcomes); got != c.want+"\n" {
+			t.Errorf("%s:\n got %swant %s", c.into, got, c.want)
+		}
+		want := "Return-Path: <s@a.test>\nDelivered-To: robot@b.test\n" + strings.ReplaceAll(transporttest.Hello, "\r\n", "\n")
+		if outcomes[0].Fate == mail.Delivered && text != want {
+			t.Errorf("text %q", text)
+		}
+	}
+}
+
+// TestAliasesSuite runs a real program.
+func TestAliasesSuite(t *testing.T) {
+	transporttest.Run(t, func(t *testing.T) transporttest.Subject {
+		return transporttest.Subject{Transport: cat{pipe.Aliases(pipe.Options{})}, Domain: "b.test", Accepted: mail.Delivered}
+	})
+}
+
+// cat gives every recipient the same command, as an alias does.
+type cat struct{ *pipe.Transport }
+
+func (c cat) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
+	for i := range d.Envelope.To {
+		d.Envelope.To[i].Into = "|/bin/cat"
+	}
+	return c.Transport.Deliver(ctx, d)
 }

@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/smtp/smtpserver"
+)
+
+// Listening is an address at which mail comes in.
+type Listening struct {
+	Name string // of the listener
+	Addr net.Addr
+}
+
+// Listening returns where the house listens.
+func (h *House) Listening() []Listening {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	var all []Listening
+	for _, s := range h.rooms.servers {
+		for _, at := range s.at {
+			all = append(all, Listening{s.name, h.sockets[at].l.Addr()})
+		}
+	}
+	return all
+}
+
+// serve lets the servers of the rooms answer. The turn is held.
+func (h *House) serve() {
+	h.views = nil
+	for _, s := range h.rooms.servers {
+		for _, at := range s.at {
+			v := h.sockets[at].view()
+			h.views = append(h.views, v)
+			h.work.Go(func() {
+				err := s.Serve(v)
+				if !errors.Is(err, smtpserver.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+					h.fail(fmt.Errorf("listen on %s: %w", at, err))
+				}
+			})
+		}
+	}
+}
+
+// listen opens the sockets that the servers of a configuration need and that are
+// not open yet: all of them or none. The turn is held, or nobody else is there.
+func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
+	opened := map[endpoint]*socket{}
+	for _, s := range r.servers {
+		for _, at := range s.at {
+			if h.sockets[at] != nil || opened[at] != nil {
+				continue
+			}
+			l, err := h.world.Listen(ctx, at.network, at.address)
+			if err != nil {
+				for _, s := range opened {
+					s.close()
+				}
+				return &ListenError{config.Problems{c.Problem(s.origin, fmt.Sprintf("cannot listen on %s: %v", at, cause(err)))}, err}
+			}
+			opened[at] = accepting(l)
+		}
+	}
+	for at, s := range opened {
+		h.sockets[at] = s
+	}
+	return nil
+}
+
+// ListenError says at which setting a listener could not be opened, and why.
+type ListenError struct {
+	config.Problems
+	Err error
+}
+
+// Unwrap returns both.
+func (e *ListenError) Unwrap() []error { return []error{e.Problems, e.Err} }
+
+// cause is an error of package net without the address, which is told already.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
