@@ -12,6 +12,7 @@ import (
 // exchanger is a peer at port 25 of an address of its own.
 func exchanger(t *testing.T, answers map[string]string) *peer {
 	t.Helper()
+	needsRoot(t, "listen on port 25")
 	l, err := net.Listen("tcp", host()+":25")
 	if err != nil {
 		skip(t, "port 25 is not to be had: "+err.Error())
