@@ -53,7 +53,7 @@ func posthouse(t *testing.T) string {
 		if built.dir, built.err = os.MkdirTemp("", "e2e"); built.err != nil {
 			return
 		}
-		args := []string{"build", "-o", built.dir}
+		args := []string{"build", "-buildvcs=false", "-o", built.dir}
 		if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 			args = append(args, "-race")
 		}
@@ -124,7 +124,7 @@ func vacant(t *testing.T) string {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 // await waits until something is so; say tells what was seen instead.
 func await(t *testing.T, what string, is func() bool, say func() string) {

@@ -17,9 +17,7 @@ func exchanger(t *testing.T, answers map[string]string) *peer {
 	if err != nil {
 		skip(t, "port 25 is not to be had: "+err.Error())
 	}
-	addr := l.Addr().String()
-	l.Close()
-	return startPeer(t, addr, answers)
+	return startPeerAt(t, l, answers)
 }
 
 func (p *peer) ip() string {
@@ -33,12 +31,14 @@ func TestMailGoesWhereTheDNSSays(t *testing.T) {
 	good := exchanger(t, nil)
 	worse := exchanger(t, nil)
 	busy := exchanger(t, map[string]string{"MAIL": "451 4.3.2 Not now\r\n"})
+	fumbling := exchanger(t, map[string]string{"EHLO": "250-peer.test\r\n250 STARTTLS\r\n", "STARTTLS": "220 go on\r\n" + hangUp})
 	deaf := host() // nobody listens
-	zone := strings.NewReplacer("GOOD", good.ip(), "WORSE", worse.ip(), "BUSY", busy.ip(), "DEAF", deaf).Replace(`
+	zone := strings.NewReplacer("GOOD", good.ip(), "WORSE", worse.ip(), "BUSY", busy.ip(), "DEAF", deaf, "FUMBLING", fumbling.ip()).Replace(`
 good.test.     60 A GOOD
 worse.test.    60 A WORSE
 busy.test.     60 A BUSY
 deaf.test.     60 A DEAF
+tls.test.      60 A FUMBLING
 first.test.    60 MX 10 good.test.
 first.test.    60 MX 20 worse.test.
 refused.test.  60 MX 10 deaf.test.
@@ -91,6 +91,9 @@ zero.test.     60 A 0.0.0.0
 	if n := len(worse.took()) + len(busy.took()); n > 0 {
 		t.Errorf("other hosts got %d messages", n)
 	}
+	// A host that cannot do what it offers gets the mail in clear: nobody asked for more.
+	to("tls.test")
+	await(t, "tls.test at its exchanger", func() bool { return arrived(fumbling, "tls.test") == 1 }, h.log)
 	told := ""
 	for _, l := range awaitLetters(t, h.box("alice@example.org"), len(comesBack), h.log) {
 		told += toldIn(t, l)
@@ -114,6 +117,23 @@ func arrived(p *peer, domain string) int {
 	return n
 }
 
+// A domain whose exchanger is where we listen ourselves is a loop, though its name
+// says nothing of it: the mail comes back at once, and is not sent to us.
+func TestTheExchangerIsWe(t *testing.T) {
+	t.Parallel()
+	needsRoot(t, "listen on port 25")
+	at := host()
+	h := open(t, "mail-out", "ADDRESS="+at+":25", "NAMES="+startNames(t, `
+us.test.    60 MX 10 other.test.
+other.test. 60 A `+at+`
+`))
+	send(t, dial(t, h.at["smtp"]), from(t, "alice@example.org", "bob@us.test"), "Message-ID: <us.test>\n\nHello.\n")
+	told := toldIn(t, h.letter(t, "alice@example.org"))
+	if want := "<bob@us.test> failed 5.4.6 by , x-posthouse: 554 5.4.6 Mail for us.test loops back to this host\n"; !strings.Contains(told, want) {
+		t.Errorf("the report is\n%s", told)
+	}
+}
+
 // IPv6 comes first; if nobody is there, IPv4 gets the mail.
 func TestBothFamilies(t *testing.T) {
 	t.Parallel()
@@ -121,8 +141,7 @@ func TestBothFamilies(t *testing.T) {
 	if err != nil {
 		t.Skip("port 25 of ::1 is not to be had, and no other address of IPv6 is ours alone: " + err.Error())
 	}
-	l.Close()
-	v6, v4 := startPeer(t, "[::1]:25", nil), exchanger(t, nil)
+	v6, v4 := startPeerAt(t, l, nil), exchanger(t, nil)
 	h := open(t, "mail-out", "NAMES="+startNames(t, `
 both.test. 60 AAAA ::1
 both.test. 60 A `+v4.ip()+`

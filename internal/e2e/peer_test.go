@@ -16,7 +16,6 @@ type peer struct {
 	answers map[string]string
 
 	mu       sync.Mutex
-	calls    int
 	heard    []string // commands
 	accepted []string // messages that it has answered 250, each with its commands before it
 	asked    int      // messages whose final dot it saw
@@ -35,12 +34,17 @@ var answersOf = map[string]string{
 	"RSET": "250 ok\r\n", "NOOP": "250 ok\r\n", "QUIT": "221 bye\r\n" + hangUp,
 }
 
-// startPeer runs a peer until the test is over. The answers are octets, for "" (the
-// greeting), a verb, a verb with an argument, or "." (the text).
-func startPeer(t *testing.T, addr string, answers map[string]string) *peer {
+// startPeer runs a peer at an address of its own until the test is over. The answers
+// are octets, for "" (the greeting), a verb, or "." (the text).
+func startPeer(t *testing.T, answers map[string]string) *peer {
 	t.Helper()
-	l, err := net.Listen("tcp", addr)
+	l, err := net.Listen("tcp", host()+":0")
 	check(t, err)
+	return startPeerAt(t, l, answers)
+}
+
+func startPeerAt(t *testing.T, l net.Listener, answers map[string]string) *peer {
+	t.Helper()
 	p := &peer{addr: l.Addr().String(), answers: answers}
 	over := make(chan struct{})
 	var talks sync.WaitGroup
@@ -70,11 +74,8 @@ func startPeer(t *testing.T, addr string, answers map[string]string) *peer {
 
 // talk holds one connection.
 func (p *peer) talk(c net.Conn) {
-	p.mu.Lock()
-	p.calls++
-	p.mu.Unlock()
 	in := bufio.NewReader(c)
-	if p.say(c, "", "") != nil {
+	if p.say(c, "") != nil {
 		return
 	}
 	var envelope strings.Builder
@@ -88,13 +89,11 @@ func (p *peer) talk(c net.Conn) {
 		p.mu.Unlock()
 		envelope.WriteString(line)
 		verb, _, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
-		if err := p.say(c, verb, strings.TrimRight(line, "\r\n")); err != nil {
+		if p.say(c, verb) != nil {
 			return
 		}
-		if verb == "DATA" && strings.HasPrefix(p.answer(verb, ""), "354") {
-			if !p.text(c, in, &envelope) {
-				return
-			}
+		if verb == "DATA" && strings.HasPrefix(p.answer(verb), "354") && !p.text(c, in, &envelope) {
+			return
 		}
 	}
 }
@@ -114,21 +113,18 @@ func (p *peer) text(c net.Conn, in *bufio.Reader, envelope *strings.Builder) boo
 	p.mu.Lock()
 	p.asked++
 	p.mu.Unlock()
-	if strings.HasPrefix(p.answer(".", ""), "2") {
+	if strings.HasPrefix(p.answer("."), "2") {
 		p.mu.Lock()
 		p.accepted = append(p.accepted, envelope.String())
 		p.mu.Unlock()
 	}
 	envelope.Reset()
-	return p.say(c, ".", "") == nil
+	return p.say(c, ".") == nil
 }
 
-func (p *peer) answer(verb, line string) string {
+func (p *peer) answer(verb string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if a, ok := p.answers[line]; ok && line != "" {
-		return a
-	}
 	if a, ok := p.answers[verb]; ok {
 		return a
 	}
@@ -138,8 +134,8 @@ func (p *peer) answer(verb, line string) string {
 	return "500 what?\r\n"
 }
 
-func (p *peer) say(c net.Conn, verb, line string) error {
-	words := p.answer(verb, line)
+func (p *peer) say(c net.Conn, verb string) error {
+	words := p.answer(verb)
 	words, leaves := strings.CutSuffix(words, hangUp)
 	words, stays := strings.CutSuffix(words, waits)
 	if _, err := io.WriteString(c, words); err != nil {

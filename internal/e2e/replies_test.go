@@ -47,7 +47,7 @@ func TestAnswersOfEveryKind(t *testing.T) {
 	check(t, err)
 	peers := make([]*peer, len(manners))
 	for i, m := range manners {
-		peers[i] = startPeer(t, host()+":0", m.answers)
+		peers[i] = startPeer(t, m.answers)
 		fmt.Fprintf(conf, "route \"kind%d\" {\n  to = \"kind%d.test\"\n  smarthost = %q\n  tls = \"never\"\n}\n", i, i, peers[i].addr)
 	}
 	check(t, conf.Close())
@@ -92,7 +92,7 @@ func TestAnswersOfEveryKind(t *testing.T) {
 // that this may be a second copy.
 func TestKilledWhileNobodyKnows(t *testing.T) {
 	t.Parallel()
-	p := startPeer(t, host()+":0", map[string]string{".": waits})
+	p := startPeer(t, map[string]string{".": waits})
 	h := open(t, "relay", "ADDRESS=127.0.0.1:0", "NEXT="+p.addr, "TLS=never")
 	send(t, dial(t, h.at["smtp"]), from(t, "alice@example.org", "bob@example.net"), "Subject: perhaps\n\nHello.\n")
 	await(t, "the text at the peer", func() bool { return p.texts() == 1 }, h.log)

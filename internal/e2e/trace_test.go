@@ -21,7 +21,7 @@ import (
 // the report that a sender gets. UPDATE_GOLDEN writes testdata/trace/*.txt anew.
 func TestMessagesAsTheyArrive(t *testing.T) {
 	t.Parallel()
-	h := open(t, "trace", "NEXT="+startPeer(t, host()+":0", map[string]string{
+	h := open(t, "trace", "NEXT="+startPeer(t, map[string]string{
 		"EHLO": "250-mx.sina.com\r\n250 ENHANCEDSTATUSCODES\r\n", "RCPT": "550 5.1.1 <wang@sina.com>: no such user,\r\n",
 	}).addr)
 	clear := dial(t, h.at["smtp"])
@@ -109,7 +109,7 @@ func TestLoopsAreSeen(t *testing.T) {
 	h := open(t, "trace", "NEXT="+vacant(t))
 	c := dial(t, h.at["smtp"])
 	for text, want := range map[string]string{
-		"Delivered-To: one@EXAMPLE.org\nSubject: again\n\nHello.\n":   "554 5.4.6 The message was delivered to its recipient before",
+		"Delivered-To: one@EXAMPLE.org\nSubject: again\n\nHello.\n":    "554 5.4.6 The message was delivered to its recipient before",
 		strings.Repeat("Received: by a.test; x\n", 100) + "\nHello.\n": "554 5.4.6 The message has passed 100 hosts",
 	} {
 		r := offer(t, c, from(t, "li@sohu.com", "one@example.org"), text)
