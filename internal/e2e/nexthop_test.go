@@ -3,9 +3,11 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
+	"net/mail"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
 // beforePostfix runs a house that relays to a Postfix with mailboxes in example.net,
@@ -68,6 +71,37 @@ func TestManyMessagesToPostfix(t *testing.T) {
 	if connects := p.await(t, " connect from", 2); len(connects) != 2 { // one was ours, when it started
 		t.Errorf("%d messages took %d connections, want 1", len(arrived), len(connects)-1)
 	}
+}
+
+// A text that Postfix does not take as it is, since it knows no BINARYMIME, arrives
+// encoded, and means the same; the log says so. Addresses past ASCII go as they are.
+func TestPostfixGetsWhatItCanTake(t *testing.T) {
+	t.Parallel()
+	h, p := beforePostfix(t, "")
+	octets := strings.Repeat("\x00\r\n\n\r.\xff", 1000)
+	e := from(t, "王@example.org", "bob@example.net")
+	e.Mail.Body = smtp.BodyBinary
+	text := "MIME-Version: 1.0\r\nSubject: 你好\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n" + octets
+	r, err := dial(t, h.at["smtp"]).Send(t.Context(), e, smtpclient.Bytes([]byte(text)))
+	if err != nil || !r.Accepted() {
+		t.Fatal(replies(r), err)
+	}
+	m, err := mail.ReadMessage(strings.NewReader(awaitLetters(t, p.box("bob"), 1, p.log)[0]))
+	check(t, err)
+	got, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, m.Body))
+	if err != nil || string(got) != octets {
+		t.Errorf("%v: %d octets of %d arrived as they were", err, len(got), len(octets))
+	}
+	for name, want := range map[string]string{"Subject": "你好", "Return-Path": "<王@example.org>", "Content-Transfer-Encoding": "base64"} {
+		if got := m.Header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if line := h.await(t, "msg=relayed", 1)[0]; !strings.Contains(line, " encoded ") {
+		t.Errorf("the log does not tell of it: %s", line)
+	}
+	h.end(t) // not without a good-bye
+	p.await(t, " disconnect from .* ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5", 1)
 }
 
 // The recipients of a message go in one transaction, and each has a fate of its own. What
