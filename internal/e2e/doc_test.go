@@ -25,47 +25,34 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
 
-// built is where the program is.
-var built = struct {
-	once sync.Once
-	dir  string
-	err  error
-}{}
+func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if built.dir != "" {
-		_ = os.RemoveAll(built.dir)
+// withProgram builds the program that users have, with the race detector if the tests
+// have it, and runs the tests with it as the first "posthouse" that is found.
+func withProgram(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		fmt.Println(err)
+		return 1
 	}
-	os.Exit(status)
-}
-
-// posthouse builds the program, once a run, and with the race detector if the test
-// has it.
-func posthouse(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "e2e"); built.err != nil {
-			return
-		}
-		args := []string{"build", "-buildvcs=false", "-o", built.dir}
-		if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-			args = append(args, "-race")
-		}
-		out, err := exec.Command("go", append(args, "github.com/posthouse/posthouse/cmd/posthouse")...).CombinedOutput()
-		if err != nil {
-			built.err = fmt.Errorf("%w: %s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
+	defer os.RemoveAll(dir)
+	args := []string{"build", "-buildvcs=false", "-o", dir}
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race")
 	}
-	return filepath.Join(built.dir, "posthouse")
+	out, err := exec.Command("go", append(args, "github.com/posthouse/posthouse/cmd/posthouse")...).CombinedOutput()
+	if err == nil {
+		err = os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
+	if err != nil {
+		fmt.Printf("%v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
 }
 
 // needs skips a test for which a program is missing.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -23,12 +25,11 @@ import (
 // testdata together with the files that it names. The configuration reads from the
 // environment what changes from run to run.
 type house struct {
-	dir string
-	env []string
-	at  map[string]string // where each listener is, by its name
-	cmd *exec.Cmd
-	out sync.WaitGroup
-	err logbook
+	dir  string
+	env  []string
+	at   map[string]string // where each listener is, by its name
+	cmd  *exec.Cmd
+	said logbook
 }
 
 // logbook is what a program writes while we look at it.
@@ -72,10 +73,10 @@ func unpack(t *testing.T, archive string, env ...string) *house {
 // run runs the house, until end.
 func (h *house) run(t *testing.T) {
 	t.Helper()
-	h.cmd = exec.Command(posthouse(t), "run", "--config", "posthouse.hcl", "--data", "data", "--json")
+	h.cmd = exec.Command("posthouse", "run", "--config", "posthouse.hcl", "--data", "data", "--json")
 	h.cmd.Dir = h.dir
 	h.cmd.Env = append(os.Environ(), h.env...)
-	h.cmd.Stderr = &h.err
+	h.cmd.Stderr = &h.said
 	stdout, err := h.cmd.StdoutPipe()
 	check(t, err)
 	check(t, h.cmd.Start())
@@ -87,14 +88,14 @@ func (h *house) run(t *testing.T) {
 		}
 	})
 	first, err := bufio.NewReader(stdout).ReadBytes('\n')
-	var said struct {
+	var where struct {
 		Listen []struct{ Name, Address string }
 	}
-	if err != nil || json.Unmarshal(first, &said) != nil {
-		t.Fatalf("posthouse run: %q, %v\n%s", first, err, &h.err)
+	if err != nil || json.Unmarshal(first, &where) != nil {
+		t.Fatalf("posthouse run: %q, %v\n%s", first, err, &h.said)
 	}
 	h.at = map[string]string{}
-	for _, l := range said.Listen {
+	for _, l := range where.Listen {
 		h.at[l.Name] = l.Address
 	}
 }
@@ -109,7 +110,19 @@ func (h *house) end(t *testing.T) {
 }
 
 // log is what it has said so far, of all runs.
-func (h *house) log() string { return h.err.String() }
+func (h *house) log() string { return h.said.String() }
+
+// isClean holds the log to its form, when the house has ended: whatever strangers said, each line
+// is ours, and has nothing in it that a terminal would obey.
+func (h *house) isClean(t *testing.T) {
+	t.Helper()
+	for l := range strings.Lines(h.log()) {
+		odd := strings.IndexFunc(strings.TrimSuffix(l, "\n"), func(r rune) bool { return !unicode.IsGraphic(r) })
+		if !strings.HasPrefix(l, "time=") || odd >= 0 || !utf8.ValidString(l) {
+			t.Errorf("the log has the line %q", l)
+		}
+	}
+}
 
 // await waits until its log has as many lines that match.
 func (h *house) await(t *testing.T, pattern string, count int) []string {

@@ -193,9 +193,6 @@ func TestNamesThatNobodyShouldHave(t *testing.T) {
 	if !strings.Contains(told, "<bob@allbad.test> failed 5.4.4 by , x-posthouse: 550 5.4.4 ") {
 		t.Errorf("the report is\n%s", told)
 	}
-	for l := range strings.Lines(h.log()) {
-		if !strings.HasPrefix(l, "time=") || strings.ContainsAny(strings.TrimSuffix(l, "\n"), "\x00\n\u202e") {
-			t.Errorf("the log has the line %q", l)
-		}
-	}
+	h.end(t)
+	h.isClean(t)
 }

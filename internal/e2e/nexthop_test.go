@@ -23,13 +23,13 @@ import (
 // and the Postfix.
 func beforePostfix(t *testing.T, settings string) (*house, *postfix) {
 	t.Helper()
-	needs(t, daemons+"/master")
+	needsPostfix(t)
 	next := vacant(t)
 	h := open(t, "relay", "ADDRESS="+vacant(t), "NEXT="+next, "TLS=never")
-	p := startPostfix(t, "next.test", next, strings.ReplaceAll(settings, "@HOUSE@", h.at["smtp"])+`
+	p := startPostfix(t, "next.test", next, `
 virtual_mailbox_domains = example.net
 virtual_mailbox_maps = inline:{ bob@example.net=bob/, carol@example.net=carol/, dave@example.net=dave/ }
-`)
+`+strings.ReplaceAll(settings, "@HOUSE@", h.at["smtp"]))
 	return h, p
 }
 
@@ -139,6 +139,30 @@ smtpd_recipient_restrictions = check_recipient_access inline:{ {full@example.net
 	awaitLetters(t, p.box("bob"), 1, p.log)
 }
 
+// More recipients than Postfix takes at a time go in several transactions, at once.
+func TestPostfixTakesFewAtATime(t *testing.T) {
+	t.Parallel()
+	h, p := beforePostfix(t, "smtpd_recipient_limit = 20\nvirtual_mailbox_maps = static:bob/\n")
+	var to []string
+	for i := range 50 {
+		to = append(to, fmt.Sprintf("subscriber%d@example.net", i))
+	}
+	send(t, dial(t, h.at["smtp"]), from(t, "alice@example.org", to...), "Subject: to fifty\n\nHello.\n")
+	seen := map[string]bool{}
+	for _, l := range awaitLetters(t, p.box("bob"), len(to), p.log) {
+		seen[regexp.MustCompile(`(?m)^Delivered-To: (.*)$`).FindString(l)] = true
+	}
+	if len(seen) != len(to) {
+		t.Errorf("%d recipients got it, want %d", len(seen), len(to))
+	}
+	h.await(t, "msg=relayed", len(to))
+	p.await(t, `nrcpt=20 \(queue active\)`, 2)
+	p.await(t, `nrcpt=10 \(queue active\)`, 1)
+	if strings.Contains(h.log(), "msg=deferred") {
+		t.Error("some were deferred because of the others")
+	}
+}
+
 // A recipient that is greylisted waits, and goes through by itself; nobody hears of it.
 func TestPostfixGreylists(t *testing.T) {
 	t.Parallel()
@@ -226,7 +250,7 @@ func TestPostfixIsToldOfDSN(t *testing.T) {
 // Over TLS the next hop has to prove who it is; one that cannot gets nothing.
 func TestPostfixProvesItself(t *testing.T) {
 	t.Parallel()
-	needs(t, daemons+"/master")
+	needsPostfix(t)
 	next := vacant(t)
 	right, wrong := newAuthority(t), newAuthority(t)
 	at, _, _ := net.SplitHostPort(next)

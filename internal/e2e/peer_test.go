@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,10 +14,10 @@ import (
 
 // peer is a host that answers as it is told to, and keeps the messages that it gets.
 type peer struct {
-	addr    string
-	answers map[string]string
+	addr string
 
 	mu       sync.Mutex
+	answers  map[string]string
 	heard    []string // commands
 	accepted []string // messages that it has answered 250, each with its commands before it
 	asked    int      // messages whose final dot it saw
@@ -27,8 +29,8 @@ const (
 	waits  = "(waits)"
 )
 
-// answersOf a peer that takes everything and knows no extension.
-var answersOf = map[string]string{
+// willing are the answers of a peer that takes everything and knows no extension.
+var willing = map[string]string{
 	"": "220 peer.test\r\n", "EHLO": "250 peer.test\r\n", "HELO": "250 peer.test\r\n", "LHLO": "250 peer.test\r\n",
 	"MAIL": "250 ok\r\n", "RCPT": "250 ok\r\n", "DATA": "354 go on\r\n", ".": "250 taken\r\n",
 	"RSET": "250 ok\r\n", "NOOP": "250 ok\r\n", "QUIT": "221 bye\r\n" + hangUp,
@@ -46,7 +48,6 @@ func startPeer(t *testing.T, answers map[string]string) *peer {
 func startPeerAt(t *testing.T, l net.Listener, answers map[string]string) *peer {
 	t.Helper()
 	p := &peer{addr: l.Addr().String(), answers: answers}
-	over := make(chan struct{})
 	var talks sync.WaitGroup
 	talks.Go(func() {
 		for {
@@ -55,7 +56,7 @@ func startPeerAt(t *testing.T, l net.Listener, answers map[string]string) *peer 
 				return
 			}
 			talks.Go(func() {
-				go func() { <-over; c.Close() }()
+				defer context.AfterFunc(t.Context(), func() { c.Close() })()
 				p.talk(c)
 				c.Close()
 			})
@@ -63,10 +64,9 @@ func startPeerAt(t *testing.T, l net.Listener, answers map[string]string) *peer 
 	})
 	t.Cleanup(func() {
 		l.Close()
-		close(over)
 		talks.Wait()
 		if t.Failed() {
-			t.Logf("%s heard %q", p.addr, p.heard)
+			t.Logf("%s heard %q", p.addr, p.commands())
 		}
 	})
 	return p
@@ -128,7 +128,7 @@ func (p *peer) answer(verb string) string {
 	if a, ok := p.answers[verb]; ok {
 		return a
 	}
-	if a, ok := answersOf[verb]; ok {
+	if a, ok := willing[verb]; ok {
 		return a
 	}
 	return "500 what?\r\n"
@@ -150,6 +150,13 @@ func (p *peer) say(c net.Conn, verb string) error {
 	return nil
 }
 
+// commands are what it has heard.
+func (p *peer) commands() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.heard)
+}
+
 // changes has it answer otherwise from now on.
 func (p *peer) changes(to, answer string) {
 	p.mu.Lock()
@@ -168,5 +175,5 @@ func (p *peer) texts() int {
 func (p *peer) took() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]string(nil), p.accepted...)
+	return slices.Clone(p.accepted)
 }

@@ -21,13 +21,18 @@ type postfix struct {
 // daemons is where Postfix has the programs that do its work.
 const daemons = "/usr/lib/postfix/sbin"
 
+func needsPostfix(t *testing.T) {
+	t.Helper()
+	needs(t, filepath.Join(daemons, "master"))
+	needsRoot(t, "run Postfix")
+}
+
 // startPostfix runs a Postfix at an address until the test is over. The settings
 // stand at the end of its main.cf; in them @DIR@ is its directory, @UID@ and @GID@
 // are who it is.
 func startPostfix(t *testing.T, name, addr, settings string) *postfix {
 	t.Helper()
-	needs(t, filepath.Join(daemons, "master"))
-	needsRoot(t, "run Postfix")
+	needsPostfix(t)
 	p := &postfix{dir: directory(t), addr: addr}
 	p.become(t)
 	p.furnish(t, name, settings)

@@ -14,7 +14,7 @@ import (
 // behindPostfix runs a house at an address, and a Postfix that sends it all mail.
 func behindPostfix(t *testing.T, settings string, env ...string) (*house, *postfix) {
 	t.Helper()
-	needs(t, daemons+"/master")
+	needsPostfix(t)
 	h := open(t, "mx", append([]string{"ADDRESS=" + vacant(t)}, env...)...)
 	p := startPostfix(t, "before.test", vacant(t), "relayhost = "+h.at["smtp"]+"\n"+settings)
 	return h, p
