@@ -67,7 +67,8 @@ type Options struct {
 
 	// Prepare makes a draft of a report, ready to be committed with what it tells
 	// of; original is nil if there is none to be had. What it tells of is not
-	// recorded before it succeeds. The mail.Source of the report's envelope has
+	// recorded before it succeeds, or says by a [*smtp.Reply] 5yz that whoever is to
+	// have it gets no mail here; then it goes to DoubleBounces. The mail.Source of the report's envelope has
 	// FromReport as its listener. It is needed.
 	Prepare func(ctx context.Context, report *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error)
 

@@ -10,6 +10,7 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/queue"
 	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -63,10 +64,17 @@ func (l *loop) doubleBounceTo(e *mail.Envelope) bool {
 // report has the report of a record written, and then the record settled.
 func (l *loop) report(r *record) {
 	report := l.compose(r)
-	text, about := r.letter.text, r.ID
+	text, about, postmaster := r.letter.text, r.ID, l.DoubleBounces
 	l.aside(func() func(*loop) {
 		draft, commit, err := l.prepare(report, text, about)
-		if err != nil {
+		if refused(err) && !postmaster.IsNull() && !postmaster.Equal(report.To) {
+			report.To = postmaster // nobody else can hear of it
+			draft, commit, err = l.prepare(report, text, about)
+		}
+		switch {
+		case refused(err):
+			return func(l *loop) { l.silent(r, report, err) }
+		case err != nil:
 			return func(l *loop) { l.stick(r, err) }
 		}
 		commit.For = r.owner
@@ -80,6 +88,25 @@ func (l *loop) report(r *record) {
 			l.settle(r)
 		}
 	})
+}
+
+// refused: whoever is to have a report gets no mail here, and never will.
+func refused(err error) bool {
+	var reply *smtp.Reply
+	return errors.As(err, &reply) && reply.Code.Permanent()
+}
+
+// silent settles a record whose report nobody can have.
+func (l *loop) silent(r *record, report *dsn.Report, why error) {
+	e := event.Entry{ID: r.ID, At: report.Date, Event: &event.Reported{
+		To: report.To, Action: gravest(report), Recipients: listed(r.owed()), Dropped: transport.Line(why.Error()),
+	}}
+	if r.alone {
+		l.note(e)
+		return
+	}
+	r.tell(e)
+	l.settle(r)
 }
 
 // sent takes what became of a report that was committed alone.

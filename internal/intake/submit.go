@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
@@ -65,7 +64,8 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Submitted, error) {
 
 // Prepare writes a delivery report into a draft, and says how it is to be
 // committed; whoever calls it does that together with what the report tells of.
-// original is the message that it is about; nil if there is none to be had.
+// original is the message that it is about; nil if there is none to be had. An
+// error that is a [*smtp.Reply] 5yz says that the report's recipient gets no mail here.
 func (d *Desk) Prepare(ctx context.Context, report *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error) {
 	o := d.opts.Load()
 	t := &transaction{desk: d, o: o, visit: &Visit{Source: mail.Source{Listener: "report"}}, relay: true, inside: true}
@@ -100,15 +100,10 @@ func (t *transaction) write(ctx context.Context, report *dsn.Report, original ma
 }
 
 // addressee puts the recipient of a report into the envelope. Who writes from an
-// address that gets no mail here hears nothing; but that is found out by a
-// delivery, which leaves a record.
+// address that gets no mail here hears nothing: the error is then a lasting refusal.
 func (t *transaction) addressee(ctx context.Context, to smtp.Path) error {
 	final, _, err := t.resolve(ctx, to)
-	var refusal *smtp.Reply
-	switch {
-	case errors.As(err, &refusal):
-		final = []directory.Target{{To: to}}
-	case err != nil:
+	if err != nil {
 		return err
 	}
 	return t.add(to, final, &smtp.RcptParams{Notify: smtp.NotifyNever}) // RFC 3461, 6.1

@@ -70,10 +70,14 @@ func newRcpt(to *Recipient, hold, now instant) rcpt {
 	if next == 0 {
 		next = now
 	}
-	return rcpt{
+	r := rcpt{
 		index: to.Index, tries: to.State.Tries, next: next, reply: to.State.Reply, notify: to.Notify,
 		warned: to.State.Warned, late: to.State.Late,
 	}
+	if next <= now {
+		r.chance = now.add(chance)
+	}
+	return r
 }
 
 // message returns what is known of the job's message.

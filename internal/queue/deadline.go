@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"time"
+
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -17,20 +19,25 @@ func (s *Schedule) deadline(p *parcel) instant {
 	return at
 }
 
+// chance is how long a recipient who could be tried when he came into the window is
+// left alone by time: after a long absence of ours mail is tried once more, before
+// it is given up or its delay is told.
+const chance = 10 * time.Minute
+
 // deadline is when time alone decides something about a recipient next.
 func (r *route) deadline(m *message, to *rcpt) instant {
 	at := m.from.add(r.conf.Expire)
+	if m.wantsDelay(to) {
+		if m.by != 0 && !to.late {
+			at = min(at, m.by)
+		}
+		if r.conf.Warn > 0 && !to.warned {
+			at = min(at, m.from.add(r.conf.Warn))
+		}
+	}
+	at = max(at, to.chance)
 	if m.by != 0 && !m.late {
 		at = min(at, m.by)
-	}
-	if !m.wantsDelay(to) {
-		return at
-	}
-	if m.by != 0 && !to.late {
-		at = min(at, m.by)
-	}
-	if r.conf.Warn > 0 && !to.warned {
-		at = min(at, m.from.add(r.conf.Warn))
 	}
 	return at
 }
@@ -92,7 +99,10 @@ func (s *Schedule) overdue(now instant) []Decision {
 
 // grow is what time makes of a recipient of a parcel that is not in flight.
 func (p *parcel) grow(to *rcpt, now instant) ruling {
-	fate, delayed := p.dest.route.age(p.msg, to, now)
+	fate, delayed := mail.Deferred, false
+	if now >= to.chance || p.dest.route.tooLate(p.msg, now) {
+		fate, delayed = p.dest.route.age(p.msg, to, now)
+	}
 	o := mail.Outcome{Recipient: to.index, Fate: fate, At: now.time()}
 	o.Reply, o.Local = p.lastWord(to, now)
 	c := Change{Outcome: o, Hop: p.dest.hop}

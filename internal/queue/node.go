@@ -156,6 +156,7 @@ type rcpt struct {
 	index  int
 	tries  int
 	next   instant
+	chance instant // until when time decides nothing about him
 	reply  *smtp.Reply
 	notify smtp.Notify
 	warned bool
