@@ -98,6 +98,9 @@ zero.test.     60 A 0.0.0.0
 	for _, l := range awaitLetters(t, h.box("alice@example.org"), len(comesBack), h.log) {
 		told += toldIn(t, l)
 	}
+	if strings.Contains(told, "asked 127.") {
+		t.Errorf("a report tells which name server we ask: %s", told)
+	}
 	for domain, why := range comesBack {
 		status, text, _ := strings.Cut(why, ", ")
 		if want := "<bob@" + domain + "> failed " + status + " by , " + text; !strings.Contains(told, want) {
