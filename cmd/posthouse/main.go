@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -15,9 +16,15 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/bench"
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
+	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/queue"
+	"github.com/posthouse/posthouse/internal/cli/reload"
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
+	"github.com/posthouse/posthouse/internal/cli/sendmail"
+	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
+	"github.com/posthouse/posthouse/internal/cli/why"
 )
 
 func main() { os.Exit(int(execute())) }
@@ -30,7 +37,7 @@ func execute() cli.Status {
 	context.AfterFunc(ctx, stop)
 
 	started := false
-	root := rootCommand()
+	root := commandNamed(filepath.Base(os.Args[0]))
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	cmd, err := root.ExecuteContextC(ctx)
 	status, told := cli.StatusOf(err)
@@ -54,6 +61,24 @@ func refused(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%s (%s)", text, help)
 }
 
+// commandNamed is the program under the name by which it was called: it stands in
+// for the programs of Unix that submit mail and look after the queue.
+func commandNamed(name string) *cobra.Command {
+	var cmd *cobra.Command
+	switch name {
+	case "sendmail":
+		cmd = sendmail.Command(house{})
+	case "mailq":
+		cmd = sendmail.Mailq(house{})
+	case "newaliases":
+		cmd = sendmail.Newaliases(house{})
+	default:
+		return rootCommand()
+	}
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	return cmd
+}
+
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "posthouse",
@@ -74,8 +99,16 @@ Try it in two terminals; no mail leaves this machine:
 		send.Command(),
 		talk.Command(),
 		bench.Command(),
+		queue.Command(),
+		why.Command(),
+		explain.Command(),
+		spool.Command(),
+		reload.Command(),
 		config.Command(),
 		codes.Command(),
+		sendmail.Command(house{}),
+		sendmail.Mailq(house{}),
+		sendmail.Newaliases(house{}),
 		versionCommand(),
 	)
 	return root

@@ -22,7 +22,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"posthouse": main, "moody": moody})
+	testscript.Main(m, map[string]func(){
+		"posthouse": main, "sendmail": main, "mailq": main, "newaliases": main, "moody": moody,
+	})
 }
 
 // TestScripts runs the program as its users do; each script is a story. Besides

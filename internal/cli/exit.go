@@ -15,6 +15,7 @@ const (
 	Usage       Status = 64 // the command line is wrong
 	DataErr     Status = 65 // the message was refused for good, or cannot be sent as it is
 	NoInput     Status = 66 // a file cannot be read
+	NoUser      Status = 67 // there is no such recipient
 	NoHost      Status = 68 // the host has no address
 	Unavailable Status = 69 // the other side cannot be reached, or refuses for good
 	Software    Status = 70 // a fault of ours

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/maildrop"
 	"github.com/posthouse/posthouse/internal/plainfile"
 )
 
@@ -83,7 +84,7 @@ func unreadable(name string, err error) error {
 func (w Where) ControlSocket() string { return filepath.Join(w.Data, "control.sock") }
 
 // SubmitSocket is where the daemon takes mail from programs of this machine.
-func (w Where) SubmitSocket() string { return filepath.Join(w.Data, "submit.sock") }
+func (w Where) SubmitSocket() string { return filepath.Join(w.Data, maildrop.SubmitSocket) }
 
 // DropDirectory is where programs leave mail while the daemon is away.
-func (w Where) DropDirectory() string { return filepath.Join(w.Data, "drop") }
+func (w Where) DropDirectory() string { return filepath.Join(w.Data, maildrop.Name) }

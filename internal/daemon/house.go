@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/config"
@@ -27,6 +28,7 @@ type House struct {
 	out   *dispatch.Desk
 	fault chan error     // why it cannot go on; the first counts
 	work  sync.WaitGroup // what runs beside Run
+	drop  atomic.Pointer[intake.Drop]
 
 	// turn is held by who changes what follows: Run at its beginning and end, and
 	// Reload.
@@ -56,6 +58,10 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 	if h.spool, err = w.Spool(c); err != nil {
 		r.close(ctx)
 		return nil, &SpoolError{c.Data.Value, err}
+	}
+	if err := w.makeDrop(c); err != nil {
+		r.close(ctx)
+		return nil, errors.Join(err, h.spool.Close())
 	}
 	h.out = dispatch.New(dispatch.Options{
 		Settings: r.out, Spool: h.spool, Name: "house", Prepare: h.in.Prepare,
@@ -97,6 +103,7 @@ func (e *SpoolError) Unwrap() error { return e.Err }
 func (h *House) joined(r *rooms, c *config.Config) intake.Options {
 	o := (&builder{world: h.world, cfg: c}).options(r)
 	o.Spool = h.spool
+	h.drop.Store(&intake.Drop{Desk: h.in, MessageSize: c.Limits.MessageSize.Value})
 	o.Owner = h.out.Owner
 	o.Arrived = func(a intake.Arrival) { h.out.Arrive(dispatch.Arrival(a)) }
 	return o
@@ -139,6 +146,7 @@ func (h *House) Run(ctx context.Context) error {
 	}()
 	over := make(chan struct{})
 	h.work.Go(func() { h.watch(over) })
+	stopSweeping := h.sweep(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}
 	h.serving = true
 	h.serve()
@@ -152,6 +160,7 @@ func (h *House) Run(ctx context.Context) error {
 		h.world.Log.Error("ending, since the house cannot go on", "err", err)
 	}
 	close(over)
+	stopSweeping()
 	if fault := h.end(context.WithoutCancel(ctx), sent); err == nil {
 		err = fault
 	}

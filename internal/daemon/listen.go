@@ -16,13 +16,16 @@ type Listening struct {
 	Addr net.Addr
 }
 
-// Listening returns where the house listens.
+// Listening returns where the house listens, but for programs of this machine.
 func (h *House) Listening() []Listening {
 	h.turn <- struct{}{}
 	defer func() { <-h.turn }()
 	var all []Listening
 	for _, s := range h.rooms.servers {
 		for _, at := range s.at {
+			if at.local {
+				continue
+			}
 			all = append(all, Listening{s.name, h.sockets[at].l.Addr()})
 		}
 	}
@@ -55,7 +58,7 @@ func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
 			if h.sockets[at] != nil || opened[at] != nil {
 				continue
 			}
-			l, err := h.world.Listen(ctx, at.network, at.address)
+			l, err := h.world.listenAt(ctx, at)
 			if err != nil {
 				for _, s := range opened {
 					s.close()

@@ -20,7 +20,10 @@ type server struct {
 }
 
 // endpoint is where to listen.
-type endpoint struct{ network, address string }
+type endpoint struct {
+	network, address string
+	local            bool // for programs of this machine, whose users the system tells
+}
 
 func (e endpoint) String() string {
 	if e.network == "unix" {
@@ -42,6 +45,9 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 		}
 		r.servers = append(r.servers, s)
 	}
+	if b.world.Local {
+		r.servers = append(r.servers, b.localServer(in))
+	}
 	return nil
 }
 
@@ -54,9 +60,9 @@ func originOf(l *config.Listen) mail.Origin {
 
 func endpointOf(address string) endpoint {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return endpoint{"unix", path}
+		return endpoint{network: "unix", address: path}
 	}
-	return endpoint{"tcp", address}
+	return endpoint{network: "tcp", address: address}
 }
 
 func (b *builder) serverOf(l *config.Listen, h smtpserver.Handler, certificates *tls.Config) *smtpserver.Server {

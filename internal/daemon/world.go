@@ -32,6 +32,10 @@ type World struct {
 	// those of the system.
 	Resolver dns.Resolver
 
+	// Local takes mail from programs of this machine too: at a socket and in a drop
+	// directory, both in the data directory.
+	Local bool
+
 	// Spool opens the engine of a configuration; nil: pebblespool, below its data
 	// directory.
 	Spool func(c *config.Config) (spool.Engine, error)

@@ -196,15 +196,10 @@ func (l *loop) note(e event.Entry) {
 
 // forget lets go of recipients of whom the spool knows nothing more.
 func (l *loop) forget(lt *letter, decision queue.Decision) {
-	var kept []int
 	for i := range decision.Changes {
-		c := &decision.Changes[i]
-		lt.find(c.Recipient).phase = gone
-		l.back = append(l.back, spool.Ref{ID: lt.env.ID, Recipient: c.Recipient})
-		if c.Keep {
-			kept = append(kept, c.Recipient)
-		}
+		to := decision.Changes[i].Recipient
+		lt.find(to).phase = gone
+		l.back = append(l.back, spool.Ref{ID: lt.env.ID, Recipient: to})
 	}
-	l.unschedule(lt, kept)
 	l.prune(lt)
 }

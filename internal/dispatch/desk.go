@@ -39,7 +39,9 @@ type Router interface {
 type Settings struct {
 	Router Router
 	// Transports by name, as hops have it. One that is a [transport.Planner] is
-	// asked for plans, which are kept until their time.
+	// asked for plans, which are kept until their time. Those of the names
+	// route.AliasCommand, AliasFile and AliasMaildir carry mail into what aliases in
+	// the form of Unix name; without them it waits.
 	Transports map[string]transport.Transport
 	Queue      queue.Options
 	// Hold: nothing is sent. Mail waits in the spool, as it was, for as long as the

@@ -30,8 +30,7 @@
 //
 // A recipient that is deferred leaves the window when that is recorded, and is
 // leased again when its time comes; so its whole state is in the spool whenever
-// nothing is being done with it. The spool ends a lease with each settlement, so
-// what the schedule says of keeping (Change.Keep) is not made use of.
+// nothing is being done with it.
 //
 // An operator's order goes to the spool first. It wins there over what is under
 // way here, and the recipient is leased anew with it.

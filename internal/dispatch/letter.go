@@ -173,11 +173,10 @@ func (l *loop) giveUp() {
 	})
 }
 
-// unschedule takes recipients that are not in flight out of the schedule. To
-// hold them does just that: they are ours to bring back.
+// unschedule takes recipients that are not in flight out of the schedule.
 func (l *loop) unschedule(lt *letter, indices []int) {
 	if len(indices) > 0 {
-		l.sched.Order(time.Now(), lt.env.ID, indices, queue.Order{Command: queue.Hold})
+		l.sched.Withdraw(time.Now(), lt.env.ID, indices)
 	}
 }
 

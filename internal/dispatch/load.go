@@ -50,7 +50,7 @@ func (l *loop) address(lt *letter, p *place) queue.Recipient {
 	hop, into := route.Into(&lt.env.To[p.index])
 	switch {
 	case p.was != nil && p.was.Order.Verb == spool.Reroute:
-		to.Hop = p.was.Order.Via
+		to.Hop = l.rerouted(p.was.Order.Via, route.Ask(lt.env, p.index))
 	case into:
 		to.Hop = hop
 	default:
@@ -107,18 +107,11 @@ func (l *loop) obey(lt *letter, p *place, now time.Time) {
 	if p.was.Last.At.After(o.At) {
 		return
 	}
-	var order queue.Order
 	switch o.Verb {
 	case spool.Bounce:
-		order = queue.Order{Command: queue.Bounce, Reply: returned(o)}
+		l.record(l.sched.Bounce(now, lt.env.ID, []int{p.index}, returned(o)), now, false)
 	case spool.Retry:
-		order = queue.Order{Command: queue.RetryNow}
-	default:
-		return
-	}
-	decision := l.sched.Order(now, lt.env.ID, []int{p.index}, order)
-	if o.Verb == spool.Bounce {
-		l.record(decision, now, false)
+		l.sched.RetryNow(now, lt.env.ID, []int{p.index})
 	}
 }
 

@@ -31,24 +31,17 @@ func (r *record) indices() []int {
 	return all
 }
 
-// record has a decision recorded, with the reports that it owes. Who stays in
-// the window by the schedule's wish leaves it all the same: with the record the
-// lease ends, and it is leased again when its time comes.
+// record has a decision recorded, with the reports that it owes. With that the
+// lease ends; who is not done with is leased again when its time comes.
 func (l *loop) record(d queue.Decision, now time.Time, tried bool) {
 	lt := l.letters[d.Message]
 	if lt == nil || len(d.Changes) == 0 {
 		return
 	}
 	r := &record{letter: lt, owner: l.has, Settlement: spool.Settlement{ID: d.Message}}
-	var kept []int
 	for i := range d.Changes {
-		c := &d.Changes[i]
-		if c.Keep {
-			kept = append(kept, c.Recipient)
-		}
-		l.enter(r, c, now, tried)
+		l.enter(r, &d.Changes[i], now, tried)
 	}
-	l.unschedule(lt, kept)
 	l.prune(lt)
 	switch {
 	case len(r.changes) == 0:

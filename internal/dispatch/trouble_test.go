@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -349,9 +350,9 @@ func TestPlansAreKept(t *testing.T) {
 func TestCrashBeforeTheReportIsWrittenAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		written := 0
+		var written atomic.Int32
 		w.prepare = func(ctx context.Context, r *dsn.Report, about mail.Content) (spool.Draft, spool.Commit, error) {
-			if written++; written == 2 {
+			if written.Add(1) == 2 {
 				time.Sleep(time.Minute)
 			}
 			return w.intake.Prepare(ctx, r, about)
@@ -367,8 +368,9 @@ func TestCrashBeforeTheReportIsWrittenAnew(t *testing.T) {
 			w.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if written != 2 {
-			w.Errorf("%d reports were begun", written)
+		synctest.Wait()
+		if n := written.Load(); n != 2 {
+			w.Errorf("%d reports were begun", n)
 		}
 		w.crash()
 		time.Sleep(time.Hour)

@@ -317,6 +317,13 @@ func (r *road) read(c mail.Content) {
 	r.texts = append(r.texts, string(all))
 }
 
+// carried is the texts that were carried, one after the other.
+func (r *road) carried() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.texts, "")
+}
+
 func relays(context.Context, int) mail.Outcome {
 	return mail.Outcome{Fate: mail.Relayed, Host: "mx", Reply: smtp.Replyf(250, smtp.EnhancedCode{2, 0, 0}, "ok")}
 }

@@ -21,6 +21,7 @@ type transaction struct {
 	params smtp.MailParams
 	relay  bool // mail for others is taken
 	inside bool // it comes from this host, and policy is not asked
+	again  bool // it may have been taken in before
 	began  time.Time
 	draft  spool.Draft
 	to     []mail.Recipient
@@ -101,15 +102,33 @@ func (t *transaction) judge(ctx context.Context, r *reception) (fields string, e
 func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields string) error {
 	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(fields + r.trace), For: t.o.Owner()}
 	size := t.draft.Size() + int64(len(c.Prepend))
-	entry := event.Entry{ID: t.draft.ID(), At: now, Event: event.NewAccepted(&c.Envelope, size)}
-	c.Facts = []spool.Fact{{ID: entry.ID, At: now, Data: event.Append(nil, entry.Event)}}
+	facts := t.facts(&c.Envelope, size)
+	for _, f := range facts {
+		c.Facts = append(c.Facts, spool.Fact{ID: t.draft.ID(), At: now, Data: event.Append(nil, f)})
+	}
 	lease, err := t.draft.Commit(ctx, c)
 	if err != nil {
 		return err
 	}
-	t.o.Observe(entry)
+	for _, f := range facts {
+		t.o.Observe(event.Entry{ID: t.draft.ID(), At: now, Event: f})
+	}
 	t.o.Arrived(Arrival{Owner: c.For, Lease: lease, Text: r.text(fields), Due: c.Envelope.HoldUntil})
 	return nil
+}
+
+// facts are what the journal is told of a message that is taken in.
+func (t *transaction) facts(e *mail.Envelope, size int64) []event.Event {
+	facts := []event.Event{event.NewAccepted(e, size)}
+	if !t.again {
+		return facts
+	}
+	for i := range e.To {
+		facts = append(facts, &event.SecondCopy{
+			Recipient: i, To: e.To[i].To, Why: "the program ended while it took the message from the drop directory",
+		})
+	}
+	return facts
 }
 
 // envelope is what the client has asked for (RFC 1870, 2852, 3461, 4865, 6152,

@@ -8,9 +8,8 @@ import (
 
 // Add takes a job into the window: one that arrived, or was leased from the
 // spool. It returns the indices of recipients that are not taken, because there
-// is no room (their lease goes back; [Schedule.Want] finds them again) or
-// because they are held. A recipient that the window has already is left as it
-// is there.
+// is no room: their lease goes back, and [Schedule.Want] finds them again. A
+// recipient that the window has already is left as it is there.
 func (s *Schedule) Add(now time.Time, j Job) (refused []int) {
 	t := s.tick(now)
 	m := s.message(&j, t)
@@ -20,8 +19,6 @@ func (s *Schedule) Add(now time.Time, j Job) (refused []int) {
 		to := &j.To[i]
 		switch {
 		case known.has(to.Index):
-		case to.State.Held:
-			refused = append(refused, to.Index)
 		case s.roomFor(to.Hop) == 0:
 			refused = append(refused, to.Index)
 			s.missed++

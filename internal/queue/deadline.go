@@ -81,8 +81,8 @@ func tooLateReply() *smtp.Reply {
 }
 
 // overdue decides what time alone decides. All mail of a destination that is
-// down passes through the window so, though little of it fits in: if there is
-// much of it then those who were warned leave, and make room for the next.
+// down passes through the window so, though little of it fits in: those who were
+// warned leave, and make room for the next.
 func (s *Schedule) overdue(now instant) []Decision {
 	var decisions []Decision
 	for s.deadlines.at() <= now && len(decisions) < maxOverdue {
@@ -106,14 +106,15 @@ func (p *parcel) grow(to *rcpt, now instant) ruling {
 	o := mail.Outcome{Recipient: to.index, Fate: fate, At: now.time()}
 	o.Reply, o.Local = p.lastWord(to, now)
 	c := Change{Outcome: o, Hop: p.dest.hop}
-	if fate == mail.Deferred {
-		if delayed {
-			c.Report = mail.ReportDelayed
-		}
-		return ruling{c, delayed, p.dest}
+	switch {
+	case fate != mail.Deferred:
+		c.Report = p.msg.owes(to, o)
+	case delayed:
+		c.Report = mail.ReportDelayed
+	default:
+		return ruling{}
 	}
-	c.Report = p.msg.owes(to, o)
-	return ruling{c, true, nil}
+	return tell(c)
 }
 
 // lastWord is what is to be said of a recipient that was not tried just now:

@@ -17,19 +17,20 @@
 //   - [Schedule.Next] returns the deliveries to start now, and decisions that
 //     time alone makes (a delay to be told of, an expiry).
 //   - [Schedule.Settle] turns the outcomes of one delivery into one [Decision].
-//   - [Schedule.Order] carries out an operator's order.
+//   - [Schedule.Withdraw], [Schedule.Bounce] and [Schedule.RetryNow] carry out an
+//     operator's order.
 //   - [Schedule.Want] says what to lease from the spool when there is room.
 //   - [Schedule.Wake] says when to call Next again if nothing happens before.
-//     Call it also after each Add, Settle and Order, or some of them.
+//     Call it also after each Add and Settle and each order, or some of them.
 //
 // Each Decision is recorded in the spool in one batch, with the reports that it
-// owes. What is done must be recorded before the recipients come back by Add.
+// owes. Its recipients have left the window, and come back by Add once that is done.
 //
 // # What holds for every recipient
 //
 //   - It is in the window at most once, and in at most one delivery at a time.
 //   - Each Add that is not refused, and each delivery that is settled, ends in
-//     Changes that say where it is: done with, kept, or given back (not Keep).
+//     a Change: done with, or to come back at Again. Only Withdraw says nothing.
 //   - It is not tried before its State.Next, nor before its message's Hold,
 //     unless an operator says so.
 //   - A try counts if the other side was asked or refused to talk of this
@@ -38,7 +39,7 @@
 //     passed, and of its end, as NOTIFY says; never if the sender is null.
 //   - If it is not delivered it expires, at the instant Route.Expire or By says,
 //     also when its destination is down. Only one in flight gets to its end
-//     first, and one that is held waits for the operator.
+//     first.
 //
 // # Who comes first
 //
@@ -55,10 +56,9 @@
 //
 // The schedule holds at most Options.Window recipients. One destination may have
 // a tenth of it; where many want more each has less, and some room is always
-// left for the next. When the window is more than half full, or a destination
-// has much in it, deferred mail that is not due within ten minutes goes back to
-// the spool, to be had back at Change.Again. The memory of destinations without
-// mail is bounded too.
+// left for the next. Deferred mail goes back to the spool, to be had back at
+// Change.Again: so what is in the window waits for its turn, and no record is kept
+// in two places. The memory of destinations without mail is bounded too.
 //
 // # Cost
 //

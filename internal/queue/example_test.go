@@ -35,8 +35,12 @@ func Example() {
 				outcomes = []mail.Outcome{{Recipient: 0, Fate: mail.Relayed}, {Recipient: 1, Fate: mail.Deferred, Reply: greylisted}}
 			}
 			decision, _ := s.Settle(now, d.ID, outcomes)
-			for _, c := range decision.Changes {
+			for _, c := range decision.Changes { // to be recorded; and who is deferred comes back
 				fmt.Println("  recipient", c.Recipient, c.Fate)
+				if c.Fate == mail.Deferred {
+					job.To = []queue.Recipient{{Index: c.Recipient, Hop: sina, State: c.State}}
+					s.Add(now, job)
+				}
 			}
 		}
 		now = s.Wake()

@@ -192,7 +192,7 @@ func storm(t *testing.T, life, seed uint64) string {
 			}
 			decision, _ := s.Settle(now, d.ID, outcomes)
 			for _, c := range decision.Changes {
-				fmt.Fprintln(&story, c.Recipient, c.Fate, c.Again, c.Keep, c.Report)
+				fmt.Fprintln(&story, c.Recipient, c.Fate, c.Again, c.Report)
 			}
 		}
 		fmt.Fprintln(&story, s.Want(now))

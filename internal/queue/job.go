@@ -53,7 +53,6 @@ type State struct {
 	Next   time.Time   // not to be tried before; zero: at once
 	Warned bool        // its sender knows of the delay
 	Late   bool        // its sender knows that By has passed (RFC 2852, mode N)
-	Held   bool        // an operator holds it
 	Reply  *smtp.Reply // what the last try was answered; nil: nothing
 }
 
@@ -77,8 +76,9 @@ type Decision struct {
 	Changes []Change // by index of recipient
 }
 
-// Change is what has become of one recipient. If Fate is final the recipient
-// is done with: it leaves the spool, and the message with its last recipient.
+// Change is what has become of one recipient. It has left the window: if Fate is
+// final it leaves the spool too, and the message with its last recipient; else it
+// is to be leased and added again when its time comes.
 type Change struct {
 	// Outcome is that of the transport, or one that the schedule made in its
 	// place (an expiry without a try); Fate may be Expired where the transport
@@ -93,9 +93,6 @@ type Change struct {
 	State State
 	// Again is when the schedule wants to have the recipient back: the instant
 	// to record it under. It is the earliest of the next try and whatever else
-	// its time brings (warning, expiry). Zero: not before an operator says so.
+	// its time brings (warning, expiry).
 	Again time.Time
-	// Keep: the recipient stays in the window. If not, its lease goes back to
-	// the spool with this Change.
-	Keep bool
 }

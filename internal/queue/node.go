@@ -161,7 +161,6 @@ type rcpt struct {
 	notify smtp.Notify
 	warned bool
 	late   bool
-	order  *Order // given while it was in flight
 }
 
 func (r *rcpt) state() State {

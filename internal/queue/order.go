@@ -8,146 +8,64 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 )
 
-// Command is what an operator wants done with recipients.
-type Command uint8
+// What an operator orders about mail in the window. Mail in flight is not in
+// reach: what it was ordered is found out when it is recorded, for the order is in
+// the spool. All other mail is ordered about there alone.
 
-// The commands.
-const (
-	Hold     Command = iota + 1 // leave them alone
-	Release                     // no longer hold them, and try them now
-	RetryNow                    // try them now, if they are not held; a destination that is down gets a probe
-	Reroute                     // to Order.Hop, as if they were never tried
-	Drop                        // remove them without a word
-	Bounce                      // give them up, and report it
-)
+// Withdraw takes recipients of a message out of the window, without a word: they
+// have gone back to the spool.
+func (s *Schedule) Withdraw(now time.Time, id mail.ID, to []int) {
+	s.steer(now, id, to, func(p *parcel, r *rcpt, t instant) ruling { return ruling{leaves: true} })
+}
 
-var commandNames = [...]string{"", "hold", "release", "retry", "reroute", "drop", "bounce"}
-
-func (c Command) String() string {
-	if int(c) < len(commandNames) {
-		return commandNames[c]
+// Bounce gives up recipients of a message, as an operator wants, with the report
+// that is owed. The reply says why; nil: a sentence of ours.
+func (s *Schedule) Bounce(now time.Time, id mail.ID, to []int, reply *smtp.Reply) Decision {
+	if reply == nil {
+		reply = smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 0, 0}, "returned by the postmaster")
 	}
-	return ""
+	return s.steer(now, id, to, func(p *parcel, r *rcpt, t instant) ruling {
+		o := mail.Outcome{Recipient: r.index, Fate: mail.Failed, At: t.time(), Reply: reply, Local: true}
+		return ruling{change: Change{Outcome: o, Hop: p.dest.hop, Report: p.msg.owes(r, o)}, told: true, leaves: true}
+	})
 }
 
-// Order is an operator's order about recipients of a message.
-type Order struct {
-	Command Command
-	Hop     mail.Hop    // Reroute: where to
-	Site    string      // Reroute: who stands behind it; "": not known
-	Reply   *smtp.Reply // Bounce: why; nil: a sentence of ours
+// RetryNow makes recipients of a message due at once. A destination that is down
+// gets a probe.
+func (s *Schedule) RetryNow(now time.Time, id mail.ID, to []int) {
+	s.steer(now, id, to, func(p *parcel, r *rcpt, t instant) ruling {
+		r.next = t
+		p.dest.shut = min(p.dest.shut, t)
+		p.dest.at.shut = min(p.dest.at.shut, t)
+		return ruling{}
+	})
 }
 
-// Apply is what the order makes of a recipient: its new state, and its fate,
-// which is Deferred, Removed or Failed. It is for recipients that are in the
-// spool alone; those in the window are ordered about by [Schedule.Order].
-func (o Order) Apply(st State, now time.Time) (State, mail.Fate) {
-	switch o.Command {
-	case Hold:
-		st.Held = true
-	case Release:
-		st.Held, st.Next = false, now
-	case RetryNow:
-		st.Next = now
-	case Reroute:
-		st.Tries, st.Next = 0, now
-	case Drop:
-		return st, mail.Removed
-	case Bounce:
-		return st, mail.Failed
-	}
-	return st, mail.Deferred
-}
-
-// Order carries out an order about some recipients of a message, or about all
-// that are in the window if to is nil. Those who are in flight are dealt with
-// when their delivery is settled, and only if it has not made an end of them;
-// the last order holds, Release takes back one that waits, and RetryNow changes
-// nothing. Those whom the window does not have are not in the Decision: for them
-// there is Apply.
-func (s *Schedule) Order(now time.Time, id mail.ID, to []int, o Order) Decision {
+// steer revises those recipients of a message that are in the window and not in
+// flight.
+func (s *Schedule) steer(now time.Time, id mail.ID, to []int, rule func(*parcel, *rcpt, instant) ruling) Decision {
 	decision := Decision{Message: id}
 	m := s.messages[id]
 	if m == nil {
 		return decision
 	}
 	t := s.tick(now)
-	var chosen indices
-	if to != nil {
-		chosen = make(indices, len(to))
-		for _, i := range to {
-			chosen.add(i)
-		}
+	chosen := make(indices, len(to))
+	for _, i := range to {
+		chosen.add(i)
 	}
 	for _, p := range slices.Clone(m.parcels) {
-		if p.id != 0 {
-			p.note(chosen, o)
+		if p.id != 0 || !slices.ContainsFunc(p.to, func(r rcpt) bool { return chosen.has(r.index) }) {
 			continue
 		}
-		if !p.anyOf(chosen) {
-			continue
-		}
-		d := s.revise(p, t, func(to *rcpt) ruling {
-			if chosen != nil && !chosen.has(to.index) {
-				return ruling{to: p.dest}
+		d := s.revise(p, t, func(r *rcpt) ruling {
+			if !chosen.has(r.index) {
+				return ruling{}
 			}
-			reply, ours := p.lastWord(to, t)
-			waits := mail.Outcome{Recipient: to.index, Fate: mail.Deferred, At: t.time(), Reply: reply, Local: ours}
-			return s.obey(p, to, o, waits, t)
+			return rule(p, r, t)
 		})
 		decision.Changes = append(decision.Changes, d.Changes...)
 	}
 	slices.SortFunc(decision.Changes, byRecipient)
 	return decision
-}
-
-func (p *parcel) anyOf(chosen indices) bool {
-	return chosen == nil || slices.ContainsFunc(p.to, func(to rcpt) bool { return chosen.has(to.index) })
-}
-
-// note keeps an order for recipients in flight.
-func (p *parcel) note(chosen indices, o Order) {
-	for i := range p.to {
-		if chosen != nil && !chosen.has(p.to[i].index) {
-			continue
-		}
-		switch o.Command {
-		case RetryNow:
-		case Release:
-			p.to[i].order = nil
-		default:
-			p.to[i].order = &o
-		}
-	}
-}
-
-// obey is what an order makes of a recipient that is not in flight, whose last
-// outcome is given.
-func (s *Schedule) obey(p *parcel, to *rcpt, o Order, last mail.Outcome, now instant) ruling {
-	st, fate := o.Apply(to.state(), now.time())
-	to.tries, to.next = st.Tries, instantOf(st.Next)
-	last.Fate = fate
-	c := Change{Outcome: last, Hop: p.dest.hop, State: st}
-	switch o.Command {
-	case Bounce:
-		c.Reply, c.Local = o.Reply, true
-		if c.Reply == nil {
-			c.Reply = smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 0, 0}, "returned by the postmaster")
-		}
-		c.Report = p.msg.owes(to, c.Outcome)
-		return ruling{c, true, nil}
-	case Hold, Drop:
-		return ruling{c, true, nil}
-	case Reroute:
-		c.Hop = o.Hop
-		if s.roomFor(o.Hop) == 0 {
-			c.Again = now.time()
-			return ruling{c, true, nil}
-		}
-		return ruling{c, true, s.destination(o.Hop, o.Site, now)}
-	case RetryNow:
-		p.dest.shut = min(p.dest.shut, now)
-		p.dest.at.shut = min(p.dest.at.shut, now)
-	}
-	return ruling{c, true, p.dest}
 }

@@ -120,7 +120,7 @@ func (w *world) offer(id mail.ID) {
 	var j queue.Job
 	var offered []*recipient
 	for _, k := range w.order {
-		if r := w.mail[k]; k.id == id && r.fate == 0 && !r.window && !r.state.Held {
+		if r := w.mail[k]; k.id == id && r.fate == 0 && !r.window {
 			to := r.to
 			to.State = r.state
 			j.To = append(j.To, to)
@@ -149,7 +149,7 @@ func (w *world) lease() {
 		r := w.mail[k]
 		d := r.to.Hop.Destination
 		due := !r.again.IsZero() && !r.again.After(want.Until) || r.again.IsZero() && want.First
-		if r.fate != 0 || r.window || r.state.Held || !due {
+		if r.fate != 0 || r.window || !due {
 			continue
 		}
 		if room == 0 || each[d] >= want.Each || slices.ContainsFunc(want.Skip, func(h mail.Hop) bool { return h == r.to.Hop }) {
@@ -290,79 +290,64 @@ func (w *world) settle(t *rapid.T, answer string) {
 // record does what a spool does with a decision.
 func (w *world) record(decision queue.Decision, of *queue.Delivery) {
 	for _, c := range decision.Changes {
-		w.logf("%v change %v %d %v %v %v %v", w.now, decision.Message, c.Recipient, c.Fate, c.Again, c.Keep, c.Report)
+		w.logf("%v change %v %d %v %v %v", w.now, decision.Message, c.Recipient, c.Fate, c.Again, c.Report)
 		r := w.mail[key{decision.Message, c.Recipient}]
 		if r == nil || r.fate != 0 || !r.window || r.flying != (of != nil) {
 			w.t.Fatalf("a change of somebody who is not there: %+v of %+v", c, r)
 		}
-		r.flying = false
+		r.flying, r.window = false, false
 		if c.Fate.Final() {
-			r.fate, r.window = c.Fate, false
+			r.fate = c.Fate
 			continue
 		}
 		if counted := c.State.Tries - r.state.Tries; counted > 0 && (c.OurLimit || of == nil) {
 			w.t.Fatalf("a try is counted that was none: %+v", c)
 		}
-		r.state, r.again, r.window = c.State, c.Again, c.Keep
-		r.to.Hop = c.Hop
+		r.state, r.again = c.State, c.Again
 		if of != nil && !c.OurLimit && !c.HostDown {
 			r.notBefore = c.State.Next
 		}
-		if c.Keep && c.Again.IsZero() || c.State.Held && c.Keep {
+		if c.Again.IsZero() {
 			w.t.Fatalf("nobody will look at it again: %+v", c)
 		}
 	}
 }
 
-// command gives an operator's order about one recipient or a whole message.
+// command gives an operator's order about one recipient or a whole message, as
+// far as it is in the window and not in flight.
 func (w *world) command(t *rapid.T) {
 	if len(w.order) == 0 {
 		return
 	}
 	k := rapid.SampledFrom(w.order).Draw(t, "whom")
-	o := queue.Order{Command: rapid.SampledFrom([]queue.Command{
-		queue.Hold, queue.Release, queue.RetryNow, queue.Reroute, queue.Drop, queue.Bounce,
-	}).Draw(t, "command")}
-	if o.Command == queue.Reroute {
-		o.Hop = hop("d4", "mx")
-	}
-	to := []int{k.index}
+	to, reach := []int{k.index}, map[int]*recipient{}
 	if rapid.Bool().Draw(t, "all") {
-		to = nil
+		to = []int{0, 1, 2, 3, 4, 5, 6}
 	}
-	for _, k := range w.order {
-		r := w.mail[k]
-		if o.Command == queue.RetryNow && r.fate == 0 && r.window && !r.flying {
+	for _, i := range to {
+		if r := w.mail[key{k.id, i}]; r != nil && r.fate == 0 && r.window && !r.flying {
+			reach[i] = r
+		}
+	}
+	switch rapid.SampledFrom([]string{"withdraw", "retry", "bounce"}).Draw(t, "command") {
+	case "withdraw":
+		w.s.Withdraw(w.now, k.id, to)
+		for _, r := range reach {
+			r.window = false
+			r.again = w.now
+		}
+	case "retry":
+		w.s.RetryNow(w.now, k.id, to)
+		for _, r := range reach {
+			r.notBefore = time.Time{}
 			delete(w.down, r.to.Hop.Destination) // an operator may probe when he likes
 		}
-	}
-	d := w.s.Order(w.now, k.id, to, o)
-	for _, c := range d.Changes {
-		if r := w.mail[key{k.id, c.Recipient}]; r != nil {
-			r.notBefore = time.Time{}
+	case "bounce":
+		d := w.s.Bounce(w.now, k.id, to, nil)
+		if len(d.Changes) != len(reach) {
+			w.t.Fatalf("%d of %d are bounced", len(d.Changes), len(reach))
 		}
-	}
-	w.record(d, nil)
-	// Those whom the window does not have.
-	for i := range 6 {
-		r := w.mail[key{k.id, i}]
-		if r == nil || r.fate != 0 || r.window || to != nil && i != k.index {
-			continue
-		}
-		var fate mail.Fate
-		r.state, fate = o.Apply(r.state, w.now)
-		r.notBefore, r.again = r.state.Next, w.now
-		if fate.Final() {
-			r.fate = fate
-		}
-		if o.Command == queue.Reroute {
-			r.to.Hop, r.to.Site = o.Hop, ""
-		}
-	}
-	for _, k := range w.order { // a flying one may be ordered about when it is settled
-		if r := w.mail[k]; r.flying {
-			r.notBefore = time.Time{}
-		}
+		w.record(d, nil)
 	}
 }
 
@@ -381,12 +366,6 @@ func (w *world) check() {
 
 // drain lets everything succeed, and reports whether the mail is gone.
 func (w *world) drain(t *rapid.T) {
-	for _, k := range w.order {
-		if r := w.mail[k]; r.state.Held && r.fate == 0 {
-			r.state, _ = queue.Order{Command: queue.Release}.Apply(r.state, w.now)
-			r.again, r.notBefore = w.now, r.state.Next
-		}
-	}
 	for range 10_000 {
 		w.lease()
 		w.next()

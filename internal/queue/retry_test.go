@@ -98,7 +98,7 @@ func TestALongListCostsNoMore(t *testing.T) {
 				s.Settle(start, d.ID, []mail.Outcome{{Recipient: d.To[0], Fate: mail.Relayed}})
 			}
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 30*time.Second {
 			t.Errorf("%d recipients took %v", n, took)
 		}
 		return s.Steps() / n

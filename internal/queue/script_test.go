@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,7 +67,7 @@ func play(t *testing.T, text string) string {
 	t.Helper()
 	p := &player{
 		t: t, now: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), hosts: map[string]string{},
-		flights: map[uint64]queue.Delivery{},
+		flights: map[uint64]queue.Delivery{}, jobs: map[mail.ID]queue.Job{},
 	}
 	p.options.Seed = 1
 	for n, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
@@ -93,6 +94,15 @@ type player struct {
 	hosts   map[string]string // what a destination answers
 	flights map[uint64]queue.Delivery
 	want    queue.Want
+	jobs    map[mail.ID]queue.Job
+	spool   []waiting // what has left the window, and comes back
+}
+
+// waiting is a recipient in the spool.
+type waiting struct {
+	id    mail.ID
+	to    queue.Recipient
+	again time.Time
 }
 
 func (p *player) fatalf(format string, args ...any) {
@@ -142,7 +152,7 @@ func (p *player) do(words []string) {
 	case "settle":
 		p.settleLine(args)
 	case "order":
-		p.order(args, named)
+		p.order(args)
 	case "want":
 		p.wants()
 	case "exhausted":
@@ -150,7 +160,9 @@ func (p *player) do(words []string) {
 	case "status":
 		p.status(args[0])
 	case "wake":
-		p.sayf("%s", p.clock(p.s.Wake()))
+		p.sayf("%s", p.clock(p.wake()))
+	case "remove":
+		p.spool = slices.DeleteFunc(p.spool, func(w waiting) bool { return w.id == p.id(args[0]) })
 	default:
 		p.fatalf("%q is no command", words[0])
 	}
@@ -177,6 +189,8 @@ func (p *player) configure(r *queue.Route, named map[string]string) {
 			p.options.Deliveries = p.number(v)
 		case "batch":
 			r.Batch = p.number(v)
+		case "start":
+			r.Start = p.number(v)
 		case "warn":
 			r.Warn = p.duration(v)
 		case "expire":
@@ -271,8 +285,6 @@ func (p *player) add(args []string, named map[string]string) {
 			st.Tries = p.number(v)
 		case "next":
 			st.Next = p.now.Add(p.duration(v))
-		case "held":
-			st.Held = v == "yes"
 		default:
 			p.fatalf("%q is nothing of a message", key)
 		}
@@ -283,8 +295,35 @@ func (p *player) add(args []string, named map[string]string) {
 			j.To = append(j.To, queue.Recipient{Index: i, Hop: hop(destination, route), Site: site, Notify: notify, State: st})
 		}
 	}
+	p.jobs[j.Message] = j
 	if refused := p.s.Add(p.now, j); len(refused) > 0 {
 		p.sayf("not taken: %v", refused)
+	}
+}
+
+// lease brings back those whose time has come, as far as there is room.
+func (p *player) lease() {
+	p.spool = slices.DeleteFunc(p.spool, func(w waiting) bool {
+		if w.again.After(p.now) {
+			return false
+		}
+		j := p.jobs[w.id]
+		j.To = []queue.Recipient{w.to}
+		return len(p.s.Add(p.now, j)) == 0
+	})
+}
+
+// keep does what a spool does with a decision.
+func (p *player) keep(d queue.Decision) {
+	for _, c := range d.Changes {
+		if c.Fate != mail.Deferred {
+			continue
+		}
+		j := p.jobs[d.Message]
+		i := slices.IndexFunc(j.To, func(to queue.Recipient) bool { return to.Index == c.Recipient })
+		to := j.To[i]
+		to.State = c.State
+		p.spool = append(p.spool, waiting{d.Message, to, c.Again})
 	}
 }
 
@@ -315,6 +354,7 @@ func notifyOf(s string) (n smtp.Notify) {
 // next prints what Next says. The deliveries stay in flight, or are settled at
 // once with what their hosts answer.
 func (p *player) next(settle bool) {
+	p.lease()
 	starts, decisions := p.s.Next(p.now)
 	for _, d := range decisions {
 		p.decision(d)
@@ -336,13 +376,24 @@ func (p *player) run(d time.Duration) {
 	end := p.now.Add(d)
 	for {
 		p.next(true)
-		w := p.s.Wake()
+		w := p.wake()
 		if w.IsZero() || w.After(end) {
 			p.now = end
 			return
 		}
 		p.now = w
 	}
+}
+
+// wake is when there is something to do, here or in the spool.
+func (p *player) wake() time.Time {
+	at := p.s.Wake()
+	for _, w := range p.spool {
+		if w.again.After(p.now) && (at.IsZero() || w.again.Before(at)) {
+			at = w.again
+		}
+	}
+	return at
 }
 
 func (p *player) settleLine(args []string) {
@@ -416,6 +467,7 @@ func (p *player) outcome(i int, answer string) mail.Outcome {
 
 // decision prints changes; those of the same kind on one line.
 func (p *player) decision(d queue.Decision) {
+	p.keep(d)
 	for i := 0; i < len(d.Changes); {
 		text := p.change(d.Changes[i])
 		var who []int
@@ -437,12 +489,6 @@ func (p *player) change(c queue.Change) string {
 		if !c.Again.Equal(c.State.Next) {
 			fmt.Fprintf(&b, ", again %s", p.clock(c.Again))
 		}
-		if c.State.Held {
-			b.WriteString(", held")
-		}
-		if !c.Keep {
-			b.WriteString(", leaves the window")
-		}
 	}
 	if c.Report != 0 {
 		fmt.Fprintf(&b, ", report: %s", c.Report)
@@ -460,19 +506,20 @@ func (p *player) clock(t time.Time) string {
 	return t.Format("2 Jan 15:04:05")
 }
 
-func (p *player) order(args []string, named map[string]string) {
-	o := queue.Order{Command: map[string]queue.Command{
-		"hold": queue.Hold, "release": queue.Release, "retry": queue.RetryNow,
-		"reroute": queue.Reroute, "drop": queue.Drop, "bounce": queue.Bounce,
-	}[args[0]]}
-	if to := named["to"]; to != "" {
-		o.Hop = hop(to, "smarthost")
+// order gives an order about recipients in the window. Those that are withdrawn
+// are in the spool, and due.
+func (p *player) order(args []string) {
+	id, who := p.id(args[1]), p.indices(args[2])
+	switch args[0] {
+	case "withdraw":
+		p.s.Withdraw(p.now, id, who)
+	case "retry":
+		p.s.RetryNow(p.now, id, who)
+	case "bounce":
+		p.decision(p.s.Bounce(p.now, id, who, nil))
+	default:
+		p.fatalf("%q is no order", args[0])
 	}
-	var who []int
-	if len(args) > 2 {
-		who = p.indices(args[2])
-	}
-	p.decision(p.s.Order(p.now, p.id(args[1]), who, o))
 }
 
 func (p *player) wants() {

@@ -78,7 +78,10 @@ func tidy(o mail.Outcome, now instant) mail.Outcome {
 // conclude says what an outcome means for a recipient.
 func (s *Schedule) conclude(p *parcel, to *rcpt, o mail.Outcome, g signs, now instant) ruling {
 	if o.Fate.Final() {
-		return ruling{Change{Outcome: o, Hop: p.dest.hop, Report: p.msg.owes(to, o)}, true, nil}
+		return tell(Change{Outcome: o, Hop: p.dest.hop, Report: p.msg.owes(to, o)})
+	}
+	if !o.OurLimit {
+		to.chance = 0 // he has had it
 	}
 	switch {
 	case o.OurLimit:
@@ -89,9 +92,6 @@ func (s *Schedule) conclude(p *parcel, to *rcpt, o mail.Outcome, g signs, now in
 		to.reply = o.Reply
 		to.next = now.add(p.dest.route.conf.Retry.after(to.tries, idDice(s.opts.Seed, p.msg.id, to.tries)))
 	}
-	if to.order != nil {
-		return s.obey(p, to, *to.order, o, now)
-	}
 	fate, delayed := p.dest.route.age(p.msg, to, now)
 	o.Fate = fate
 	if fate == mail.Expired && p.dest.route.tooLate(p.msg, now) {
@@ -100,25 +100,26 @@ func (s *Schedule) conclude(p *parcel, to *rcpt, o mail.Outcome, g signs, now in
 	c := Change{Outcome: o, Hop: p.dest.hop}
 	if fate == mail.Expired {
 		c.Report = p.msg.owes(to, o)
-		return ruling{c, true, nil}
-	}
-	if delayed {
+	} else if delayed {
 		c.Report = mail.ReportDelayed
 	}
-	return ruling{c, true, p.dest}
+	return tell(c)
 }
 
-// ruling is what becomes of one recipient.
+// ruling is what becomes of one recipient. The zero value is that it waits on.
 type ruling struct {
 	change Change
-	told   bool         // the change belongs into the decision
-	to     *destination // where it waits from now on; nil: it leaves the window
+	told   bool // the change belongs into the decision
+	leaves bool // the window
 }
+
+// tell is that a recipient leaves the window with a change.
+func tell(c Change) ruling { return ruling{change: c, told: true, leaves: true} }
 
 // revise decides anew on each recipient of a parcel. Those who stay are seated
 // by their new times.
 func (s *Schedule) revise(p *parcel, now instant, rule func(*rcpt) ruling) Decision {
-	m, patient := p.msg, s.hasRoomFor(p.dest)
+	m := p.msg
 	s.leave(p)
 	decision := Decision{Message: m.id}
 	seats := seating{msg: m}
@@ -126,14 +127,13 @@ func (s *Schedule) revise(p *parcel, now instant, rule func(*rcpt) ruling) Decis
 		to := &p.to[i]
 		r := rule(to)
 		if r.told {
-			s.complete(&r, m, to, now, patient)
+			p.complete(&r.change, to)
 			decision.Changes = append(decision.Changes, r.change)
 		}
-		s.count(p.dest, m, -1)
-		if r.to != nil {
-			s.count(r.to, m, +1)
-			to.order = nil
-			seats.add(r.to, *to)
+		if r.leaves {
+			s.count(p.dest, m, -1)
+		} else {
+			seats.add(p.dest, *to)
 		}
 	}
 	s.seat(&seats, now)
@@ -148,28 +148,16 @@ func (s *Schedule) revise(p *parcel, now instant, rule func(*rcpt) ruling) Decis
 func byRecipient(a, b Change) int { return cmp.Compare(a.Recipient, b.Recipient) }
 
 // complete puts into a change what is to be recorded of a recipient that is not
-// done with, and decides whether it stays in the window. With patience it stays
-// however long it has to wait.
-func (s *Schedule) complete(r *ruling, m *message, to *rcpt, now instant, patient bool) {
-	c := &r.change
+// done with, and when it is to come back.
+func (p *parcel) complete(c *Change, to *rcpt) {
 	if c.Fate.Final() {
 		return
 	}
-	held := c.State.Held
 	c.State = to.state()
-	c.State.Held = held
-	if r.to == nil {
-		return
-	}
 	next := to.next
-	if r.to.down() || r.to.at.down() {
-		next = max(next, r.to.opens())
+	if p.dest.down() || p.dest.at.down() {
+		next = max(next, p.dest.opens())
 		c.State.Next = next.time()
 	}
-	again := min(next, r.to.route.deadline(m, to))
-	c.Again = again.time()
-	c.Keep = patient || again <= now.add(near)
-	if !c.Keep {
-		r.to = nil
-	}
+	c.Again = min(next, p.dest.route.deadline(p.msg, to)).time()
 }

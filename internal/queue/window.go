@@ -9,13 +9,8 @@ import (
 // share is the part of a full window that one destination may hold: a tenth.
 const share = 10
 
-// ahead is how long before its time mail is fetched from the spool; near is how
-// close that time has to be for mail to stay in the window when there is not
-// room for all.
-const (
-	ahead = time.Minute
-	near  = 10 * time.Minute
-)
+// ahead is how long before its time mail is fetched from the spool.
+const ahead = time.Minute
 
 // Want is what the window would like to have from the spool.
 type Want struct {
@@ -66,13 +61,6 @@ func (s *Schedule) crowded(d *destination) bool {
 	free := s.opts.Window - s.size
 	room, each := portion(free)
 	return (free-room-(share-1)*d.size)/share < each
-}
-
-// hasRoomFor reports whether mail of a destination may stay in the window until
-// its time, however far that is: there is room, and no sign that other mail for
-// the destination is waiting for it.
-func (s *Schedule) hasRoomFor(d *destination) bool {
-	return 2*s.size <= s.opts.Window && !s.crowded(d)
 }
 
 // Exhausted tells that the spool had less than was wanted: first flights need

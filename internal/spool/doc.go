@@ -54,7 +54,7 @@
 //	Settle                       durable if any settlement carries a report or a last fate other
 //	                             than delivered or relayed; else lazy
 //	Alter                        durable
-//	Note, PutState, Postpone     lazy
+//	Note, PutState               lazy
 //	Lease, Release, Join, Beat   not kept: after a crash there are no leases
 //
 // # Unclean stops

@@ -57,11 +57,6 @@ type Engine interface {
 	// Drafts of reports that were not committed are still the caller's to Abort.
 	Settle(ctx context.Context, owner Owner, settlements []Settlement) ([]Settled, error)
 
-	// Postpone keeps all mail of a destination from being leased before until; a
-	// zero or past instant ends that. It costs the same for one recipient as for a
-	// million. It is kept while the destination has waiting recipients.
-	Postpone(ctx context.Context, destination string, until time.Time) error
-
 	// List returns recipients that are not done, by the age of their messages and
 	// then by index.
 	List(ctx context.Context, query Query) (Page, error)

@@ -15,7 +15,7 @@ const (
 	Hold Verb = iota + 1
 	// Free: a held one waits again, due at once. It does nothing to others.
 	Free
-	// Retry: due at once, and its destination is no longer postponed. It does nothing to held ones.
+	// Retry: due at once. It does nothing to held ones.
 	Retry
 	// Reroute: due at once, by the hop in Order.Via; held ones stay held.
 	Reroute

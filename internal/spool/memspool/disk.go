@@ -18,8 +18,6 @@ type disk struct {
 	order     set[mail.ID]
 	fresh     set[mail.ID] // messages that have fresh recipients
 	waiting   map[string]*destination
-	postponed map[string]time.Time // only of destinations that are in waiting
-	left      []string             // destinations that lost mail in this call, for tidy
 	damaged   map[mail.ID]spool.Damage
 	facts     []spool.Fact
 	factBytes int64
@@ -67,7 +65,6 @@ func newDisk() disk {
 		order:     set[mail.ID]{compare: compareIDs},
 		fresh:     set[mail.ID]{compare: compareIDs},
 		waiting:   map[string]*destination{},
-		postponed: map[string]time.Time{},
 		damaged:   map[mail.ID]spool.Damage{},
 		states:    map[stateKey]spool.State{},
 		stateKeys: set[stateKey]{compare: compareStateKeys},
@@ -127,39 +124,9 @@ func (d *disk) move(m *message, now spool.Standing, to spool.Place) {
 			d.place(m, was, from)
 		}
 	})
-	d.left = append(d.left, was.Destination)
 	if m.open == 0 {
 		d.forget(m.env.ID)
 		d.log(func(d *disk) { d.insert(m) })
-	}
-}
-
-// tidy ends a call: a postponement lasts while anything waits. Not before the
-// end, for what one settlement takes from a destination another may bring back.
-func (d *disk) tidy() {
-	for _, name := range d.left {
-		if d.waiting[name] == nil {
-			d.postpone(name, time.Time{})
-		}
-	}
-	d.left = d.left[:0]
-}
-
-// postpone keeps an instant for a destination; zero forgets it.
-func (d *disk) postpone(name string, until time.Time) {
-	was := d.postponed[name]
-	if was.Equal(until) {
-		return
-	}
-	d.setPostponed(name, until)
-	d.log(func(d *disk) { d.setPostponed(name, was) })
-}
-
-func (d *disk) setPostponed(name string, until time.Time) {
-	if until.IsZero() {
-		delete(d.postponed, name)
-	} else {
-		d.postponed[name] = until
 	}
 }
 

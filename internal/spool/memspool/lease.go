@@ -90,10 +90,6 @@ func (h *haul) ready() []string {
 		if slices.Contains(h.want.Skip, name) || len(at.due.keys) == 0 {
 			continue
 		}
-		if until := h.s.disk.postponed[name]; until.After(h.now) {
-			h.later(until)
-			continue
-		}
 		names = append(names, name)
 	}
 	slices.SortStableFunc(names, func(a, b string) int {
@@ -150,17 +146,4 @@ func (h *haul) consider(ref spool.Ref) bool {
 func (s *Spool) take(lease *spool.Lease, owner spool.Owner, m *message, i int) {
 	s.book.Take(owner, spool.Ref{ID: m.env.ID, Recipient: i}, m.standings[i].Destination)
 	lease.Recipients = append(lease.Recipients, m.standings[i])
-}
-
-// Postpone implements [spool.Engine].
-func (s *Spool) Postpone(ctx context.Context, name string, until time.Time) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
-	if s.disk.waiting[name] == nil || !until.After(time.Now()) {
-		until = time.Time{}
-	}
-	s.disk.postpone(name, until)
-	return nil
 }

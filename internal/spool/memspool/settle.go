@@ -24,7 +24,6 @@ func (s *Spool) Settle(ctx context.Context, owner spool.Owner, settlements []spo
 		settled[i] = s.settle(owner, &settlements[i])
 		durable = durable || settlements[i].Durable()
 	}
-	s.disk.tidy()
 	if durable {
 		s.disk.synced()
 	}
@@ -107,15 +106,11 @@ func (s *Spool) Alter(ctx context.Context, q spool.Query, order spool.Order, fac
 	for i := range page.Items {
 		s.alter(&page.Items[i], &order, fact)
 	}
-	s.disk.tidy()
 	s.disk.synced()
 	return page, nil
 }
 
 func (s *Spool) alter(it *spool.Item, order *spool.Order, fact func(spool.Item) []byte) {
-	if order.Verb == spool.Retry {
-		s.disk.postpone(it.Standing.Destination, time.Time{})
-	}
 	now, changed := order.Apply(it.Standing)
 	if !changed {
 		return

@@ -163,7 +163,7 @@ func (s *Spool) Destinations(ctx context.Context, after string, limit int) ([]sp
 
 func (s *Spool) describe(name string) spool.Destination {
 	at := s.disk.waiting[name]
-	d := spool.Destination{Name: name, Recipients: int64(at.held + len(at.due.keys)), Postponed: s.disk.postponed[name]}
+	d := spool.Destination{Name: name, Recipients: int64(at.held + len(at.due.keys))}
 	for _, k := range at.due.keys {
 		if s.book.Owner(k.ref) == (spool.Owner{}) {
 			d.Earliest = k.due

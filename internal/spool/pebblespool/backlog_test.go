@@ -2,6 +2,7 @@ package pebblespool_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -17,8 +18,9 @@ import (
 )
 
 // TestBacklog measures a spool with POSTHOUSE_BACKLOG deferred messages of 4 KB:
-// the rate of accepting beside an empty one, the time to open again, to the
-// first lease and to the first page of a list, and resident memory.
+// the rate of accepting beside an empty one; the time to open again, after a crash
+// and after a clean end, to the first lease and to the first page of a list; and
+// resident memory.
 func TestBacklog(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("POSTHOUSE_BACKLOG"))
 	if err != nil {
@@ -34,10 +36,15 @@ func TestBacklog(t *testing.T) {
 	full, fullCPU := acceptRate(ctx, t, s, 20_000, body, owner, mail.Relayed)
 	t.Logf("accepted and relayed: %.0f/s empty, %.0f/s with the backlog (%.2f); %v and %v of CPU each", empty, full, full/empty, emptyCPU, fullCPU)
 	t.Logf("%.0f MB resident", rss())
-	if err := s.Close(); err != nil {
+	s.Break(errors.New("the machine is gone"))
+	if err := s.Close(); !errors.Is(err, spool.ErrFailed) {
 		t.Fatal(err)
 	}
 	debug.FreeOSMemory()
+	t.Log("after a crash:")
+	reopen(ctx, t, place)
+	debug.FreeOSMemory()
+	t.Log("after a clean end:")
 	reopen(ctx, t, place)
 }
 

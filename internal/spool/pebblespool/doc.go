@@ -14,10 +14,16 @@
 // # How it is fast
 //
 // A commit is one batch with one sync, and Pebble shares the sync between all
-// that commit at once. A message that is delivered at once is removed by a
-// lazy batch that names no new record but the journal's; its records were written once and are deleted
-// once, so they vanish in the memtable and reach only the log. The due index is written only when a
-// delivery is deferred: first flights have a small record of their own, which the search passes once.
+// that commit at once; while many drafts are open it waits a moment between two
+// syncs, so that more can share one. A message that is delivered at once is removed by a
+// lazy batch that names no new record but the journal's, and reads nothing; its records were
+// written once and are deleted once, so they vanish in the memtable and reach only the log. The
+// due index is written only when a delivery is deferred: first flights have a small record of
+// their own, which the search passes once.
+//
+// Each kind of keys has tables of its own. Most kinds are ordered by time, so what is flushed lies
+// behind what was there, and compactions have little to merge. Tables are written in large
+// pieces (gather.go), body files as they arrive. A clean end leaves no log to read.
 //
 // # How it fails
 //

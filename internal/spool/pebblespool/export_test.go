@@ -3,12 +3,19 @@ package pebblespool
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/posthouse/posthouse/internal/mail"
 )
+
+// Latched is a file system as a spool has it.
+func Latched(fs vfs.FS) vfs.FS { return newLatch(fs) }
+
+// Pause is how long the log waits between two syncs.
+func (s *Spool) Pause() time.Duration { return s.drafts.pause() }
 
 // Spoil flips a bit of the body record of a message.
 func (s *Spool) Spoil(id mail.ID) {

@@ -3,7 +3,6 @@ package pebblespool
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -104,7 +103,7 @@ func (l *lister) damage(id mail.ID, what string) error {
 
 func (l *lister) recipients(rec record) error {
 	for i := range rec.env.To {
-		if rec.env.ID == l.q.After.ID && i <= l.q.After.Recipient {
+		if rec.env.ID == l.q.After.ID && i <= l.q.After.Recipient || !l.q.Filter.MatchRecipient(rec.env, i) {
 			continue
 		}
 		it, err := l.item(rec, i)
@@ -194,11 +193,6 @@ func (l *lister) alter(order *spool.Order, fact func(spool.Item) []byte) error {
 }
 
 func (t *tx) alter(it *spool.Item, order *spool.Order, fact func(spool.Item) []byte) error {
-	if order.Verb == spool.Retry {
-		if err := t.postpone(it.Standing.Destination, time.Time{}); err != nil {
-			return err
-		}
-	}
 	now, changed := order.Apply(it.Standing)
 	if !changed {
 		return nil

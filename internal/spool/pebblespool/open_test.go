@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pebblespool"
 )
@@ -98,6 +100,79 @@ func TestDraftsPastTheBudgetGoToFiles(t *testing.T) {
 		t.Errorf("files: %v, %v", names, err)
 	}
 	d.Abort()
+}
+
+// TestSyncsAreSharedOnlyByACrowd: who is alone is not kept waiting, and who gave up
+// or is done does not count.
+func TestSyncsAreSharedOnlyByACrowd(t *testing.T) {
+	ctx := context.Background()
+	s := mustOpen(t, vfs.NewMem())
+	defer s.Close()
+	var drafts []spool.Draft
+	for range 20 {
+		d, err := s.Begin(ctx, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if drafts = append(drafts, d); len(drafts) < 8 && s.Pause() != 0 {
+			t.Errorf("%d drafts wait", len(drafts))
+		}
+	}
+	if s.Pause() == 0 || s.Pause() > time.Millisecond {
+		t.Errorf("20 drafts wait for %v", s.Pause())
+	}
+	for i, d := range drafts {
+		if i%2 == 0 {
+			d.Abort()
+			d.Abort()
+		} else if _, err := d.Commit(ctx, spool.Commit{Envelope: envelopeTo("bob@sina.example")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.Pause() != 0 {
+		t.Error("waits for drafts that are gone")
+	}
+}
+
+// TestACleanEndLeavesNoLogToRead: the next start is quick, since all is in tables. So
+// it can do without the log.
+func TestACleanEndLeavesNoLogToRead(t *testing.T) {
+	ctx, fs := context.Background(), vfs.NewMem()
+	s := mustOpen(t, fs)
+	id, err := commitText(ctx, s, strings.Repeat("It rains.\r\n", 5000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	logs, err := fs.List(dir + "/pebble")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range logs {
+		if strings.HasSuffix(name, ".log") {
+			if err := fs.Remove(dir + "/pebble/" + name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s = mustOpen(t, fs)
+	defer s.Close()
+	if got, err := read(ctx, s, id); err != nil || len(got) != 55_000 {
+		t.Errorf("%d octets, %v", len(got), err)
+	}
+}
+
+func commitText(ctx context.Context, s spool.Engine, text string) (mail.ID, error) {
+	d, err := s.Begin(ctx, 0)
+	if err != nil {
+		return mail.ID{}, err
+	}
+	if _, err = io.WriteString(d, text); err == nil {
+		_, err = d.Commit(ctx, spool.Commit{Envelope: envelopeTo("bob@sina.example")})
+	}
+	return d.ID(), err
 }
 
 func TestBallastIsGivenUpAndLaidAgain(t *testing.T) {
@@ -198,12 +273,12 @@ func TestAFailureIsToldAndEveryCallRefused(t *testing.T) {
 	if _, err := io.WriteString(d, "x"); err != nil {
 		t.Fatal(err)
 	}
-	s.Break(errPlanned)
+	s.Break(syscall.EIO)
 	<-s.Failed()
 	_, err = d.Commit(context.Background(), spool.Commit{Envelope: envelopeTo("bob@sina.example")})
 	_, begin := s.Begin(context.Background(), 0)
 	for what, err := range map[string]error{"commit": err, "begin": begin, "err": s.Err(), "close": s.Close()} {
-		if !errors.Is(err, spool.ErrFailed) || !errors.Is(err, errPlanned) {
+		if !errors.Is(err, spool.ErrFailed) || !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -9,9 +9,8 @@ import (
 
 // place is a destination with waiting or held recipients.
 type place struct {
-	count     int64     // waiting and held
-	start     time.Time // no later than the first due one that nobody leases; zero: there is none
-	postponed time.Time
+	count int64     // waiting and held
+	start time.Time // no later than the first due one that nobody leases; zero: there is none
 
 	visit time.Time // where it stands in the index of destinations; zero: nowhere
 	found bool      // on the disk
@@ -20,24 +19,16 @@ type place struct {
 
 func readPlace(b []byte) *place {
 	d := decoder{data: b}
-	p := &place{count: d.int(), start: d.time(), postponed: d.time(), found: len(b) > 0}
-	p.visit = p.next()
+	p := &place{count: d.int(), start: d.time(), found: len(b) > 0}
+	p.visit = p.start
 	return p
-}
-
-// next is when the destination is worth a visit.
-func (p *place) next() time.Time {
-	if !p.start.IsZero() && p.postponed.After(p.start) {
-		return p.postponed
-	}
-	return p.start
 }
 
 func (p *place) write(t *tx, name string) {
 	if !p.dirty {
 		return
 	}
-	next := p.next()
+	next := p.start // when it is worth a visit
 	if p.count <= 0 {
 		next = time.Time{}
 	}
@@ -54,7 +45,6 @@ func (p *place) write(t *tx, name string) {
 	var e encoder
 	e.int(p.count)
 	e.time(p.start)
-	e.time(p.postponed)
 	t.set(nameKey(kPlace, name), e)
 }
 

@@ -160,34 +160,3 @@ func (sb *settling) show() {
 		sb.settled[r.of].Reports[r.n] = spool.Reported{Committed: true, Lease: sb.s.show(r.arrived, r.owner, r.waits)}
 	}
 }
-
-// Postpone implements [spool.Engine].
-func (s *Spool) Postpone(ctx context.Context, name string, until time.Time) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
-	s.index <- struct{}{}
-	defer func() { <-s.index }()
-	t := s.newTx()
-	defer t.close()
-	if !until.After(time.Now()) {
-		until = time.Time{}
-	}
-	if err := t.postpone(name, until); err != nil {
-		return err
-	}
-	if err := t.apply(); err != nil {
-		return err
-	}
-	s.soon()
-	return nil
-}
-
-func (t *tx) postpone(name string, until time.Time) error {
-	p, err := t.place(name)
-	if err == nil && p.count > 0 && !p.postponed.Equal(until) {
-		p.postponed, p.dirty = until, true
-	}
-	return err
-}

@@ -124,7 +124,7 @@ func (s *Spool) Destinations(ctx context.Context, after string, limit int) ([]sp
 	err := s.scan(s.db, from, []byte{kPlace + 1}, func(key, value []byte) bool {
 		name, _ := cutName(key[1:])
 		p := readPlace(value)
-		list = append(list, spool.Destination{Name: name, Recipients: p.count, Earliest: p.start, Postponed: p.postponed})
+		list = append(list, spool.Destination{Name: name, Recipients: p.count, Earliest: p.start})
 		return len(list) < spool.Limit(limit)
 	})
 	return list, err

@@ -139,54 +139,6 @@ func longestDueFirst(d *desk) {
 	}
 }
 
-func postponed(d *desk) {
-	for i := range 5 {
-		d.deferAll(d.arrive(fmt.Sprintf("u%d@sina.example", i)), time.Now(), "sina")
-	}
-	until := time.Now().Add(2 * time.Second)
-	d.must(d.Postpone(d.ctx, "sina", until))
-	taken := d.take()
-	if len(taken.Leases) != 0 || taken.Next.IsZero() || taken.Next.After(until) {
-		d.Fatalf("postponed, and yet %+v", taken)
-	}
-	list, err := d.Destinations(d.ctx, "", 10)
-	if err != nil || len(list) != 1 || list[0].Name != "sina" || list[0].Recipients != 5 || !list[0].Postponed.Equal(until) {
-		d.Errorf("destinations: %+v, %v", list, err)
-	}
-	d.wait(2 * time.Second)
-	half := d.takeFor(d.owner, spool.Want{Recipients: 2})
-	if len(half.Leases) != 2 || !half.More {
-		d.Errorf("after it: %s, more %v", names(half.Leases), half.More)
-	}
-	d.must(d.Postpone(d.ctx, "sina", time.Now().Add(time.Hour)))
-	d.takeNothing()
-	d.must(d.Postpone(d.ctx, "sina", time.Time{}))
-	if got := d.take(); len(got.Leases) != 3 {
-		d.Errorf("no longer postponed: %s", names(got.Leases))
-	}
-	d.must(d.Postpone(d.ctx, "sina", time.Now().Add(time.Hour)))
-	d.order(spool.Filter{}, spool.Remove) // and the postponement ends with what it kept back
-	d.deferAll(d.arrive("new@sina.example"), time.Now(), "sina")
-	d.takeOne()
-}
-
-// postponedThroughout: one call of Settle takes the last mail from a destination
-// that is postponed, and brings other mail there.
-func postponedThroughout(d *desk) {
-	d.deferAll(d.arrive("li@sina.example"), time.Now(), "sina")
-	goes, comes := d.takeOne(), d.arrive("wang@sina.example")
-	d.must(d.Postpone(d.ctx, "sina", time.Now().Add(time.Hour)))
-	settled, err := d.Settle(d.ctx, d.owner, []spool.Settlement{
-		{ID: goes.Envelope.ID, Results: []spool.Standing{became(goes.Recipients[0], mail.Relayed)}},
-		{ID: comes.Envelope.ID, Results: []spool.Standing{deferred(comes.Recipients[0], time.Now(), "sina")}},
-	})
-	d.must(err)
-	for i := range settled {
-		d.must(settled[i].Err)
-	}
-	d.takeNothing()
-}
-
 func holdUntil(d *desk) {
 	e := envelope("bob@sina.example")
 	e.HoldUntil = time.Now().Add(2 * time.Second)

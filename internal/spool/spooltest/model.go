@@ -35,7 +35,7 @@ func playDay(rt *rapid.T, t testing.TB, s Subject) {
 	m.owners = []spool.Owner{m.owner, m.join("node-2")}
 	actions := map[string]func(*rapid.T){
 		"accept": m.accept, "lease": m.lease, "settle": m.settle, "release": m.release,
-		"order": m.order, "postpone": m.postpone, "wait": m.wait, "lapse": m.lapse, "": m.compare,
+		"order": m.order, "wait": m.wait, "lapse": m.lapse, "": m.compare,
 	}
 	if s.Crash != nil {
 		actions["crash"] = m.crash
@@ -76,9 +76,8 @@ type model struct {
 
 // world is what is on the disk.
 type world struct {
-	rows      []row // by age
-	facts     []string
-	postponed map[string]time.Time
+	rows  []row // by age
+	facts []string
 }
 
 // row is one recipient that is not done.
@@ -144,7 +143,7 @@ func (m *model) durable() { m.history = []world{m.now.clone()} }
 func (m *model) lazy()    { m.history = append(m.history, m.now.clone()) }
 
 func (w *world) clone() world {
-	return world{slices.Clone(w.rows), slices.Clone(w.facts), maps.Clone(w.postponed)}
+	return world{slices.Clone(w.rows), slices.Clone(w.facts)}
 }
 
 func (w *world) row(ref spool.Ref) *row {
@@ -160,13 +159,6 @@ func (w *world) remove(ref spool.Ref) {
 	w.rows = slices.DeleteFunc(w.rows, func(r row) bool { return r.ref == ref })
 }
 
-// tidy forgets the postponement of destinations where nothing waits.
-func (w *world) tidy() {
-	maps.DeleteFunc(w.postponed, func(name string, _ time.Time) bool {
-		return !slices.ContainsFunc(w.rows, func(r row) bool { return r.place != spool.Fresh && r.st.Destination == name })
-	})
-}
-
 // available reports whether a lease may take the row now.
 func (m *model) available(r *row, skip []string) bool {
 	_, leased := m.leases[r.ref]
@@ -177,7 +169,7 @@ func (m *model) available(r *row, skip []string) bool {
 	case spool.Fresh:
 		return true
 	case spool.Waiting:
-		return !r.st.Due.After(time.Now()) && !m.now.postponed[r.st.Destination].After(time.Now())
+		return !r.st.Due.After(time.Now())
 	}
 	return false
 }
@@ -224,9 +216,6 @@ func (m *model) checkRest(rt *rapid.T, want *spool.Want, taken *spool.Taken, n i
 			rt.Fatalf("%d of %d leased, and %s at %+v was left", n, want.Recipients, r.to, r.st)
 		}
 		due := r.st.Due
-		if p := m.now.postponed[r.st.Destination]; p.After(due) {
-			due = p
-		}
 		_, leased := m.leases[r.ref]
 		if r.place == spool.Waiting && !leased && due.After(time.Now()) && !slices.Contains(want.Skip, r.st.Destination) {
 			if next.IsZero() || due.Before(next) {
@@ -281,7 +270,6 @@ func (m *model) settle(rt *rapid.T) {
 		m.settled(rt, &batch[i], &settled[i])
 		durable = durable || batch[i].Durable()
 	}
-	m.now.tidy()
 	if durable {
 		m.durable()
 	} else {
@@ -394,7 +382,6 @@ func (m *model) order(rt *rapid.T) {
 			m.ordered(r.ref, &o)
 		}
 	}
-	m.now.tidy()
 	m.durable()
 }
 
@@ -406,9 +393,6 @@ func matchTo(pattern, to string) (bool, error) {
 
 func (m *model) ordered(ref spool.Ref, o *spool.Order) {
 	r := m.now.row(ref)
-	if o.Verb == spool.Retry {
-		delete(m.now.postponed, r.st.Destination)
-	}
 	if st, changed := o.Apply(r.st); changed {
 		r.st, r.place = st, spool.Waiting
 		if st.Held {
@@ -423,19 +407,6 @@ func (m *model) ordered(ref spool.Ref, o *spool.Order) {
 		}
 		m.now.facts = append(m.now.facts, "order")
 	}
-}
-
-func (m *model) postpone(rt *rapid.T) {
-	name := rapid.SampledFrom(destinations).Draw(rt, "destination")
-	until := time.Now().Add(time.Duration(rapid.IntRange(0, 4).Draw(rt, "seconds")) * time.Second)
-	m.must(m.Postpone(m.ctx, name, until))
-	m.now.postponed = maps.Clone(m.now.postponed)
-	if m.now.postponed == nil {
-		m.now.postponed = map[string]time.Time{}
-	}
-	m.now.postponed[name] = until
-	m.now.tidy()
-	m.lazy()
 }
 
 func (m *model) wait(rt *rapid.T) {
@@ -502,16 +473,6 @@ func (m *model) observe() world {
 	for _, f := range page.Facts {
 		w.facts = append(w.facts, string(f.Data))
 	}
-	list, err := m.Destinations(m.ctx, "", 100)
-	m.must(err)
-	for _, d := range list {
-		if d.Postponed.After(time.Now()) {
-			if w.postponed == nil {
-				w.postponed = map[string]time.Time{}
-			}
-			w.postponed[d.Name] = d.Postponed
-		}
-	}
 	return w
 }
 
@@ -533,9 +494,7 @@ func (m *model) difference(want, got *world) string {
 	if diff := gocmp.Diff(facts, got.facts, same); diff != "" {
 		return "journal: " + diff
 	}
-	still := maps.Clone(want.postponed)
-	maps.DeleteFunc(still, func(_ string, until time.Time) bool { return !until.After(time.Now()) })
-	return gocmp.Diff(still, got.postponed, same)
+	return ""
 }
 
 func (m *model) compare(rt *rapid.T) {

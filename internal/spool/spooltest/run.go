@@ -71,8 +71,6 @@ var stories = []story{
 	{"skipped destinations wait", skipped},
 	{"a deferred recipient comes back when due", deferredComesBack},
 	{"the longest due come first", longestDueFirst},
-	{"a postponed destination keeps all its mail back", postponed},
-	{"a destination stays postponed while its mail changes", postponedThroughout},
 	{"mail held until an instant is not leased before", holdUntil},
 	{"an owner that stops beating loses its leases", lapsedOwner},
 	{"an owner that joins again ends its former self", joinsAgain},

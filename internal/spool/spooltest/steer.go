@@ -24,8 +24,11 @@ func orders(d *desk) {
 	d.order(everything, spool.Free)
 	d.releaseAll("bob@sina.example eve@sohu.example")
 
-	d.must(d.Postpone(d.ctx, "sohu", time.Now().Add(time.Hour)))
-	d.order(spool.Filter{To: "eve@*"}, spool.Retry) // and its destination is tried
+	for _, l := range d.take().Leases {
+		d.deferAll(&l, time.Now().Add(time.Hour), "later")
+	}
+	d.takeNothing()
+	d.order(everything, spool.Retry)
 	d.releaseAll("bob@sina.example eve@sohu.example")
 
 	via := mail.Hop{Route: "by hand", Transport: "remote", Destination: "relay.example", Origin: mail.Origin{File: "console", Line: 1}}
@@ -45,7 +48,8 @@ func orders(d *desk) {
 	if got := d.recipients(everything); got != "" {
 		d.Errorf("left: %s", got)
 	}
-	want := "hold bob@sina.example, free bob@sina.example, hold bob@sina.example, bounce bob@sina.example, remove bob@sina.example"
+	want := "hold bob@sina.example, free bob@sina.example, retry bob@sina.example, " +
+		"hold bob@sina.example, bounce bob@sina.example, remove bob@sina.example"
 	if got := d.said(fresh); got != want {
 		d.Errorf("the journal: %s", got)
 	}

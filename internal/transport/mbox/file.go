@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -20,7 +19,7 @@ var (
 // append locks a file, has write put something behind what it holds, and syncs
 // it. Whatever goes wrong before that leaves the file as long as it was.
 func (t *Transport) append(ctx context.Context, name string, write func(*os.File) error) error {
-	f, made, err := open(name)
+	f, err := open(name)
 	if err != nil {
 		return err
 	}
@@ -39,7 +38,7 @@ func (t *Transport) append(ctx context.Context, name string, write func(*os.File
 	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil && made {
+	if err == nil && size == 0 { // whoever made it may not have come so far
 		err = syncFolder(filepath.Dir(name))
 	}
 	if err != nil {
@@ -50,24 +49,22 @@ func (t *Transport) append(ctx context.Context, name string, write func(*os.File
 
 // open opens a file, which it makes if it is missing. It does not wait, whatever
 // is in the place of a file.
-func open(name string) (f *os.File, made bool, err error) {
-	_, err = os.Lstat(name)
-	made = errors.Is(err, fs.ErrNotExist)
-	f, err = os.OpenFile(name, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+func open(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
-		return nil, false, fmt.Errorf("%s is a symbolic link: %w", name, errUnfit)
+		return nil, fmt.Errorf("%s is a symbolic link: %w", name, errUnfit)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && (!info.Mode().IsRegular() || info.Mode()&0o111 != 0) {
 		err = fmt.Errorf("%s: %w", name, errUnfit)
 	}
 	if err != nil {
-		return nil, false, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	return f, made, nil
+	return f, nil
 }
 
 // lock waits for the lock of a file. Others who hold it do not tell when they

@@ -89,7 +89,7 @@ func (t *Transport) one(ctx context.Context, d *transport.Delivery, recipient in
 	case err != nil:
 		return fileFault(err)
 	}
-	return local(mail.Delivered, smtp.CodeOK, smtp.EnhancedCode{2, 0, 0}, "Delivered into %s", name)
+	return mail.Outcome{Fate: mail.Delivered, Reply: transport.Local(smtp.CodeOK, smtp.EnhancedCode{2, 0, 0}, "Delivered into %s", name)}
 }
 
 // fileFault is the outcome of a file that cannot be written: later, perhaps.
