@@ -68,13 +68,12 @@ func (a *API) check(w http.ResponseWriter, r *http.Request) {
 		a.fault(w, r, &Fault{http.StatusServiceUnavailable, "a check is under way", "wait until it has come to its end"})
 		return
 	}
-	last := a.checked(w, r, checker)
-	<-a.checking // before the last word, which may bring the next check
-	last()
+	a.checked(w, r, checker)() // the last word may bring the next check
 }
 
-// checked does the check, and returns what says its last word.
+// checked does the check, makes room for the next, and returns what says its last word.
 func (a *API) checked(w http.ResponseWriter, r *http.Request, checker Checker) (last func()) {
+	defer func() { <-a.checking }()
 	stats, err := a.opts.Spool.Stats(r.Context())
 	if err != nil {
 		return func() { a.fault(w, r, err) }
