@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
@@ -64,11 +65,12 @@ func (a *API) check(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case a.checking <- struct{}{}:
-		defer func() { <-a.checking }()
 	default:
 		a.fault(w, r, &Fault{http.StatusServiceUnavailable, "a check is under way", "wait until it has come to its end"})
 		return
 	}
+	over := sync.OnceFunc(func() { <-a.checking })
+	defer over()
 	stats, err := a.opts.Spool.Stats(r.Context())
 	if err != nil {
 		a.fault(w, r, err)
@@ -87,6 +89,7 @@ func (a *API) check(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		quarantine, err = a.opts.Spool.Damaged(r.Context(), mail.ID{}, spool.MaxPage)
 	}
+	over() // whoever hears how it ended may ask for the next
 	if err != nil {
 		tell(CheckLine{Fault: a.faultOf(r, err)})
 		return
