@@ -151,7 +151,12 @@ func (s *counting) print(found *stats, out io.Writer) error {
 	}
 	p.Blank()
 	if st.Spool.Refusing {
-		p.Line("The disk is full: new mail is refused until there is room.")
+		p.Line("Less of the disk is free than spool { reserve } keeps: new mail is told 452")
+		p.Line("until there is room, and deliveries go on.")
+		p.Blank()
+	}
+	if at := st.Holding; at != nil {
+		p.Text("", fmt.Sprintf("Nothing is sent while the configuration says hold = true (%s:%d).", at.File, at.Line))
 		p.Blank()
 	}
 	s.destinations(p, found, now)
