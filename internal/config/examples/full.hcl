@@ -39,7 +39,7 @@ queue {
   window     = 50000   # recipients; others wait on disk
   deliveries = 500     # at a time in all
   memory     = "64MiB" # of bodies that are kept for their first delivery
-  hold       = false   # true: mail is taken, and none is delivered until an operator says so
+  hold       = false   # true: mail is taken, and none is sent until this is false again
 }
 
 # Where mail waits. Defaults: these.
