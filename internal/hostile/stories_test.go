@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -33,6 +34,8 @@ var update = flag.Bool("update", false, "write anew what was told, got and run i
 //	ask ADDR [FROM]     a dialogue with who listens there
 //	wait DURATION
 //	told                what the houses have told since the last such part
+//	count WORD...       how many lines that have all the words were told so far
+//	asked TYPE          how many different questions of a type the DNS has heard
 //	mail NAME           what is in the Maildirs of a house
 //	got ADDR            what a gullible server has heard
 //	ran                 what programs have run, with their arguments
@@ -110,6 +113,10 @@ func (w *world) play(word, arg, text string) (out string, said bool) {
 		return w.mail(arg), true
 	case "got":
 		return w.clean(w.servers[arg].heard()), true
+	case "count":
+		return fmt.Sprintln(w.count(strings.Fields(arg))), true
+	case "asked":
+		return fmt.Sprintln(w.questions(arg)), true
 	case "ran":
 		return w.commands(), true
 	case "tree":

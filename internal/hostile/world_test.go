@@ -195,6 +195,29 @@ func (w *world) tell() string {
 	return b.String()
 }
 
+// count is how many lines were told that have all the words, since they were told last.
+func (w *world) count(words []string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range w.told {
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(l.line, word) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// questions is how many different ones of a type the DNS was asked.
+func (w *world) questions(typ string) int {
+	asked := map[string]bool{}
+	for _, q := range w.zone.Asked() {
+		if strings.HasPrefix(q, typ+" ") {
+			asked[q] = true
+		}
+	}
+	return len(asked)
+}
+
 func (w *world) write(name, text string) {
 	w.Helper()
 	path := filepath.Join(w.dir, name)
