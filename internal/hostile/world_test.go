@@ -26,6 +26,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/dns/dnsclient"
@@ -33,6 +35,7 @@ import (
 	"github.com/posthouse/posthouse/internal/simnet"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
+	"github.com/posthouse/posthouse/internal/spool/pebblespool"
 	"github.com/posthouse/posthouse/internal/transcript"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
 )
@@ -51,6 +54,7 @@ type world struct {
 	zone    *simnet.Zone
 	hosts   map[string]*simnet.Host // by address
 	servers map[string]*gullible
+	disk    vfs.FS // of the spools; nil: they are in memory
 	ends    []func()
 
 	mu   sync.Mutex
@@ -99,7 +103,7 @@ func (w *world) host(addr string) *simnet.Host {
 
 func (w *world) dial(from, to string) net.Conn {
 	w.Helper()
-	conn, err := w.host(cmp.Or(from, stranger)).Dial(w.Context(), netip.Addr{}, "tcp", to)
+	conn, err := w.host(cmp.Or(from, stranger)).Dial(w.Context(), anyAddr, "tcp", to)
 	w.must(err)
 	return conn
 }
@@ -127,16 +131,18 @@ func (w *world) house(name, addr, text string) *daemon.House {
 // outside is the world of a house.
 func (w *world) outside(name string, host *simnet.Host) daemon.World {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		return host.Dial(ctx, netip.Addr{}, network, address)
+		return host.Dial(ctx, anyAddr, network, address)
+	}
+	engine := w.inMemory
+	if w.disk != nil {
+		engine = w.onDisk
 	}
 	return daemon.World{
 		Listen: host.Listen, Dial: host.Dial, Addrs: host.Addrs,
 		Resolver: &dnsclient.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(nameServer + ":53")}, Dial: dial},
-		Spool: func(*config.Config) (spool.Engine, error) {
-			return memspool.New(memspool.Options{Random: &shared{chance: chance.NewChaCha8([32]byte{1})}}), nil
-		},
-		Env:    func(string) (string, bool) { return "", false },
-		Random: &shared{chance: chance.NewChaCha8([32]byte{2})}, Seed: 1,
+		Spool:    engine,
+		Env:      func(string) (string, bool) { return "", false },
+		Random:   newChance(2), Seed: 1,
 		Exec: w.exec,
 		Observe: func(e event.Entry) {
 			line := e.Line()
@@ -149,6 +155,22 @@ func (w *world) outside(name string, host *simnet.Host) daemon.World {
 		},
 	}
 }
+
+func (w *world) inMemory(*config.Config) (spool.Engine, error) {
+	return memspool.New(memspool.Options{Random: newChance(1)}), nil
+}
+
+// onDisk is the spool of a house on the disk of the world.
+func (w *world) onDisk(*config.Config) (spool.Engine, error) {
+	return pebblespool.Open("/spool", pebblespool.Options{
+		FS: w.disk, Random: newChance(1), MemTable: 1 << 20, Cache: 1 << 20, MinFree: -1, Ballast: -1,
+	})
+}
+
+// anyAddr is where it does not matter from which address one dials.
+var anyAddr netip.Addr
+
+func newChance(seed byte) io.Reader { return &shared{chance: chance.NewChaCha8([32]byte{seed})} }
 
 // shared is octets by chance, the same each time, for many readers.
 type shared struct {
