@@ -202,12 +202,13 @@ func (w *world) commands() string {
 	return w.clean(out)
 }
 
-// tell tells what was told, by time; what was told at one instant by its text.
+// tell tells what was told, by the second; what was told in one second by its text, since which
+// of several roads is the shorter hangs on chance.
 func (w *world) tell() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	slices.SortStableFunc(w.told, func(a, b told) int {
-		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.house, b.house), strings.Compare(a.line, b.line))
+		return cmp.Or(a.at.Truncate(time.Second).Compare(b.at.Truncate(time.Second)), strings.Compare(a.house, b.house), strings.Compare(a.line, b.line))
 	})
 	var b strings.Builder
 	for _, l := range w.told {
@@ -300,6 +301,7 @@ func (w *world) walk(root string, f func(path string, d fs.DirEntry) error) {
 
 var (
 	files = regexp.MustCompile(`/new/\d+\.M[^"\s]*[^"\s.,]`)
+	took  = regexp.MustCompile(` took=\S+`)
 	ids   = regexp.MustCompile(`\b0[0-9a-z]{19}\b`)
 	words = regexp.MustCompile(`<[a-z2-7]{26}@`) // of Message-IDs
 	parts = regexp.MustCompile(`=_[0-9A-Za-z]{10,}`)
@@ -311,6 +313,7 @@ func (w *world) clean(text string) string {
 	text = files.ReplaceAllString(text, "/new/NAME")
 	text = words.ReplaceAllString(text, "<WORD@")
 	text = parts.ReplaceAllString(text, "=_PART")
+	text = took.ReplaceAllString(text, "")
 	return ids.ReplaceAllString(text, "ID")
 }
 
