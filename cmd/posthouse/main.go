@@ -20,6 +20,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/send"
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
 	"github.com/posthouse/posthouse/internal/cli/talk"
+	"github.com/posthouse/posthouse/internal/cli/user"
 )
 
 func main() { os.Exit(int(execute())) }
@@ -95,6 +96,7 @@ Try it in two terminals; no mail leaves this machine:
 		talk.Command(),
 		bench.Command(),
 		config.Command(),
+		user.Command(),
 		codes.Command(),
 		sendmail.Command(house{}),
 		sendmail.Mailq(house{}),
