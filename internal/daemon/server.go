@@ -21,7 +21,8 @@ type server struct {
 // endpoint is where to listen.
 type endpoint struct {
 	network, address string
-	local            bool // for programs of this machine, whose users the system tells
+	local            bool   // for programs of this machine, whose users the system tells
+	of               string // the listener, if any port will do: each has its own
 }
 
 func (e endpoint) String() string {
@@ -41,7 +42,7 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 		l := &b.cfg.Listen[i]
 		s := &server{name: l.Name.Value, origin: originOf(l), Server: b.serverOf(l, handlerOf(l, in), keys)}
 		for _, address := range l.Address.Value {
-			s.at = append(s.at, endpointOf(address))
+			s.at = append(s.at, endpointOf(address, s.name))
 		}
 		r.servers = append(r.servers, s)
 	}
@@ -66,11 +67,15 @@ func originOf(l *config.Listen) mail.Origin {
 	return l.Origin
 }
 
-func endpointOf(address string) endpoint {
+func endpointOf(address, listener string) endpoint {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		return endpoint{network: "unix", address: path}
 	}
-	return endpoint{network: "tcp", address: address}
+	e := endpoint{network: "tcp", address: address}
+	if strings.HasSuffix(address, ":0") {
+		e.of = listener
+	}
+	return e
 }
 
 func (b *builder) serverOf(l *config.Listen, h smtpserver.Handler, keys *certificates) *smtpserver.Server {
