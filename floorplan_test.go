@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"internal/spool":     4,
 	"internal/transport": 4,
 
+	"internal/directory/dovecot":  5,
 	"internal/directory/filedir":  5,
 	"internal/directory/userfile": 5,
 	"internal/login":              5,

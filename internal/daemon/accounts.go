@@ -7,6 +7,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/directory/dovecot"
 	"github.com/posthouse/posthouse/internal/directory/userfile"
 	"github.com/posthouse/posthouse/internal/login"
 )
@@ -14,6 +15,9 @@ import (
 // buildAccounts makes what says who may log in.
 func (b *builder) buildAccounts(r *rooms) error {
 	u := &b.cfg.Users
+	if u.Dovecot.Given() {
+		r.accounts = dovecot.New(dovecot.Options{Socket: u.Dovecot.Value, Dial: b.world.anywhere})
+	}
 	if !u.File.Given() {
 		return nil
 	}
