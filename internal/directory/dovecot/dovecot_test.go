@@ -143,6 +143,9 @@ func checkWith(t *testing.T, hello, said string) string {
 		defer close(done)
 		defer theirs.Close()
 		_, _ = theirs.Write([]byte(hello))
+		if !strings.HasSuffix(hello, "DONE\n") {
+			return
+		}
 		r := bufio.NewReader(theirs)
 		for {
 			line, err := r.ReadString('\n')
