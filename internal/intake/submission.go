@@ -69,6 +69,9 @@ func (s *submissionSession) visitor() login.Visitor {
 func (s *submissionSession) Authenticate(ctx context.Context, mechanism string) (smtpserver.SASL, error) {
 	s.account = nil
 	o := s.desk.opts.Load()
+	if o.Logins == nil { // the options have changed just now
+		return nil, smtp.Replyf(smtp.CodeTemporaryAuthFailure, smtp.EnhancedCode{4, 7, 0}, "Nobody logs in here now")
+	}
 	return &exchange{o.Logins.Begin(ctx, mechanism, s.visitor()), s, o}, nil
 }
 

@@ -94,7 +94,7 @@ listen "submissions" {
 
 # Who may log in. Default: nobody.
 users {
-  file = "users" # as "posthouse user add" writes it; or dovecot = "/run/dovecot/auth-client", its socket
+  file = "users" # as "posthouse user add NAME" writes it; or dovecot = "/run/dovecot/auth-client", its socket
 
   # As whom they may send, in the envelope and in From: "own" is their name, if that is an
   # address, and what leads to it alone; "domain", all of its domain; "any". A line of the

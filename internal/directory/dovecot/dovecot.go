@@ -196,7 +196,7 @@ func hear(r *bufio.Reader) (answer, error) {
 func (a answer) account(name string) (*directory.Account, error) {
 	switch {
 	case !a.ok && slices.Contains(a.fields, "temp"):
-		return nil, errors.New("Dovecot cannot find out now; its log says why")
+		return nil, errors.New("it cannot find out now; Dovecot's log says why")
 	case !a.ok:
 		return nil, directory.ErrNoLogin
 	}

@@ -115,7 +115,7 @@ func TestAnswers(t *testing.T) {
 		{"by the name given", hello, "OK\t1\n", "jane"},
 		{"escaped", hello, "OK\t1\tuser=a\x01tb\n", "a\tb"},
 		{"wrong", hello, "FAIL\t1\tuser=jane\n", "no login"},
-		{"not now", hello, "FAIL\t1\tuser=jane\ttemp\n", "error: Dovecot cannot find out now"},
+		{"not now", hello, "FAIL\t1\tuser=jane\ttemp\n", "error: it cannot find out now"},
 		{"of another question", hello, "OK\t2\tuser=jane\nFAIL\t1\n", "no login"},
 		{"asks for more", hello, "CONT\t1\t\n", "error: it asks for more"},
 		{"another version", "VERSION\t2\t0\nDONE\n", "", "error: it speaks another version"},

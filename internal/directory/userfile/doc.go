@@ -9,8 +9,8 @@
 //
 //   - $argon2id$...: the password, as the reference implementation prints it (RFC 9106;
 //     base64 without padding). Without it no password fits.
-//   - SCRAM-SHA-256$...: the verifier of the same password (RFC 5803; RFC 7677). Without it the
-//     account cannot use SCRAM. Both are of the password as SASLprep (RFC 4013) makes it.
+//   - SCRAM-SHA-256$...: the verifier of the same password (RFC 5803; RFC 7677). While a user
+//     with a password has none, SCRAM is offered to nobody. Both are of the password as SASLprep (RFC 4013) makes it.
 //   - sends=: as whom the account may send: "own", "domain", "any", or a list of addresses, in which
 //     "*@example.org" is all of a domain. Without it the configuration says.
 //

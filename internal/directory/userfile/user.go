@@ -62,7 +62,7 @@ func (u *User) field(f string) (err error) {
 		}
 		u.Sends, err = ParseSenders(list)
 	default:
-		err = errors.New("a field is none of $argon2id$..., SCRAM-SHA-256$... and sends=...")
+		err = errors.New("a field begins with none of $argon2id$, SCRAM-SHA-256$ and sends=")
 	}
 	return err
 }

@@ -155,7 +155,7 @@ func TestChangesAreSeen(t *testing.T) {
 	}
 	expect(t, f, "jane", "lion", true)
 	expect(t, f, "jane", "tiger", false)
-	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "line 1: jane: a field is none of") {
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "line 1: jane: a field begins with none of") {
 		t.Errorf("told %d times: %s", n, log.String())
 	}
 }
