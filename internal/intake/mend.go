@@ -79,6 +79,9 @@ func (m *mender) header(ctx context.Context, h *message.HeaderReader) error {
 }
 
 func (m *mender) field(ctx context.Context, f message.RawField) error {
+	if !isText(f) {
+		return smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 6, 0}, "A line of the header has a CR, LF or NUL inside")
+	}
 	name := strings.ToLower(f.Name())
 	m.seen[name]++
 	switch name {
@@ -96,6 +99,13 @@ func (m *mender) field(ctx context.Context, f message.RawField) error {
 	m.open = !bytes.HasSuffix(f, []byte("\n"))
 	_, err := m.out.Write(f)
 	return err
+}
+
+// isText reports whether the lines of a field end with CRLF and have no part of it inside,
+// which binary text may: some readers would see a field there that others do not.
+func isText(f message.RawField) bool {
+	ends := bytes.Count(f, []byte("\r\n"))
+	return bytes.Count(f, []byte("\r")) == ends && bytes.Count(f, []byte("\n")) == ends && bytes.IndexByte(f, 0) < 0
 }
 
 // mended notes what was done.
