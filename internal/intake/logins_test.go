@@ -9,13 +9,18 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"math/big"
+	"net/textproto"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/xdg-go/scram"
+
 	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/login"
 	"github.com/posthouse/posthouse/internal/spool"
 )
@@ -95,5 +100,73 @@ func (w *world) searchCanaries(told string) {
 				w.Errorf("the password %s is in\n%s", c, all)
 			}
 		}
+	}
+}
+
+// provers are accounts with verifiers.
+type provers struct{ accounts }
+
+func (provers) HasSCRAM() bool { return true }
+
+func (provers) Find(ctx context.Context, name string) (*directory.Account, error) {
+	a, err := accounts{}.Find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	client, err := scram.SHA256.NewClient(name, canaries[0], "")
+	if err != nil {
+		return nil, err
+	}
+	keys, err := client.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "sixteen octets..", Iters: 4096})
+	a.SCRAM = &directory.SCRAM{Salt: []byte(keys.Salt), Iterations: keys.Iters, StoredKey: keys.StoredKey, ServerKey: keys.ServerKey}
+	return a, err
+}
+
+// TestSCRAMEndsWithAnEmptyLine: the proof is good, and yet nobody has logged in before the
+// client has said the empty line that ends the exchange (RFC 4954, 4).
+func TestSCRAMEndsWithAnEmptyLine(t *testing.T) {
+	for last, want := range map[string]string{"": "235 2.7.0", "bm9uc2Vuc2U=": "501 5.5.2", "*": "501 5.7.0"} {
+		w := newWorld(t, "# submission: yes\n")
+		w.desk.Reload(intake.Options{Hostname: "mx.sohu.example", Spool: w.spool, Logins: login.New(login.Options{Accounts: provers{}})})
+		conn := w.connect()
+		c := textproto.NewConn(conn)
+		say := func(line, want string) string {
+			t.Helper()
+			if line != "connect" {
+				if err := c.PrintfLine("%s", line); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, text, err := c.ReadResponse(0)
+			if got := fmt.Sprint(code, " ", text); code == 0 || !strings.HasPrefix(got, want) {
+				t.Fatalf("%.20s: %s, %v, want %s", line, got, err, want)
+			}
+			return text
+		}
+		say("connect", "220")
+		say("EHLO client.example", "250")
+		say("STARTTLS", "220")
+		c = textproto.NewConn(tls.Client(conn, &tls.Config{InsecureSkipVerify: true}))
+		say("EHLO client.example", "250")
+		client, err := scram.SHA256.NewClient("ann@sohu.example", canaries[0], "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		talk := client.NewConversation()
+		first, err := talk.Step("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		challenge, _ := base64.StdEncoding.DecodeString(say("AUTH SCRAM-SHA-256 "+base64.StdEncoding.EncodeToString([]byte(first)), "334"))
+		proof, err := talk.Step(string(challenge))
+		if err != nil {
+			t.Fatal(err)
+		}
+		say(base64.StdEncoding.EncodeToString([]byte(proof)), "334")
+		say(last, want)
+		in := map[bool]string{true: "250", false: "530 5.7.0"}[last == ""]
+		say("MAIL FROM:<ann@sohu.example>", in)
+		c.Close()
+		w.close()
 	}
 }
