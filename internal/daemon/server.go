@@ -21,8 +21,9 @@ type server struct {
 // endpoint is where to listen.
 type endpoint struct {
 	network, address string
-	local            bool   // for programs of this machine, whose users the system tells
-	of               string // the listener, if any port will do: each has its own
+	local            bool // for programs of this machine, whose users the system tells
+	// nth counts the listeners that let the system choose a port: each has its own.
+	nth int
 }
 
 func (e endpoint) String() string {
@@ -38,11 +39,17 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 		return err
 	}
 	r.keys = keys
+	chosen := 0
 	for i := range b.cfg.Listen {
 		l := &b.cfg.Listen[i]
 		s := &server{name: l.Name.Value, origin: originOf(l), Server: b.serverOf(l, handlerOf(l, in), keys)}
 		for _, address := range l.Address.Value {
-			s.at = append(s.at, endpointOf(address, s.name))
+			at := endpointOf(address)
+			if strings.HasSuffix(address, ":0") {
+				chosen++
+				at.nth = chosen
+			}
+			s.at = append(s.at, at)
 		}
 		r.servers = append(r.servers, s)
 	}
@@ -67,15 +74,11 @@ func originOf(l *config.Listen) mail.Origin {
 	return l.Origin
 }
 
-func endpointOf(address, listener string) endpoint {
+func endpointOf(address string) endpoint {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		return endpoint{network: "unix", address: path}
 	}
-	e := endpoint{network: "tcp", address: address}
-	if strings.HasSuffix(address, ":0") {
-		e.of = listener
-	}
-	return e
+	return endpoint{network: "tcp", address: address}
 }
 
 func (b *builder) serverOf(l *config.Listen, h smtpserver.Handler, keys *certificates) *smtpserver.Server {
