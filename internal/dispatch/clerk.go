@@ -15,6 +15,14 @@ const (
 	maxTaken = 1000 // recipients that are leased
 )
 
+// After settlements the clerk rests: a call costs little more for twenty of them
+// than for one, and nobody waits for a delivery to be recorded. It is a small
+// part of spool.Lag, in which that is durable.
+const (
+	rest     = 5 * time.Millisecond
+	fullCall = 100 // settlements that are worth a call at once
+)
+
 // idleFor is how many times as long as a search in vain took the next one waits: so
 // mail that cannot be tried now costs little.
 const idleFor = 50
@@ -53,6 +61,9 @@ func (l *loop) call(now time.Time) {
 		}
 		return
 	}
+	if l.rests(now) {
+		return
+	}
 	e := l.errand(now)
 	if len(e.batch)+len(e.back)+len(e.notes) == 0 && !e.lease {
 		return
@@ -62,6 +73,11 @@ func (l *loop) call(now time.Time) {
 		r := e.run(l.opts.Spool)
 		return func(l *loop) { l.returned(&r, time.Now()) }
 	})
+}
+
+// rests: the clerk gathers what comes.
+func (l *loop) rests(now time.Time) bool {
+	return now.Before(l.restsTill) && len(l.batch) < fullCall && !l.closing
 }
 
 // errand takes from the loop what is to be done.
@@ -149,6 +165,9 @@ func (l *loop) returned(r *result, now time.Time) {
 		l.batch = append(r.batch, l.batch...)
 		l.lose(r.err)
 	default:
+		if len(r.batch) > 0 {
+			l.restsTill = now.Add(rest)
+		}
 		l.done(r, now)
 	}
 }

@@ -132,6 +132,7 @@ func newWorld(t *testing.T, comment string) *world {
 		RelayFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Logins:    newDoor(),
 		Arrived:   w.arrived, Observe: w.observe,
+		Owner: func() spool.Owner { return spool.Owner{Name: "somebody", Epoch: 1} },
 	})
 	w.server = &smtpserver.Server{
 		Handler: w.desk.Listener("mx"), Hostname: "mx.sohu.example", Offer: intake.Offers,
@@ -235,6 +236,7 @@ func (w *world) text(id mail.ID) string {
 	if len(all) > 2000 {
 		return fmt.Sprintf("\t(%d octets)\n", len(all))
 	}
+	all = bytes.ReplaceAll(all, []byte{0}, []byte(`\0`))
 	return "\t" + strings.ReplaceAll(strings.TrimSuffix(strings.ReplaceAll(string(all), "\r\n", "\n"), "\n"), "\n", "\n\t") + "\n"
 }
 

@@ -167,8 +167,9 @@ route "partner" {
   expire = "5d"
   warn   = "4h"
 
-  # Defaults: these. A site is all the destinations that the same hosts serve; a
-  # rate is "10/s", "60/h", "5/10m"; "none" is without limit.
+  # Defaults: these; but 20 at a time to a site or destination where a Maildir is. A
+  # site is all the destinations that the same hosts serve; a rate is "10/s", "60/h",
+  # "5/10m"; "none" is without limit.
   limits {
     deliveries       = 200 # at a time, of the route
     rate             = "none"
