@@ -58,7 +58,7 @@ func (accounts) Find(_ context.Context, name string) (*directory.Account, error)
 	return nil, directory.ErrNoLogin
 }
 
-// newDoor lets accounts in; each may send three messages and five recipients in an hour.
+// newDoor lets accounts in; each may send six messages, and to eight recipients, at once.
 func newDoor() *login.Door {
 	book := login.NewBook(login.Budget{})
 	book.Allow(login.Rule{Burst: 6, Each: 10 * time.Minute}, login.Rule{Burst: 8, Each: 10 * time.Minute})

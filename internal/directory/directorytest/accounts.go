@@ -85,7 +85,7 @@ func RunAccounts(t *testing.T, open func(t *testing.T, users []User) directory.A
 
 func checkMany(t *testing.T, a directory.Accounts, all []User) {
 	var wg sync.WaitGroup
-	for i := range 12 {
+	for i := range 6 {
 		u := all[i%len(all)]
 		wg.Go(func() {
 			if is, err := a.Check(t.Context(), u.Name, u.Password); err != nil || is.Name != u.Name {
