@@ -24,6 +24,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
+	"github.com/posthouse/posthouse/internal/cli/user"
 	"github.com/posthouse/posthouse/internal/cli/why"
 )
 
@@ -106,6 +107,7 @@ Try it in two terminals; no mail leaves this machine:
 		spool.Command(),
 		reload.Command(),
 		config.Command(),
+		user.Command(),
 		codes.Command(),
 		sendmail.Command(house{}),
 		sendmail.Mailq(house{}),

@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 //	kept DIR                     the messages in DIR/maildir/new are copied to
 //	                             kept.1, kept.2 ... in the order in which they came,
 //	                             without the CR before each LF
+//	certificate F WHO    F.pem is a certificate of a host or an address, F.key its key
 //	isjson FILE                  each line of FILE (or stdout) is a JSON object
 //
 // and the condition [missing:program], which is an error instead if
@@ -67,6 +68,8 @@ func TestScripts(t *testing.T) {
 			"shows":    shows,
 			"kept":     kept,
 			"isjson":   isJSON,
+
+			"certificate": certificate,
 		},
 		Condition: condition,
 	})

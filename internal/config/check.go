@@ -23,6 +23,7 @@ func (d *decoder) check(c *Config) {
 	}
 	d.checkListeners(c)
 	d.checkRelay(c)
+	d.checkUsers(c)
 	d.checkDomains(c)
 	d.checkRoutes(c)
 }
@@ -67,9 +68,53 @@ func (d *decoder) checkListeners(c *Config) {
 			d.checkAddress(l, a, taken)
 		}
 		d.checkLimits(&l.Limits)
-		if l.Kind == ListenSubmission && len(c.Relay.Networks.Value) == 0 {
-			d.add(l.Origin, "write relay { networks = [...] }", "nobody may submit mail here")
+		d.checkSubmission(c, l)
+	}
+}
+
+// checkSubmission finds a listener at which nobody could log in, and settings that
+// are of use only where people do.
+func (d *decoder) checkSubmission(c *Config, l *Listen) {
+	if !l.Submits() {
+		for _, o := range []named{
+			{"client_ca", l.ClientCA.Origin, l.ClientCA.Given()},
+			{"hide_client", l.HideClient.Origin, l.HideClient.Given()},
+		} {
+			if o.set {
+				d.add(o.origin, `listen "submission" is for people`, "%s is of no use here, since nobody logs in", o.word)
+			}
 		}
+		return
+	}
+	trusted := len(c.Relay.Networks.Value) > 0
+	users := c.Users.File.Given() || c.Users.Dovecot.Given()
+	switch {
+	case !users && !trusted:
+		d.add(l.Origin, "write users { file = \"users\" }, or relay { networks = [...] }", "nobody may submit mail here")
+	case l.TLS.Value == "off" && !trusted:
+		d.add(l.TLS.Origin, `write tls = "require"`, "nobody may submit mail here, for nobody logs in without TLS")
+	case l.Kind == ListenSubmissions && l.TLS.Value != "implicit":
+		d.add(l.TLS.Origin, `listen "submission" is for STARTTLS`, `listen "submissions" begins with TLS (RFC 8314, 3.3)`)
+	}
+	switch {
+	case !l.ClientCA.Given():
+	case l.TLS.Value == "off":
+		d.add(l.ClientCA.Origin, "", "client_ca is of no use without TLS")
+	case !c.Users.File.Given():
+		d.add(l.ClientCA.Origin, `write users { file = "users" }`, "whose a certificate is must be found in a file of users")
+	}
+}
+
+func (d *decoder) checkUsers(c *Config) {
+	u := &c.Users
+	switch {
+	case u.Origin == (mail.Origin{}):
+	case u.File.Given() && u.Dovecot.Given():
+		d.add(u.Dovecot.Origin, "", "users are in a file, as line %d says, or known to Dovecot, and not both", u.File.Origin.Line)
+	case !u.File.Given() && !u.Dovecot.Given():
+		d.add(u.Origin, `write file = "users" or dovecot = "/run/dovecot/auth-client"`, "it says nowhere who they are")
+	case !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
+		d.add(u.Origin, `write listen "submission" {}`, "users are of no use, since no listener lets them log in")
 	}
 }
 

@@ -22,6 +22,7 @@ type Config struct {
 	Certificates []Certificate
 	Listen       []Listen
 	Relay        Relay
+	Users        Users
 	Domains      []Domain
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
@@ -52,22 +53,28 @@ type Certificate struct {
 
 // Kinds of listeners.
 const (
-	ListenSMTP       = "smtp"
-	ListenSubmission = "submission" // RFC 6409: what is wrong with a message is repaired
-	ListenLMTP       = "lmtp"       // RFC 2033
+	ListenSMTP        = "smtp"
+	ListenSubmission  = "submission"  // RFC 6409: what is wrong with a message is repaired
+	ListenSubmissions = "submissions" // the same, and TLS from the beginning (RFC 8314)
+	ListenLMTP        = "lmtp"        // RFC 2033
 )
 
 // Listen is where mail comes in.
 type Listen struct {
-	Kind        string // ListenSMTP, ListenSubmission or ListenLMTP
+	Kind        string // one of the kinds
 	Origin      mail.Origin
 	Name        Setting[string]         // in the journal; unique
 	Address     Setting[[]string]       // "HOST:PORT", HOST an IP address or empty; LMTP: or "unix:FILE"
 	TLS         Setting[string]         // "off", "offer", "require" or "implicit"
 	ProxyFrom   Setting[[]netip.Prefix] // peers that must begin with a PROXY header
 	XClientFrom Setting[[]netip.Prefix] // peers that may say XCLIENT
+	ClientCA    Setting[string]         // submission: file of those whose client certificates are logins; "": none
+	HideClient  Setting[bool]           // submission: Received does not tell the client's name and address
 	Limits      Limits
 }
+
+// Submits reports whether it is a listener for people's programs.
+func (l *Listen) Submits() bool { return l.Kind == ListenSubmission || l.Kind == ListenSubmissions }
 
 // Limits bound what a client can make a listener do.
 type Limits struct {
@@ -93,6 +100,19 @@ type Relay struct {
 	Origin   mail.Origin
 	Networks Setting[[]netip.Prefix] // clients that may send to everybody
 	Domains  Setting[[]Pattern]      // recipients to whom everybody may send: we are their backup MX
+}
+
+// Users is who may log in at the listeners for submission.
+type Users struct {
+	Origin mail.Origin // zero: nobody
+
+	// One of these says who they are.
+	File    Setting[string] // see package userfile
+	Dovecot Setting[string] // the socket "auth-client" of Dovecot
+
+	Senders    Setting[string] // "own", "domain" or "any": as whom those may send of whom the directory does not say it
+	Messages   Setting[Rate]   // of each of them
+	Recipients Setting[Rate]   // of each of them
 }
 
 // Domain is a domain whose mail ends here.

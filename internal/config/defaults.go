@@ -27,6 +27,11 @@ func defaults() *Config {
 		Journal: Journal{Keep: builtIn(30 * day), Size: builtIn[int64](2_000_000_000)},
 		DNS:     DNS{Timeout: builtIn(5 * time.Second)},
 		Reports: Reports{DoubleBounce: builtIn("postmaster")},
+		Users: Users{
+			Senders:    builtIn("own"),
+			Messages:   builtIn(Rate{500, time.Hour}),
+			Recipients: builtIn(Rate{3000, time.Hour}),
+		},
 	}
 }
 
@@ -57,6 +62,8 @@ func (c *Config) newListen(kind string, at mail.Origin) Listen {
 		l.Address, l.TLS = builtIn([]string{":25"}), builtIn("offer")
 	case ListenSubmission:
 		l.Address, l.TLS = builtIn([]string{":587"}), builtIn("require")
+	case ListenSubmissions:
+		l.Address, l.TLS = builtIn([]string{":465"}), builtIn("implicit")
 	case ListenLMTP:
 		l.TLS = builtIn("off")
 	}

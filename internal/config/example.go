@@ -14,6 +14,7 @@ var exampleTable = []struct{ name, title string }{
 	{"null-client", "a host that sends all mail to a smarthost, in five lines"},
 	{"application", "a relay for an application, by way of a provider that wants a password"},
 	{"dovecot", "the mail exchanger of two domains, with Dovecot behind it over LMTP"},
+	{"people", "a domain whose people log in to send mail"},
 	{"backup-mx", "a second mail exchanger for other people's domains"},
 	{"full", "every setting, with its default and what it means"},
 }

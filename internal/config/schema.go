@@ -29,6 +29,7 @@ func (c *Config) schema(d *decoder) schema {
 			c.certificateBlock(),
 			c.listenBlock(),
 			c.relayBlock(),
+			c.usersBlock(),
 			c.domainBlock(),
 			c.routeBlock(),
 		},
@@ -122,7 +123,7 @@ func (c *Certificate) schema() schema {
 }
 
 func (c *Config) listenBlock() block {
-	kinds := choice(ListenSMTP, ListenSubmission, ListenLMTP)
+	kinds := choice(ListenSMTP, ListenSubmission, ListenSubmissions, ListenLMTP)
 	return many("listen", ListenSMTP, &c.Listen, (*Listen).schema,
 		func(d *decoder, label string, at mail.Origin) (Listen, bool) {
 			if _, err := kinds.read(d, textValue(label)); err != nil {
@@ -142,6 +143,8 @@ func (l *Listen) schema() schema {
 			one("tls", &l.TLS, choice("off", "offer", "require", "implicit")),
 			list("proxy_from", &l.ProxyFrom, network()),
 			list("xclient_from", &l.XClientFrom, network()),
+			one("client_ca", &l.ClientCA, file()),
+			one("hide_client", &l.HideClient, yes()),
 		},
 		blocks: []block{single("limits", func() schema {
 			return schema{title: fmt.Sprintf("limits of listen %q", l.Kind), fields: l.Limits.fields()}
@@ -164,6 +167,32 @@ func (r *Relay) schema() schema {
 	return schema{title: "relay", fields: []field{
 		list("networks", &r.Networks, network()),
 		list("domains", &r.Domains, pattern()),
+	}}
+}
+
+func (c *Config) usersBlock() block {
+	return block{
+		word: "users", once: true,
+		open: func(_ *decoder, _ string, at mail.Origin) (schema, bool) {
+			c.Users.Origin = at
+			return c.Users.schema(), true
+		},
+		all: func() []schema {
+			if c.Users.Origin == (mail.Origin{}) {
+				return nil
+			}
+			return []schema{c.Users.schema()}
+		},
+	}
+}
+
+func (u *Users) schema() schema {
+	return schema{title: "users", fields: []field{
+		one("file", &u.File, file()),
+		one("dovecot", &u.Dovecot, file()),
+		one("senders", &u.Senders, choice("own", "domain", "any")),
+		one("messages", &u.Messages, rate()),
+		one("recipients", &u.Recipients, rate()),
 	}}
 }
 

@@ -20,6 +20,8 @@ import (
 // rooms is what a configuration becomes, and a reload replaces.
 type rooms struct {
 	directory  directory.Directory
+	accounts   directory.Accounts // nil: nobody logs in
+	keys       *certificates
 	table      *route.Table
 	transports map[string]transport.Transport
 	out        dispatch.Settings
@@ -47,6 +49,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk) (*r
 	r := &rooms{}
 	err := errors.Join(
 		b.buildDirectory(ctx, r),
+		b.buildAccounts(r),
 		b.buildRoutes(r),
 		b.buildTransports(r),
 		b.buildServers(r, in),
@@ -114,6 +117,7 @@ func (b *builder) options(r *rooms) intake.Options {
 		RelayFrom:  b.cfg.Relay.Networks.Value,
 		RelayTo:    b.relayTo(),
 		Postmaster: b.postmaster(),
+		Senders:    b.senders(),
 		Observe:    b.world.Observe,
 		Log:        b.world.Log,
 	}

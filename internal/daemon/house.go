@@ -12,6 +12,7 @@ import (
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/dispatch"
 	"github.com/posthouse/posthouse/internal/intake"
+	"github.com/posthouse/posthouse/internal/login"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pebblespool"
 )
@@ -29,6 +30,8 @@ type House struct {
 	fault chan error     // why it cannot go on; the first counts
 	work  sync.WaitGroup // what runs beside Run
 	drop  atomic.Pointer[intake.Drop]
+	book  *login.Book                  // of failed logins
+	keys  atomic.Pointer[certificates] // of the rooms
 
 	// turn is held by who changes what follows: Run at its beginning and end, and
 	// Reload.
@@ -48,6 +51,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 	w.setDefaults()
 	h := &House{
 		world: &w, cfg: c, in: intake.New(intake.Options{}),
+		book:  login.NewBook(login.Budget{}),
 		fault: make(chan error, 1), turn: make(chan struct{}, 1), sockets: map[endpoint]*socket{},
 	}
 	r, err := build(ctx, &w, c, h.in)
@@ -103,6 +107,8 @@ func (e *SpoolError) Unwrap() error { return e.Err }
 func (h *House) joined(r *rooms, c *config.Config) intake.Options {
 	o := (&builder{world: h.world, cfg: c}).options(r)
 	o.Spool = h.spool
+	o.Logins = h.door(r, c)
+	h.keys.Store(r.keys)
 	h.drop.Store(&intake.Drop{Desk: h.in, MessageSize: c.Limits.MessageSize.Value})
 	o.Owner = h.out.Owner
 	o.Arrived = func(a intake.Arrival) { h.out.Arrive(dispatch.Arrival(a)) }
@@ -146,6 +152,7 @@ func (h *House) Run(ctx context.Context) error {
 	}()
 	over := make(chan struct{})
 	h.work.Go(func() { h.watch(over) })
+	h.work.Go(func() { h.renew(over) })
 	stopSweeping := h.sweep(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}
 	h.serving = true

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"crypto/tls"
 	"strings"
 
 	"github.com/posthouse/posthouse/internal/config"
@@ -35,14 +34,15 @@ func (e endpoint) String() string {
 }
 
 func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
-	certificates, err := b.certificates()
+	keys, err := b.certificates()
 	if err != nil {
 		return err
 	}
+	r.keys = keys
 	chosen := 0
 	for i := range b.cfg.Listen {
 		l := &b.cfg.Listen[i]
-		s := &server{name: l.Name.Value, origin: originOf(l), Server: b.serverOf(l, in.Listener(l.Name.Value), certificates)}
+		s := &server{name: l.Name.Value, origin: originOf(l), Server: b.serverOf(l, handlerOf(l, in), keys)}
 		for _, address := range l.Address.Value {
 			at := endpointOf(address)
 			if strings.HasSuffix(address, ":0") {
@@ -59,6 +59,14 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 	return nil
 }
 
+// handlerOf is who takes the mail of a listener.
+func handlerOf(l *config.Listen, in *intake.Desk) smtpserver.Handler {
+	if l.Submits() {
+		return in.Submissions(l.Name.Value, intake.SubmissionOptions{HideClient: l.HideClient.Value})
+	}
+	return in.Listener(l.Name.Value)
+}
+
 func originOf(l *config.Listen) mail.Origin {
 	if l.Address.Given() {
 		return l.Address.Origin
@@ -73,17 +81,16 @@ func endpointOf(address string) endpoint {
 	return endpoint{network: "tcp", address: address}
 }
 
-func (b *builder) serverOf(l *config.Listen, h smtpserver.Handler, certificates *tls.Config) *smtpserver.Server {
+func (b *builder) serverOf(l *config.Listen, h smtpserver.Handler, keys *certificates) *smtpserver.Server {
 	s := &smtpserver.Server{
 		Handler: h, Hostname: b.cfg.Hostname.Value, LMTP: l.Kind == config.ListenLMTP,
-		RequireAuth: l.Kind == config.ListenSubmission,
 		ImplicitTLS: l.TLS.Value == "implicit", RequireTLS: l.TLS.Value == "require",
 		Offer:     intake.Offers,
 		ProxyFrom: l.ProxyFrom.Value, XClientFrom: l.XClientFrom.Value,
 		Limits: limitsOfServer(&l.Limits), Log: b.world.Log,
 	}
 	if l.TLS.Value != "off" {
-		s.TLS = certificates
+		s.TLS = b.tlsOf(l, keys)
 	}
 	return s
 }

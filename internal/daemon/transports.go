@@ -243,8 +243,10 @@ func (b *builder) file(s config.Setting[string]) (text []byte, ok bool) {
 	return text, err == nil
 }
 
-func (b *builder) read(name string) ([]byte, error) {
-	f, err := b.world.Files.Open(name)
+func (b *builder) read(name string) ([]byte, error) { return b.world.read(name) }
+
+func (w *World) read(name string) ([]byte, error) {
+	f, err := w.Files.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -291,6 +291,7 @@ func (a *Accepted) fields(c *codec) {
 	c.source(5, &a.Source)
 	c.text(6, &a.Subject)
 	c.text(7, &a.MessageID)
+	c.text(8, &a.Repaired)
 }
 
 func (r *Refused) fields(c *codec) {
@@ -358,3 +359,11 @@ func (o *Ordered) fields(c *codec) {
 }
 
 func (d *Damaged) fields(c *codec) { c.text(1, &d.What) }
+
+func (f *LoginFailed) fields(c *codec) {
+	c.source(1, &f.Source)
+	c.text(2, &f.Mechanism)
+	c.text(3, &f.Account)
+	c.text(4, &f.Why)
+	c.reply(5, &f.Reply)
+}

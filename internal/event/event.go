@@ -25,8 +25,8 @@ type Entry struct {
 }
 
 // Event is one of the types of this package: a pointer to [Accepted],
-// [Refused], [Attempt], [Decided], [Reported], [SecondCopy], [Ordered] or
-// [Damaged].
+// [Refused], [Attempt], [Decided], [Reported], [SecondCopy], [Ordered],
+// [Damaged] or [LoginFailed].
 type Event interface {
 	kind() kind
 	fields(*codec)
@@ -42,6 +42,7 @@ type Accepted struct {
 	Source    mail.Source
 	Subject   string
 	MessageID string
+	Repaired  string // what was mended of a submission (RFC 6409, 8): "date, message-id"; "": nothing
 }
 
 // Recipient is one of [Accepted], by its place in mail.Envelope.To.
@@ -125,6 +126,15 @@ type Damaged struct {
 	What string
 }
 
+// LoginFailed: somebody was not let in. It is in no journal: strangers could fill it.
+type LoginFailed struct {
+	Source    mail.Source
+	Mechanism string
+	Account   string // "" if there is none of the name that was given: it may be a password
+	Why       string
+	Reply     *smtp.Reply
+}
+
 // kind is the number of a type in the journal. Numbers are never used again.
 type kind uint8
 
@@ -137,6 +147,7 @@ const (
 	kindSecondCopy
 	kindOrdered
 	kindDamaged
+	kindLoginFailed
 )
 
 // empty makes an event of a kind; nil: there is no such kind.
@@ -158,6 +169,8 @@ func (k kind) empty() Event {
 		return new(Ordered)
 	case kindDamaged:
 		return new(Damaged)
+	case kindLoginFailed:
+		return new(LoginFailed)
 	}
 	return nil
 }
@@ -170,3 +183,5 @@ func (*Reported) kind() kind   { return kindReported }
 func (*SecondCopy) kind() kind { return kindSecondCopy }
 func (*Ordered) kind() kind    { return kindOrdered }
 func (*Damaged) kind() kind    { return kindDamaged }
+
+func (*LoginFailed) kind() kind { return kindLoginFailed }

@@ -145,6 +145,7 @@ func (a *Accepted) line(l *line) {
 	l.source(&a.Source)
 	l.pair("message-id", a.MessageID)
 	l.pair("subject", a.Subject)
+	l.pair("repaired", a.Repaired)
 }
 
 func (r *Refused) line(l *line) {
@@ -221,4 +222,13 @@ func (o *Ordered) line(l *line) {
 func (d *Damaged) line(l *line) {
 	l.word("damaged")
 	l.pair("what", d.What)
+}
+
+func (f *LoginFailed) line(l *line) {
+	l.word("login-failed")
+	l.pair("account", f.Account)
+	l.pair("mechanism", f.Mechanism)
+	l.pair("why", f.Why)
+	l.source(&f.Source)
+	l.reply(f.Reply)
 }

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type transaction struct {
 	draft  spool.Draft
 	to     []mail.Recipient
 	index  map[place]int // of to
+
+	submitted *submitted // nil: it comes from another server, or from this host
 }
 
 // begin opens the draft: if there is no room for the message, that is told before
@@ -49,8 +52,8 @@ func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, er
 	defer t.draft.Abort()
 	now := time.Now()
 	r := reception{draft: t.draft, header: header{mailbox: t.has}}
-	if _, err := io.Copy(&r, body); err != nil {
-		if r.err == nil { // of the client's side, which the server knows best
+	if err := t.receive(ctx, &r, body, now); err != nil {
+		if r.err == nil && !isReply(err) { // of the client's side, which the server knows best
 			return nil, err
 		}
 		return nil, t.o.refuse(t.visit, smtp.VerbDATA, smtp.Path{}, err)
@@ -66,6 +69,15 @@ func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, er
 	return smtp.Replyf(smtp.CodeOK, smtp.EnhancedCode{2, 0, 0}, "queued as %s", t.draft.ID()), nil
 }
 
+// receive takes the text in.
+func (t *transaction) receive(ctx context.Context, r *reception, body io.Reader, now time.Time) error {
+	if t.submitted != nil {
+		return t.mend(ctx, r, body, now)
+	}
+	_, err := io.Copy(r, body)
+	return err
+}
+
 // trace is the Received field (RFC 5321, 4.4).
 func (t *transaction) trace(now time.Time) string {
 	s := &t.visit.Source
@@ -75,6 +87,9 @@ func (t *transaction) trace(now time.Time) string {
 	}
 	if t.inside {
 		f.Helo = "localhost"
+	}
+	if t.submitted != nil && t.submitted.how.HideClient {
+		f.Helo, f.Addr = t.o.Hostname, netip.Addr{}
 	}
 	if len(t.visit.To) == 1 { // of several, none may learn of another (RFC 5321, 7.2)
 		f.For = t.visit.To[0].String()
@@ -137,7 +152,11 @@ func (t *transaction) handed(c *spool.Commit) []byte {
 
 // facts are what the journal is told of a message that is taken in.
 func (t *transaction) facts(e *mail.Envelope, size int64) []event.Event {
-	facts := []event.Event{event.NewAccepted(e, size)}
+	accepted := event.NewAccepted(e, size)
+	if t.submitted != nil {
+		accepted.Repaired = strings.Join(t.submitted.mended, ", ")
+	}
+	facts := []event.Event{accepted}
 	if !t.again {
 		return facts
 	}

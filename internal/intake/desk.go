@@ -9,6 +9,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/login"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/smtp"
@@ -63,6 +64,10 @@ type Options struct {
 	// RelayTo reports whether mail for somebody who is not ours is taken from
 	// everybody: we are a backup for his host. nil: it never is.
 	RelayTo func(to smtp.Path) bool
+	// Logins are who may log in where mail is submitted; nil: nobody.
+	Logins *login.Door
+	// Senders is as whom those may send who have logged in, if their account does not say it.
+	Senders directory.Senders
 	// Postmaster gets the mail for <postmaster> if the directory has nobody for
 	// it; default postmaster@Hostname.
 	Postmaster smtp.Path

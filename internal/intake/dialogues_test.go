@@ -3,10 +3,12 @@ package intake_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -39,6 +41,7 @@ var update = flag.Bool("update", false, "write anew what is told behind each dia
 //	client: the client's address, 192.0.2.7 by default; 10.0.0.0/8 may relay
 //	room:   octets that the spool has
 //	disk:   "fails" after MAIL; and always when a text tells of smoke
+//	submission: "yes", or "hidden" if the client is not to be told of
 //
 // Behind the dialogue stands what was told of it, and what is in the spool then.
 func TestDialogues(t *testing.T) {
@@ -63,11 +66,12 @@ func playFile(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := script.Ask(w.connect(), nil); err != nil {
+	if err := script.Ask(w.connect(), &tls.Config{InsecureSkipVerify: true}); err != nil {
 		t.Error(err)
 	}
 	w.close()
-	told := w.told.String() + w.kept()
+	told := messageID.ReplaceAllString(w.told.String()+w.kept(), "<MADE@mx.sohu.example>")
+	w.searchCanaries(told)
 	if *update {
 		a.Files = []txtar.File{{Name: "dialogue", Data: []byte(section(a, "dialogue"))}, {Name: "told", Data: []byte(told)}}
 		if err := os.WriteFile(file, txtar.Format(a), 0o666); err != nil {
@@ -99,6 +103,7 @@ type world struct {
 	client netip.Addr
 	served chan error
 
+	log      strings.Builder // of the server; read when it has ended
 	mu       sync.Mutex
 	told     strings.Builder
 	arrivals []intake.Arrival
@@ -125,10 +130,18 @@ func newWorld(t *testing.T, comment string) *world {
 	w.desk = intake.New(intake.Options{
 		Hostname: "mx.sohu.example", Spool: w.spool, Directory: dir, Policy: policy{w.spool}, MaxHops: 5,
 		RelayFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		Logins:    newDoor(),
 		Arrived:   w.arrived, Observe: w.observe,
 		Owner: func() spool.Owner { return spool.Owner{Name: "somebody", Epoch: 1} },
 	})
-	w.server = &smtpserver.Server{Handler: w.desk.Listener("mx"), Hostname: "mx.sohu.example", Offer: intake.Offers}
+	w.server = &smtpserver.Server{
+		Handler: w.desk.Listener("mx"), Hostname: "mx.sohu.example", Offer: intake.Offers,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	}
+	if how := set["submission"]; how != "" {
+		w.server.Handler = w.desk.Submissions("submission", intake.SubmissionOptions{HideClient: how == "hidden"})
+		w.server.TLS, w.server.RequireTLS = selfMade(t), true
+	}
 	w.lis = &listener{conns: make(chan net.Conn), done: make(chan struct{})}
 	go func() { w.served <- w.server.Serve(w.lis) }()
 	return w
@@ -223,6 +236,7 @@ func (w *world) text(id mail.ID) string {
 	if len(all) > 2000 {
 		return fmt.Sprintf("\t(%d octets)\n", len(all))
 	}
+	all = bytes.ReplaceAll(all, []byte{0}, []byte(`\0`))
 	return "\t" + strings.ReplaceAll(strings.TrimSuffix(strings.ReplaceAll(string(all), "\r\n", "\n"), "\n"), "\n", "\n\t") + "\n"
 }
 

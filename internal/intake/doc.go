@@ -15,6 +15,9 @@
 //	DATA  the text streams into the draft; its header is looked at as it goes by
 //	.     loops are refused, policy has its last word, and Commit makes it ours
 //
+// People's programs come to [Desk.Submissions] instead of [Desk.Listener]: they log in, send
+// as themselves only, and what they forget in a message is mended (RFC 6409).
+//
 // Programs on this host come in by [Desk.Submit], and reports by [Desk.Prepare],
 // on the same way. Package dispatch has an example with both desks.
 //

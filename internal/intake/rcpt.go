@@ -15,6 +15,9 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.Path, params *smtp.RcptP
 		err = t.o.Policy.Rcpt(ctx, t.visit, to)
 	}
 	if err == nil {
+		err = t.mayAdd()
+	}
+	if err == nil {
 		err = t.add(to, final, params)
 	}
 	if err != nil {

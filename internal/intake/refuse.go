@@ -18,6 +18,11 @@ func (o *Options) refuse(v *Visit, stage smtp.Verb, to smtp.Path, err error) err
 	return reply
 }
 
+func isReply(err error) bool {
+	var reply *smtp.Reply
+	return errors.As(err, &reply)
+}
+
 // reply is what a client is told of an error. What it must not know is logged.
 func (o *Options) reply(err error) *smtp.Reply {
 	var reply *smtp.Reply

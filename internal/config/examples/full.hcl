@@ -73,17 +73,36 @@ certificate {
 }
 
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
-# (RFC 6409), "lmtp" from another part of a mail system. Default: nowhere.
+# (RFC 6409), "submissions" from them with TLS from the beginning (RFC 8314), "lmtp" from
+# another part of a mail system. Default: nowhere.
 listen "smtp" {
   name         = "smtp"          # in the journal; default: the kind
-  address      = [":25"]         # default: ":25", for submission ":587"; lmtp may say "unix:FILE"
-  tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", lmtp "off"
+  address      = [":25"]         # default: ":25", submission ":587", submissions ":465"; lmtp may say "unix:FILE"
+  tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", submissions "implicit", lmtp "off"
   proxy_from   = ["10.0.0.5"]    # peers that begin with a PROXY header; default: none
   xclient_from = ["10.0.0.6"]    # peers that may say XCLIENT; default: none
 
   limits {
     per_address = 20
   }
+}
+
+# People log in here, and nowhere else; never without TLS.
+listen "submissions" {
+  client_ca   = "people-ca.pem" # whoever has a certificate of these may log in with it; default: nobody
+  hide_client = true            # Received does not tell the name and address of the client; default: false
+}
+
+# Who may log in. Default: nobody.
+users {
+  file = "users" # as "posthouse user add NAME" writes it; or dovecot = "/run/dovecot/auth-client", its socket
+
+  # As whom they may send, in the envelope and in From: "own" is their name, if that is an
+  # address, and what leads to it alone; "domain", all of its domain; "any". A line of the
+  # file may say otherwise. Default: "own".
+  senders    = "own"
+  messages   = "500/h"  # of each of them; "none": without limit; default: this
+  recipients = "3000/h" # the same
 }
 
 # For whom mail is taken that goes on to others. Default: for nobody.

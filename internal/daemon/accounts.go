@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/directory/dovecot"
+	"github.com/posthouse/posthouse/internal/directory/userfile"
+	"github.com/posthouse/posthouse/internal/login"
+)
+
+// buildAccounts makes what says who may log in.
+func (b *builder) buildAccounts(r *rooms) error {
+	u := &b.cfg.Users
+	if u.Dovecot.Given() {
+		r.accounts = dovecot.New(dovecot.Options{Socket: u.Dovecot.Value, Dial: b.world.anywhere})
+	}
+	if !u.File.Given() {
+		return nil
+	}
+	file, err := userfile.Open(userfile.Options{Name: u.File.Value, Files: b.world.Files, Log: b.world.Log})
+	if err == nil {
+		r.accounts = file
+		return nil
+	}
+	var inner *fs.PathError
+	if errors.As(err, &inner) {
+		err = inner.Err // it would name the file again
+	}
+	hint := ""
+	if errors.Is(err, fs.ErrNotExist) {
+		hint = ` (posthouse user add NAME makes it)`
+	}
+	b.add(u.File.Origin, "cannot use the users in %q: %v%s", u.File.Value, err, hint)
+	return nil
+}
+
+// senders is as whom those may send whose account does not say it.
+func (b *builder) senders() directory.Senders {
+	scope, _ := directory.ParseScope(b.cfg.Users.Senders.Value) // it was checked with the configuration
+	return directory.Senders{Scope: scope}
+}
+
+// door lets people in, nil if nobody is.
+func (h *House) door(r *rooms, c *config.Config) *login.Door {
+	if r.accounts == nil {
+		return nil
+	}
+	h.book.Allow(ruleOf(c.Users.Messages.Value), ruleOf(c.Users.Recipients.Value))
+	return login.New(login.Options{Accounts: r.accounts, Book: h.book, Memory: h.spool, Log: h.world.Log})
+}
+
+func ruleOf(r config.Rate) login.Rule {
+	if r.Count == 0 {
+		return login.Rule{}
+	}
+	return login.Rule{Burst: r.Count, Each: r.Per / time.Duration(r.Count)}
+}
