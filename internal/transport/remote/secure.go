@@ -1,0 +1,340 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/dns"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/tlspolicy"
+	"github.com/posthouse/posthouse/internal/transport"
+	"github.com/posthouse/posthouse/message"
+	"github.com/posthouse/posthouse/smtp"
+	"github.com/posthouse/posthouse/smtp/smtpclient"
+)
+
+// terms are how a host is spoken to.
+type terms struct {
+	query  tlspolicy.Query
+	demand tlspolicy.Demand
+	judged bool // by the Judge, and not by Policy
+
+	policy smtpclient.TLSPolicy
+	config *tls.Config
+	// refused is what becomes of recipients without asking the host; nil: nothing does.
+	refused *mail.Outcome
+}
+
+// waivable: a sender may waive what is asked for, since it is the recipients' wish.
+func (w *terms) waivable() bool {
+	return w.judged && (w.demand.FromRecipient() || w.demand.IsZero() && w.refused != nil)
+}
+
+// String tells how much security is asked for, and by whom.
+func (w *terms) String() string {
+	words := [...]string{"required", "opportunistic", "implicit", "never"}[w.policy]
+	switch {
+	case w.refused != nil:
+		return "not used: " + w.refused.Reply.Text
+	case w.demand.IsZero():
+		return words
+	case w.demand.Testing:
+		return "opportunistic (" + w.demand.Why + ")"
+	}
+	return w.demand.Level.String() + " (" + w.demand.Why + ")"
+}
+
+// answered is what the DNS says of one family of a host's addresses.
+type answered struct {
+	name   dns.Name
+	signed bool
+	err    error
+}
+
+// signedBy returns where CNAME records lead, and whether all that there is is signed. That
+// there are no addresses of the other family has to be signed too.
+func signedBy(host dns.Name, families ...answered) (canonical dns.Name, signed bool) {
+	canonical, signed = host, true
+	asked := false
+	for _, f := range families {
+		if f.name.IsRoot() || f.err != nil && !dns.Final(f.err) {
+			// It was not asked about; or there was no answer, and whoever holds that
+			// back must not be able to take away security.
+			continue
+		}
+		asked = true
+		signed = signed && f.signed
+		if f.err == nil {
+			canonical = f.name
+		}
+	}
+	return canonical, signed && asked
+}
+
+// secure asks how much security each host needs.
+func (p *planner) secure(ctx context.Context) {
+	var wait sync.WaitGroup
+	for _, h := range p.hosts {
+		if h.err == nil {
+			wait.Go(func() { h.terms = p.judge(ctx, h) })
+		}
+	}
+	wait.Wait()
+	for _, h := range p.hosts {
+		if h.err != nil {
+			continue
+		}
+		d := &h.terms.demand
+		if h.terms.refused != nil {
+			p.ttl = min(p.ttl, longestFault)
+			p.note("%s is not used: %s", h.name, h.terms.refused.Reply.Text)
+		}
+		if !d.Until.IsZero() {
+			p.ttl = min(p.ttl, time.Until(d.Until))
+		}
+		if d.IsZero() && d.Why != "" {
+			p.note("%s", d.Why)
+		}
+		if d.Fault != nil {
+			p.note("%s has a policy that cannot be had: %v", p.domain, d.Fault)
+		}
+	}
+}
+
+// judge makes the terms for a host.
+func (p *planner) judge(ctx context.Context, h *candidate) *terms {
+	if p.t.Judge == nil || p.t.Smarthost {
+		return p.t.fixedTerms(h.name)
+	}
+	w := &terms{judged: true, query: tlspolicy.Query{
+		Domain: p.name, Signed: p.plan.Authenticated,
+		Host: h.lookup, Canonical: h.canonical, HostSigned: h.signed, Port: h.port,
+	}}
+	d, err := p.t.Judge.Demand(ctx, w.query)
+	w.demand = d
+	if err != nil {
+		w.refused = insecureHost("%v", err)
+		p.t.note(ctx, w, netip.AddrPort{}, err)
+		return w
+	}
+	if d.Refused != "" && !d.Testing {
+		w.refused = insecureHost("%s", d.Refused)
+	}
+	if d.Refused != "" || d.Fault != nil {
+		p.t.note(ctx, w, netip.AddrPort{}, refusal(&d))
+	}
+	w.policy, w.config = p.t.under(h.name, &d)
+	return w
+}
+
+// refusal is why a host is not named by a policy, or why the policy is not known.
+func refusal(d *tlspolicy.Demand) error {
+	if d.Fault != nil {
+		return d.Fault
+	}
+	return &tlspolicy.FailureError{Failure: tlspolicy.ValidationFailure, Err: errors.New(d.Refused)}
+}
+
+func insecureHost(format string, args ...any) *mail.Outcome {
+	o := fault(mail.Deferred, smtp.CodeLocalError, smtp.EnhancedCode{4, 7, 5}, format, args...)
+	o.HostDown = true
+	return o
+}
+
+// fixedTerms are those that the Policy of the transport gives.
+func (t *Transport) fixedTerms(host string) *terms {
+	w := &terms{}
+	w.policy, w.config = t.policy(host)
+	return w
+}
+
+// waivedTerms are for a sender who waives a demand.
+func (t *Transport) waivedTerms(w *terms) *terms {
+	free := &terms{judged: true, query: w.query, demand: tlspolicy.Demand{Key: "waived"}}
+	free.policy, free.config = t.under(w.query.Host.String(), &free.demand)
+	return free
+}
+
+// under translates a demand for the client.
+func (t *Transport) under(host string, d *tlspolicy.Demand) (smtpclient.TLSPolicy, *tls.Config) {
+	config := t.TLSConfig.Clone()
+	if config == nil {
+		config = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	config.ServerName = d.ServerName
+	switch d.Level {
+	case tlspolicy.Never:
+		return smtpclient.TLSNever, nil
+	case tlspolicy.Encrypted:
+		config.InsecureSkipVerify = true // with any certificate
+	case tlspolicy.Verified:
+		if d.Verify != nil {
+			config.InsecureSkipVerify, config.VerifyConnection = true, d.Verify
+		}
+	default:
+		return smtpclient.TLSOpportunistic, config
+	}
+	return smtpclient.TLSRequire, config
+}
+
+// terms are those of a host for this message.
+func (a *attempt) terms(h *transport.Host) *terms {
+	w, ok := h.Terms.(*terms)
+	if !ok {
+		w = a.t.fixedTerms(h.Name) // the plan is not ours
+	}
+	if a.mustSecure() {
+		return a.raised(h, w)
+	}
+	return w
+}
+
+// mustSecure: RFC 8689, 4.2.1; reports go even without (section 5).
+func (a *attempt) mustSecure() bool { return a.d.Envelope.RequireTLS && !a.d.Envelope.From.IsNull() }
+
+// raised are terms under which a message with REQUIRETLS may go.
+func (a *attempt) raised(h *transport.Host, w *terms) *terms {
+	up := *w
+	switch {
+	case w.refused != nil:
+		return w
+	case !a.signed && !w.demand.NamesHost:
+		// Somebody may have forged where the mail goes.
+		up.refused = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10},
+			"REQUIRETLS needs the mail exchangers of %s to be authenticated, by DNSSEC or MTA-STS", a.d.Hop.Destination)
+	case w.policy == smtpclient.TLSNever:
+		up.refused = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10},
+			"REQUIRETLS needs TLS, which is never used to %s", h.Name)
+	case w.judged && w.demand.Level < tlspolicy.Verified:
+		up.demand.Level, up.demand.Verify, up.demand.Key = tlspolicy.Verified, nil, "REQUIRETLS"
+		up.demand.By, up.demand.Why, up.demand.Testing = "REQUIRETLS", "REQUIRETLS", false
+		up.policy, up.config = a.t.under(h.Name, &up.demand)
+	case w.policy == smtpclient.TLSOpportunistic:
+		up.policy = smtpclient.TLSRequire
+	}
+	return &up
+}
+
+// turnedAway leaves all recipients to the next host, since this one is not used.
+func (a *attempt) turnedAway(h *transport.Host, w *terms) {
+	o := *w.refused
+	o.Host, o.Addr = h.Name, h.Addrs[0].String()
+	entry := a.note(h.Name, h.Addrs[0], o.Reply.Text)
+	for _, i := range a.sheet.Open() {
+		a.putAside(i, o, entry)
+	}
+}
+
+// aboutTLS reports whether a connection was given up since it could not be secured as asked.
+func aboutTLS(err error) bool {
+	var at *smtpclient.ConnectionError
+	return errors.As(err, &at) && at.Stage == smtp.VerbSTARTTLS
+}
+
+// insecure tells who asked for the security that a connection does not have. A message with
+// REQUIRETLS fails if it is for good (RFC 8689, 4.2.1).
+func (a *attempt) insecure(w *terms, o mail.Outcome, err error) mail.Outcome {
+	if !aboutTLS(err) || o.OurLimit {
+		return o
+	}
+	reply := *o.Reply
+	if w.demand.Why != "" {
+		reply.Text = transport.Line(reply.Text + " (TLS is needed: " + w.demand.Why + ")")
+	}
+	if a.mustSecure() && lasting(err) {
+		reply.Code, reply.Enhanced = smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10}
+		o.Fate, o.HostDown, o.Local = mail.Failed, false, true
+	}
+	o.Reply = &reply
+	return o
+}
+
+// lasting reports whether a host cannot be secured, rather than not now.
+func lasting(err error) bool {
+	var reply *smtp.Reply
+	var alert tls.AlertError
+	return errors.Is(err, smtpclient.ErrNotOffered) || tlspolicy.IsVerification(err) || errors.As(err, &alert) ||
+		errors.As(err, &reply) && reply.Code.Permanent()
+}
+
+// waives reports whether the sender asks for what recipients demand of TLS to be ignored
+// (RFC 8689, 3: "TLS-Required: No"). REQUIRETLS overrides it (section 4.1).
+func (a *attempt) waives() bool {
+	if a.waived == nil {
+		waived := !a.d.Envelope.RequireTLS && tlsOptional(a.d.Content)
+		a.waived = &waived
+	}
+	return *a.waived
+}
+
+// tlsOptional looks for the field in the header of a message.
+func tlsOptional(c mail.Content) bool {
+	r, err := c.Open()
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	fields := message.NewHeaderReader(r, message.HeaderLimits{})
+	found := 0
+	for {
+		f, err := fields.Next()
+		if errors.Is(err, io.EOF) {
+			return found == 1
+		}
+		if err != nil {
+			return false
+		}
+		if strings.EqualFold(f.Name(), "TLS-Required") {
+			if !strings.EqualFold(strings.TrimSpace(f.Value()), "No") {
+				return false
+			}
+			found++
+		}
+	}
+}
+
+// ready notes how a connection that is ready for mail is secured.
+func (t *Transport) ready(ctx context.Context, w *terms, l *link) {
+	state, err := l.TLS()
+	r := tlspolicy.Result{Encrypted: state != nil, Verified: state != nil && err == nil}
+	if w.demand.Testing && !r.Verified {
+		r.Err = err
+		if state == nil && err == nil {
+			r.Err = notOffered()
+		}
+	}
+	t.observe(ctx, w, l.addr, r)
+}
+
+// notReady notes that a connection could not be secured.
+func (t *Transport) notReady(ctx context.Context, w *terms, addr netip.AddrPort, err error) {
+	if !aboutTLS(err) || ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, smtpclient.ErrNotOffered) {
+		err = notOffered()
+	}
+	t.note(ctx, w, addr, err)
+}
+
+func notOffered() error {
+	return &tlspolicy.FailureError{Failure: tlspolicy.StartTLSNotSupported, Err: smtpclient.ErrNotOffered}
+}
+
+func (t *Transport) note(ctx context.Context, w *terms, addr netip.AddrPort, err error) {
+	t.observe(ctx, w, addr, tlspolicy.Result{Err: err})
+}
+
+func (t *Transport) observe(ctx context.Context, w *terms, addr netip.AddrPort, r tlspolicy.Result) {
+	if t.Observer == nil || !w.judged {
+		return
+	}
+	r.At, r.Query, r.Demand, r.Addr = time.Now(), w.query, w.demand, addr
+	t.Observer.Note(ctx, r)
+}
