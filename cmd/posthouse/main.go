@@ -16,10 +16,15 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/bench"
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
+	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/queue"
+	"github.com/posthouse/posthouse/internal/cli/reload"
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
+	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
+	"github.com/posthouse/posthouse/internal/cli/why"
 )
 
 func main() { os.Exit(int(execute())) }
@@ -94,6 +99,11 @@ Try it in two terminals; no mail leaves this machine:
 		send.Command(),
 		talk.Command(),
 		bench.Command(),
+		queue.Command(),
+		why.Command(),
+		explain.Command(),
+		spool.Command(),
+		reload.Command(),
 		config.Command(),
 		codes.Command(),
 		sendmail.Command(house{}),

@@ -45,11 +45,3 @@ func TellProblems(w io.Writer, name string, problems config.Problems) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
-
-// Count prints a number of things: "1 route", "2 routes".
-func Count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

@@ -216,6 +216,9 @@ type Journal struct {
 type DNS struct {
 	Servers Setting[[]netip.AddrPort] // none: those of the system
 	Timeout Setting[time.Duration]    // for one question to one server
+	// Loopback: mail may go to hosts that the DNS puts at loopback addresses. Else
+	// they are taken for ourselves.
+	Loopback Setting[bool]
 }
 
 // Reports is what happens to delivery reports.

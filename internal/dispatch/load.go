@@ -50,7 +50,7 @@ func (l *loop) address(lt *letter, p *place) queue.Recipient {
 	hop, into := route.Into(&lt.env.To[p.index])
 	switch {
 	case p.was != nil && p.was.Order.Verb == spool.Reroute:
-		to.Hop = p.was.Order.Via
+		to.Hop = l.rerouted(p.was.Order.Via, route.Ask(lt.env, p.index))
 	case into:
 		to.Hop = hop
 	default:

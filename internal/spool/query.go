@@ -40,6 +40,8 @@ type Filter struct {
 	Suspect       bool
 	ArrivedBefore time.Time
 	ArrivedAfter  time.Time
+	Larger        int64     // octets of the message; 0: any
+	Smaller       int64     // octets of the message; 0: any
 	DueBefore     time.Time // of waiting recipients
 	Reply         string    // begins the code or enhanced code of the last reply, or stands in its text
 	Login         string    // pattern
@@ -80,7 +82,8 @@ func (it *Item) Ref() Ref { return Ref{it.Envelope.ID, it.Standing.Recipient} }
 
 // Match reports whether the filter chooses the item.
 func (f *Filter) Match(it *Item) bool {
-	return f.matchPlace(it) && f.MatchEnvelope(it.Envelope) && f.matchStanding(it)
+	return f.matchPlace(it) && f.MatchEnvelope(it.Envelope) &&
+		f.MatchRecipient(it.Envelope, it.Standing.Recipient) && f.matchStanding(it)
 }
 
 // MatchEnvelope is the part of Match that looks only at the envelope; what it
@@ -93,6 +96,9 @@ func (f *Filter) MatchEnvelope(e *mail.Envelope) bool {
 		return false
 	}
 	if !f.ArrivedAfter.IsZero() && !e.Arrived.After(f.ArrivedAfter) {
+		return false
+	}
+	if f.Larger > 0 && e.Size <= f.Larger || f.Smaller > 0 && e.Size >= f.Smaller {
 		return false
 	}
 	return (f.From == "" || like(f.From, sender(e.From))) &&
@@ -110,17 +116,18 @@ func (f *Filter) matchPlace(it *Item) bool {
 	return !f.Suspect || it.Standing.Suspect
 }
 
-func (f *Filter) matchStanding(it *Item) bool {
-	s := &it.Standing
-	if f.Recipient != nil && *f.Recipient != s.Recipient {
+// MatchRecipient is the part of Match that looks only at who a recipient is; whom
+// it refuses, Match refuses wherever it stands.
+func (f *Filter) MatchRecipient(e *mail.Envelope, recipient int) bool {
+	if f.Recipient != nil && *f.Recipient != recipient {
 		return false
 	}
-	if f.To != "" {
-		to := &it.Envelope.To[s.Recipient]
-		if !like(f.To, to.To.String()) && !like(f.To, to.Original.String()) {
-			return false
-		}
-	}
+	to := &e.To[recipient]
+	return f.To == "" || like(f.To, to.To.String()) || like(f.To, to.Original.String())
+}
+
+func (f *Filter) matchStanding(it *Item) bool {
+	s := &it.Standing
 	if !f.DueBefore.IsZero() && (it.Place != Waiting || !s.Due.Before(f.DueBefore)) {
 		return false
 	}

@@ -55,3 +55,23 @@ func TestWhatMustBeDurable(t *testing.T) {
 		t.Error("a report may be lost")
 	}
 }
+
+// TestSizesAreChosen: both bounds exclude themselves, and zero is no bound.
+func TestSizesAreChosen(t *testing.T) {
+	e := &mail.Envelope{Size: 1000}
+	for _, c := range []struct {
+		larger, smaller int64
+		want            bool
+	}{
+		{0, 0, true},
+		{999, 1001, true},
+		{1000, 0, false},
+		{0, 1000, false},
+		{1001, 999, false},
+	} {
+		f := Filter{Larger: c.larger, Smaller: c.smaller}
+		if got := f.MatchEnvelope(e); got != c.want {
+			t.Errorf("larger than %d, smaller than %d: %v", c.larger, c.smaller, got)
+		}
+	}
+}

@@ -16,7 +16,6 @@ import (
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
-	"github.com/posthouse/posthouse/internal/transport/maildir"
 )
 
 // house is the mail system of a configuration.
@@ -25,6 +24,7 @@ type house struct {
 	// What flags say in place of the configuration; "": nothing.
 	data, smtp string
 	json       bool
+	version    string
 	errs       io.Writer
 	log        *log
 }
@@ -43,13 +43,18 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return h.told(err)
 	}
-	if err := maildir.MakeDirectory(c.Data.Value); err != nil {
+	if err := makeData(c.Data.Value); err != nil {
 		return dataFault(c.Data.Value, err)
 	}
 	d, err := daemon.New(ctx, c, daemon.World{Local: true, Observe: h.log.observe, Log: h.log.Logger})
 	if err != nil {
 		return h.told(err)
 	}
+	steered, err := h.control(ctx, d)
+	if err != nil {
+		return errors.Join(err, endAtOnce(ctx, d))
+	}
+	defer steered.end()
 	reload, stop := signals(syscall.SIGHUP)
 	defer stop()
 	ran := make(chan error, 1)
@@ -101,11 +106,7 @@ func (h *house) read() (*config.Config, error) {
 // reload puts the configuration in place as it is now; the old one stays if
 // something is wrong with it.
 func (h *house) reload(ctx context.Context, d *daemon.House) {
-	c, err := h.read()
-	if err == nil {
-		err = d.Reload(ctx, c)
-	}
-	if err != nil {
+	if err := h.again(ctx, d); err != nil {
 		h.log.Error("the configuration before stays", "err", h.told(err))
 		return
 	}

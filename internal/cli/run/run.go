@@ -86,7 +86,7 @@ seconds; a second signal ends it at once.`,
 
 // house is what runs a configuration. Flags count only if they were given.
 func (o *options) house(cmd *cobra.Command, log *log) *house {
-	h := &house{file: o.config, json: o.json, errs: cmd.ErrOrStderr(), log: log}
+	h := &house{file: o.config, json: o.json, version: cmd.Root().Version, errs: cmd.ErrOrStderr(), log: log}
 	if cmd.Flags().Changed("data") {
 		h.data = o.data
 	}

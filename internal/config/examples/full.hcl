@@ -56,8 +56,9 @@ journal {
 }
 
 dns {
-  servers = ["127.0.0.1", "192.0.2.53:5353"] # default: those of the system
-  timeout = "5s"                             # for one question to one server; default: this
+  servers  = ["127.0.0.1", "192.0.2.53:5353"] # default: those of the system
+  timeout  = "5s"                             # for one question to one server; default: this
+  loopback = false                            # true: mail may go to hosts that the DNS puts at 127.0.0.1, as in a test; default: false
 }
 
 reports {

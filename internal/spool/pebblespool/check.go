@@ -15,31 +15,16 @@ import (
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
-// Checked is what a check has read, and what was wrong with it.
-type Checked struct {
-	Messages, Recipients, Files int64
-	Bytes                       int64 // of contents
-	Facts                       int64
-	Quarantined                 int64
-	Problems                    []Problem // at most maxProblems
-	More                        bool      // there were more problems
-}
-
-// Problem is something that is not as it should be.
-type Problem struct {
-	ID   mail.ID // message that it is about; zero: none
-	What string
-}
-
+// maxProblems is how many problems a check tells.
 const maxProblems = 1000
 
 // Check reads everything in a spool that no process has open, and changes
 // nothing. Progress, if not nil, is told now and then how many messages were read.
 // An error means that the check itself could not go on.
-func Check(ctx context.Context, dir string, opts Options, progress func(messages int64)) (Checked, error) {
+func Check(ctx context.Context, dir string, opts Options, progress func(messages int64)) (spool.Checked, error) {
 	s, err := open(dir, opts, true)
 	if err != nil {
-		return Checked{}, fmt.Errorf("check spool %s: %w", dir, err)
+		return spool.Checked{}, fmt.Errorf("check spool %s: %w", dir, err)
 	}
 	checked, err := s.Check(ctx, progress)
 	return checked, errors.Join(err, s.Close())
@@ -47,9 +32,9 @@ func Check(ctx context.Context, dir string, opts Options, progress func(messages
 
 // Check reads everything in the spool as it is at one instant, while it works.
 // It reads each body, so it takes what the disk takes.
-func (s *Spool) Check(ctx context.Context, progress func(messages int64)) (Checked, error) {
+func (s *Spool) Check(ctx context.Context, progress func(messages int64)) (spool.Checked, error) {
 	if err := s.enter(ctx); err != nil {
-		return Checked{}, err
+		return spool.Checked{}, err
 	}
 	defer s.leave()
 	snap := s.db.NewSnapshot()
@@ -65,7 +50,7 @@ func (s *Spool) Check(ctx context.Context, progress func(messages int64)) (Check
 
 // checker is one check.
 type checker struct {
-	Checked
+	spool.Checked
 	s        *Spool
 	ctx      context.Context
 	snap     *pebble.Snapshot
@@ -80,7 +65,7 @@ func (c *checker) problem(id mail.ID, format string, args ...any) {
 		c.More = true
 		return
 	}
-	c.Problems = append(c.Problems, Problem{id, fmt.Sprintf(format, args...)})
+	c.Problems = append(c.Problems, spool.Problem{ID: id, What: fmt.Sprintf(format, args...)})
 }
 
 // scan calls f for each record of one kind.

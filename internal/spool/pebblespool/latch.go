@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/posthouse/posthouse/internal/spool"
 )
 
 // latch is a file system that remembers the first failure of anything that
@@ -99,6 +102,20 @@ func (l *latch) syncDir(name string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// Open implements [vfs.FS]. After the first failure tables are written to
+// nowhere, and a compaction that does not find one is begun again at once and for ever:
+// so it waits here.
+func (l *latch) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	if l.broken() != nil && isTable(name) {
+		time.Sleep(spool.Lag)
+	}
+	return l.FS.Open(name, opts...)
+}
+
+func isTable(name string) bool {
+	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
+}
+
 func (l *latch) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
 	return l.file(func() (vfs.File, error) { return l.FS.OpenReadWrite(name, c, opts...) })
 }
@@ -115,7 +132,15 @@ func (l *latch) Link(old, name string) error {
 	return l.do(func() error { return l.FS.Link(old, name) })
 }
 
+// Remove implements [vfs.FS]. An old marker goes when the new one is durable: Pebble
+// removes it first and syncs then, and a crash that keeps the removal alone leaves
+// a directory without a manifest, which is an empty store.
 func (l *latch) Remove(name string) error {
+	if strings.HasPrefix(l.PathBase(name), "marker.") {
+		if err := l.syncDir(l.PathDir(name)); err != nil {
+			return err
+		}
+	}
 	return l.do(func() error { return l.FS.Remove(name) })
 }
 
@@ -168,9 +193,21 @@ func (void) Write(p []byte) (int, error)            { return len(p), nil }
 func (void) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 func (void) Close() error                           { return nil }
 func (void) Preallocate(int64, int64) error         { return nil }
-func (void) Stat() (vfs.FileInfo, error)            { return nil, os.ErrNotExist }
+func (void) Stat() (vfs.FileInfo, error)            { return voidInfo{}, nil }
 func (void) Sync() error                            { return nil }
 func (void) SyncTo(int64) (bool, error)             { return true, nil }
 func (void) SyncData() error                        { return nil }
 func (void) Prefetch(int64, int64) error            { return nil }
 func (void) Fd() uintptr                            { return vfs.InvalidFd }
+
+// voidInfo is that of an empty file. Pebble asks for the length of a log that it
+// uses again, and ends the process when it is not told.
+type voidInfo struct{}
+
+func (voidInfo) Name() string           { return "" }
+func (voidInfo) Size() int64            { return 0 }
+func (voidInfo) Mode() os.FileMode      { return 0o600 }
+func (voidInfo) ModTime() time.Time     { return time.Time{} }
+func (voidInfo) IsDir() bool            { return false }
+func (voidInfo) Sys() any               { return nil }
+func (voidInfo) DeviceID() vfs.DeviceID { return vfs.DeviceID{} }

@@ -103,7 +103,7 @@ func (l *lister) damage(id mail.ID, what string) error {
 
 func (l *lister) recipients(rec record) error {
 	for i := range rec.env.To {
-		if rec.env.ID == l.q.After.ID && i <= l.q.After.Recipient {
+		if rec.env.ID == l.q.After.ID && i <= l.q.After.Recipient || !l.q.Filter.MatchRecipient(rec.env, i) {
 			continue
 		}
 		it, err := l.item(rec, i)

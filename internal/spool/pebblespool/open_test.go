@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -272,12 +273,12 @@ func TestAFailureIsToldAndEveryCallRefused(t *testing.T) {
 	if _, err := io.WriteString(d, "x"); err != nil {
 		t.Fatal(err)
 	}
-	s.Break(errPlanned)
+	s.Break(syscall.EIO)
 	<-s.Failed()
 	_, err = d.Commit(context.Background(), spool.Commit{Envelope: envelopeTo("bob@sina.example")})
 	_, begin := s.Begin(context.Background(), 0)
 	for what, err := range map[string]error{"commit": err, "begin": begin, "err": s.Err(), "close": s.Close()} {
-		if !errors.Is(err, spool.ErrFailed) || !errors.Is(err, errPlanned) {
+		if !errors.Is(err, spool.ErrFailed) || !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/simdisk"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pebblespool"
 	"github.com/posthouse/posthouse/internal/spool/spooltest"
@@ -29,29 +30,30 @@ func mustOpen(t testing.TB, fs vfs.FS) *pebblespool.Spool {
 
 func TestContract(t *testing.T) {
 	spooltest.Run(t, func(t testing.TB) spooltest.Subject {
-		fs := vfs.NewCrashableMem()
-		s := mustOpen(t, fs)
+		disk, crashes := simdisk.New(simdisk.Options{}), uint64(0)
+		s := mustOpen(t, disk)
 		t.Cleanup(func() { s.Close() })
 		return spooltest.Subject{
 			Engine: s,
 			Crash: func() spool.Engine {
 				old := s
-				fs = fs.CrashClone(vfs.CrashCloneCfg{})
-				s = mustOpen(t, fs)
+				disk = disk.Crash(crashes)
+				crashes++
+				s = mustOpen(t, disk)
 				old.Close()
 				return s
 			},
 			Reopen: func() spool.Engine {
 				s.Close()
-				s = mustOpen(t, fs)
+				s = mustOpen(t, disk)
 				return s
 			},
 			Fill: func(full bool) {
-				usage := vfs.DiskUsage{AvailBytes: 1 << 40, TotalBytes: 1 << 41}
+				capacity := int64(1 << 40)
 				if full {
-					usage.AvailBytes = 1 << 20
+					capacity = 1 << 20
 				}
-				fs.TestingSetDiskUsage(usage)
+				disk.Resize(capacity)
 			},
 			Spoil: func(id mail.ID) { s.Spoil(id) },
 		}

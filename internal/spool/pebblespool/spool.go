@@ -109,7 +109,9 @@ func (s *Spool) openDisk() (err error) {
 			return err
 		}
 	}
-	s.db, err = pebble.Open(s.storeDir(), s.pebbleOptions())
+	o := s.pebbleOptions()
+	o.ErrorIfNotExists = true // one that has lost its manifest is not to be taken for a new one
+	s.db, err = pebble.Open(s.storeDir(), o)
 	if broken := s.fs.broken(); broken != nil && err == nil {
 		return errors.Join(broken, s.db.Close())
 	}
@@ -153,6 +155,7 @@ func (s *Spool) pebbleOptions() *pebble.Options {
 		WALMinSyncInterval:          s.drafts.pause,
 		BytesPerSync:                512 << 10,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, max(1, min(3, runtime.GOMAXPROCS(0)-1)) },
+		EventListener:               &pebble.EventListener{DataCorruption: s.corrupt},
 		Merger:                      countMerger(),
 	}
 	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
@@ -361,4 +364,14 @@ func (l logger) Fatalf(format string, args ...any) {
 	l.s.opts.Log.Error("pebble cannot go on", "error", err)
 	l.s.fs.fail(err)
 	runtime.Goexit()
+}
+
+// corrupt is told of a table that cannot be read. It fails the spool and returns:
+// who wanted to read gets an error, and lets go of what it holds. (Pebble's own answer is Fatalf.)
+func (s *Spool) corrupt(info pebble.DataCorruptionInfo) {
+	if s.fs.broken() != nil {
+		return // a table that was written to nowhere
+	}
+	s.opts.Log.Error("pebble cannot read a table", "path", info.Path, "error", info.Details)
+	s.fs.fail(fmt.Errorf("%s: %w", info.Path, info.Details))
 }

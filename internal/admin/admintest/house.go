@@ -1,0 +1,322 @@
+// Package admintest is a small house for tests of what sees and steers it: both
+// desks over a spool in memory, roads that do as the names of the domains say, and
+// the control socket. A script of commands and of what they print is played
+// against it.
+package admintest
+
+import (
+	"context"
+	"encoding/binary"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/directory/filedir"
+	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/intake"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/route"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/spool/memspool"
+	"github.com/posthouse/posthouse/internal/transport"
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// House is a house with its socket.
+type House struct {
+	T        *testing.T
+	Spool    *memspool.Spool
+	Dispatch *dispatch.Desk
+	Intake   *intake.Desk
+	Socket   string
+	// Reload is what a reload answers; nil: it succeeds.
+	Reload func(context.Context) error
+
+	now time.Time
+	ids []mail.ID // of messages, as they became known
+}
+
+// Waiting is a recipient of a message that is in the spool when the house opens.
+type Waiting struct {
+	To       string
+	Original string        // "": To
+	Due      time.Duration // from now on
+	Tried    int
+	Reply    *smtp.Reply
+	Host     string
+	Held     string // by whom; "": it is deferred
+}
+
+// Letter is a message that is in the spool when the house opens.
+type Letter struct {
+	From, Subject string
+	Age           time.Duration
+	Size          int
+	Login         string
+	To            []Waiting
+}
+
+// Open opens a house with letters in its spool, and closes it at the end of the
+// test. The environment variable of the control socket names it to commands.
+func Open(t *testing.T, letters ...Letter) *House {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "house") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now()}
+	h.fill(letters)
+	h.desks()
+	h.serve()
+	t.Setenv("POSTHOUSE_SOCKET", h.Socket)
+	return h
+}
+
+// fill puts letters into the spool, as somebody who has tried them before.
+func (h *House) fill(letters []Letter) {
+	owner, err := h.Spool.Join(h.T.Context(), "before", time.Hour)
+	h.must(err)
+	for i := range letters {
+		h.put(owner, &letters[i])
+	}
+	_, err = h.Spool.Join(h.T.Context(), "before", time.Nanosecond) // and gives back what was not tried
+	h.must(err)
+}
+
+func (h *House) put(owner spool.Owner, l *Letter) {
+	text := "Subject: " + l.Subject + "\r\n\r\nIt rains.\r\n"
+	for len(text) < l.Size-2 {
+		text += strings.Repeat("x", min(70, l.Size-2-len(text))) + "\r\n"
+	}
+	d, err := h.Spool.Begin(h.T.Context(), int64(len(text)))
+	h.must(err)
+	_, err = d.Write([]byte(text))
+	h.must(err)
+	e := mail.Envelope{From: Address(l.From), Arrived: h.now.Add(-l.Age - 30*time.Second), Subject: l.Subject}
+	e.Source = mail.Source{Listener: "mx", Client: netip.MustParseAddrPort("192.0.2.1:4711"), Hello: "client.example", Protocol: "ESMTPS", TLS: "TLS 1.3", Login: l.Login}
+	for _, w := range l.To {
+		to := mail.Recipient{To: Address(w.To), Original: Address(w.To)}
+		if w.Original != "" {
+			to.Original = Address(w.Original)
+		}
+		e.To = append(e.To, to)
+	}
+	h.ids = append(h.ids, d.ID())
+	lease, err := d.Commit(h.T.Context(), spool.Commit{Envelope: e, For: owner})
+	h.must(err)
+	h.settle(owner, lease, l)
+}
+
+// settle leaves recipients as they are to be found.
+func (h *House) settle(owner spool.Owner, lease *spool.Lease, l *Letter) {
+	s := spool.Settlement{ID: lease.Envelope.ID}
+	for i, st := range lease.Recipients {
+		w := &l.To[i]
+		if w.Due == 0 && w.Held == "" {
+			continue // fresh
+		}
+		st.Fate, st.Due, st.Attempts = mail.Deferred, h.now.Add(w.Due+30*time.Second), w.Tried
+		if w.Reply != nil {
+			st.Last = mail.Outcome{Recipient: i, Fate: mail.Deferred, At: h.now.Add(-time.Hour), Reply: w.Reply, Host: w.Host}
+		}
+		s.Results = append(s.Results, st)
+	}
+	_, err := h.Spool.Settle(h.T.Context(), owner, []spool.Settlement{s})
+	h.must(err)
+	for i := range l.To {
+		if l.To[i].Held != "" {
+			q := spool.Query{Filter: spool.Filter{ID: lease.Envelope.ID, Recipient: &i}}
+			_, err := h.Spool.Alter(h.T.Context(), q, spool.Order{Verb: spool.Hold, At: h.now, By: l.To[i].Held}, nil)
+			h.must(err)
+		}
+	}
+}
+
+func (h *House) desks() {
+	t := h.T
+	table, err := route.New([]route.Rule{
+		{Name: "mailboxes", Origin: at(12), To: patterns("example.org"), Way: route.Way{Transport: "maildir:mailboxes", Mailbox: true}},
+		{Name: "partners", Origin: at(20), To: patterns("*"), From: patterns("boss@example.org"), Way: route.Way{Transport: "smarthost", Hosts: []string{"relay.example.net:25"}}},
+		{Name: "default", Way: route.Way{Transport: "remote"}},
+	})
+	h.must(err)
+	house := filedir.Domain{
+		Name: "example.org", Origin: at(3), Mailboxes: []string{"jane", "joe", "postmaster"},
+		AliasFiles: []filedir.File{{Name: "aliases"}},
+		Forwards:   []filedir.Forward{{Name: "gone", Origin: at(8), To: Address("gone@elsewhere.example"), Refuse: true}},
+	}
+	dir, err := filedir.Load(t.Context(), filedir.Options{Domains: []filedir.Domain{house}, Files: files{"aliases": "sales: jane, team\nteam: joe, joan@partner.example\n"}})
+	h.must(err)
+	h.Intake = intake.New(intake.Options{
+		Hostname: "mx.example.org", Spool: h.Spool, Directory: dir,
+		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		Owner:     func() spool.Owner { return h.Dispatch.Owner() },
+		Arrived:   func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
+	})
+	h.Dispatch = dispatch.New(dispatch.Options{
+		Settings: dispatch.Settings{
+			Router: table, MTA: "mx.example.org", Mailer: Address("mailer-daemon@mx.example.org"),
+			Transports: map[string]transport.Transport{"remote": road{}, "smarthost": road{}, "maildir:mailboxes": box{}},
+			Queue: queue.Options{Seed: 1, Default: queue.Route{
+				Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
+			}},
+		},
+		Spool: h.Spool, Prepare: h.Intake.Prepare,
+	})
+	done := make(chan error, 1)
+	go func() { done <- h.Dispatch.Run(context.Background()) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = h.Dispatch.Shutdown(ctx)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	for h.Dispatch.Owner() == (spool.Owner{}) {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (h *House) serve() {
+	api := admin.New(admin.Options{
+		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
+		Reload: func(ctx context.Context) error {
+			if h.Reload != nil {
+				return h.Reload(ctx)
+			}
+			return nil
+		},
+		Sizes: func() []admin.Size { return []admin.Size{{Listener: "mx", Octets: 10 << 20, Origin: at(5)}} },
+	})
+	l, err := admin.Listen(h.Socket)
+	h.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- api.Serve(ctx, l) }()
+	h.T.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.T.Error(err)
+		}
+	})
+}
+
+// Send takes a message in, and returns its ID when everything that can be done
+// about it at once was done.
+func (h *House) Send(from, subject string, to ...string) mail.ID {
+	h.T.Helper()
+	s := intake.Submission{
+		Source: mail.Source{Listener: "sendmail", Login: "ann"}, From: Address(from),
+		Text: strings.NewReader("Subject: " + subject + "\r\nMessage-ID: <1@example.org>\r\n\r\nIt rains.\r\n"),
+	}
+	for _, a := range to {
+		s.To = append(s.To, smtp.Rcpt{To: Address(a)})
+	}
+	done, err := h.Intake.Submit(h.T.Context(), s)
+	h.must(err)
+	h.ids = append(h.ids, done.ID)
+	h.Quiet()
+	return done.ID
+}
+
+// Quiet waits until everything that can be done about the mail at once was done:
+// nothing is due that is not taken, and what is taken waits its turn or is on its
+// way to slow.example.
+func (h *House) Quiet() {
+	h.T.Helper()
+	if h.Spool == nil {
+		return
+	}
+	for quiet, tries := 0, 0; quiet < 2; tries++ { // the desk starts what it can between two looks
+		if tries == 10_000 {
+			h.T.Fatal("the house does not come to rest")
+		}
+		if h.atRest() {
+			quiet++
+			continue
+		}
+		quiet = 0
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (h *House) atRest() bool {
+	load, err := h.Dispatch.Load(h.T.Context())
+	h.must(err)
+	page, err := h.Spool.List(h.T.Context(), spool.Query{})
+	h.must(err)
+	taken, slow := 0, map[mail.ID]bool{} // a delivery for each message
+	for _, it := range page.Items {
+		switch due := it.Place == spool.Fresh || it.Place == spool.Waiting && !it.Standing.Due.After(time.Now()); {
+		case it.Owner != spool.Owner{}:
+			taken++
+			if it.Envelope.To[it.Standing.Recipient].To.Domain() == "slow.example" {
+				slow[it.Envelope.ID] = true
+			}
+		case due:
+			return false
+		}
+	}
+	return taken == load.Recipients && len(slow) == load.InFlight
+}
+
+func (h *House) must(err error) {
+	h.T.Helper()
+	if err != nil {
+		h.T.Fatal(err)
+	}
+}
+
+// Address reads an address of a test; "" is the null path.
+func Address(s string) smtp.Path {
+	if s == "" {
+		return smtp.Path{}
+	}
+	p, err := smtp.ParseMailbox(s)
+	if err != nil {
+		panic(err) // a test's own address
+	}
+	return p
+}
+
+func at(line int) mail.Origin { return mail.Origin{File: "main.hcl", Line: line, Column: 1} }
+
+func patterns(list ...string) []route.Pattern {
+	var all []route.Pattern
+	for _, s := range list {
+		p, err := route.ParsePattern(s)
+		if err != nil {
+			panic(err) // a test's own pattern
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// counter is chance that grows, so that of two messages in one millisecond the
+// later has the greater ID.
+type counter struct{ n uint64 }
+
+func (c *counter) Read(p []byte) (int, error) {
+	c.n++
+	b := binary.BigEndian.AppendUint64(nil, c.n<<32) // far enough apart for IDs that are shortened
+	return copy(p, b[len(b)-min(len(b), len(p)):]), nil
+}
+
+// files are files in memory.
+type files map[string]string
+
+func (f files) Open(name string) (fs.File, error) {
+	return fstest.MapFS{"file": {Data: []byte(f[name])}}.Open("file")
+}
+
+func (f files) OpenIn(_, name string) (fs.File, error) { return f.Open(name) }

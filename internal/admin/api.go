@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/intake"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/spool"
+)
+
+// Spool is what is asked of a [spool.Engine].
+type Spool interface {
+	Open(ctx context.Context, id mail.ID) (mail.Content, error)
+	List(ctx context.Context, query spool.Query) (spool.Page, error)
+	Stats(ctx context.Context) (spool.Stats, error)
+	Destinations(ctx context.Context, after string, limit int) ([]spool.Destination, error)
+	Damaged(ctx context.Context, after mail.ID, limit int) ([]spool.Damage, error)
+	Facts(ctx context.Context, query spool.FactQuery) (spool.FactPage, error)
+}
+
+// Checker is a [Spool] that can be read through while it works.
+type Checker interface {
+	// Check tells progress now and then how many messages it has read.
+	Check(ctx context.Context, progress func(messages int64)) (spool.Checked, error)
+}
+
+// Dispatch is what is asked of a [dispatch.Desk].
+type Dispatch interface {
+	Order(ctx context.Context, query spool.Query, order spool.Order) (spool.Page, error)
+	Load(ctx context.Context) (queue.Load, error)
+	Known(ctx context.Context, destinations []string) ([]queue.Known, error)
+	Explain(ctx context.Context, e *mail.Envelope, recipient int) (dispatch.Explained, error)
+	Via(ctx context.Context, word string) (mail.Hop, error)
+}
+
+// Intake is what is asked of an [intake.Desk].
+type Intake interface {
+	Explain(ctx context.Context, q intake.Question) (intake.Explained, error)
+}
+
+// Options set up an [API].
+type Options struct {
+	Spool    Spool    // needed; one that is a [Checker] can be checked
+	Dispatch Dispatch // needed
+	Intake   Intake   // needed
+
+	// Reload reads the configuration again and puts it in place, all or nothing.
+	// An error that is a config.Problems is told line by line. nil: this house
+	// cannot reload.
+	Reload func(ctx context.Context) error
+	// Sizes are the longest messages that the listeners take; nil: not known.
+	Sizes func() []Size
+
+	Hostname string
+	Version  string // of the program, as it calls itself
+	Started  time.Time
+
+	// Identify says who is at the other end of a connection; nil asks the system,
+	// which knows that of sockets of this host alone.
+	Identify func(net.Conn) (Peer, error)
+	Log      *slog.Logger // nil is silence
+}
+
+// Size is the longest message that a listener takes.
+type Size struct {
+	Listener string
+	Octets   int64
+	Origin   mail.Origin
+}
+
+// API answers requests. Make one with [New]. It is a [http.Handler].
+type API struct {
+	opts     Options
+	mux      *http.ServeMux
+	checking chan struct{} // held by a check: it takes what the disk takes
+}
+
+// New makes an API.
+func New(o Options) *API {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Identify == nil {
+		o.Identify = identify
+	}
+	a := &API{opts: o, mux: http.NewServeMux(), checking: make(chan struct{}, 1)}
+	for pattern, f := range map[string]answer{
+		"GET /v1/status":              a.status,
+		"GET /v1/queue":               a.list,
+		"GET /v1/queue/tally":         a.tally,
+		"POST /v1/queue/orders":       a.order,
+		"GET /v1/destinations":        a.destinations,
+		"GET /v1/damaged":             a.damaged,
+		"GET /v1/messages/{id}":       a.message,
+		"GET /v1/messages/{id}/story": a.story,
+		"GET /v1/explain":             a.explain,
+		"POST /v1/reload":             a.reload,
+		"/":                           nowhere,
+	} {
+		a.mux.Handle(pattern, a.json(f))
+	}
+	a.mux.Handle("GET /v1/messages/{id}/text", a.bounded(a.text))
+	a.mux.Handle("POST /v1/spool/check", a.bounded(a.check))
+	return a
+}
+
+// ServeHTTP implements [http.Handler].
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// That of the request before still stands. Not every server can.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience + pace))
+	a.mux.ServeHTTP(w, r)
+}

@@ -1,0 +1,68 @@
+package run
+
+import (
+	"context"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/cli"
+	"github.com/posthouse/posthouse/internal/daemon"
+)
+
+// control is the socket by which a house is seen and steered, in its data
+// directory.
+type control struct {
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// control answers on the socket until it is ended.
+func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) {
+	c := d.Config()
+	l, err := admin.Listen(cli.Where{Data: c.Data.Value}.ControlSocket())
+	if err != nil {
+		return nil, cli.Fail(cli.OSErr, "%w", err)
+	}
+	api := admin.New(admin.Options{
+		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(),
+		Reload:   func(ctx context.Context) error { return h.again(ctx, d) },
+		Sizes:    func() []admin.Size { return sizes(d) },
+		Hostname: c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
+	})
+	steered := &control{done: make(chan error, 1)}
+	ctx, steered.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go func() { steered.done <- api.Serve(ctx, l) }()
+	return steered, nil
+}
+
+// end stops answering, after the house has ended.
+func (c *control) end() {
+	c.cancel()
+	<-c.done
+}
+
+// again reads the configuration and puts it in place.
+func (h *house) again(ctx context.Context, d *daemon.House) error {
+	c, err := h.read()
+	if err != nil {
+		return err
+	}
+	return d.Reload(ctx, c)
+}
+
+// sizes are the longest messages that the listeners take.
+func sizes(d *daemon.House) []admin.Size {
+	var all []admin.Size
+	for _, l := range d.Config().Listen {
+		size := l.Limits.MessageSize
+		all = append(all, admin.Size{Listener: l.Name.Value, Octets: size.Value, Origin: size.Origin})
+	}
+	return all
+}
+
+// endAtOnce ends a house that was not run.
+func endAtOnce(ctx context.Context, d *daemon.House) error {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return d.Run(ctx)
+}

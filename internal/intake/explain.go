@@ -1,0 +1,75 @@
+package intake
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// Question is about mail that need not exist.
+type Question struct {
+	To, From smtp.Path
+	Client   netip.Addr // invalid: it comes from a program on this host
+	Login    string     // "": nobody has logged in
+}
+
+// Explained is what the desk would do with a recipient.
+type Explained struct {
+	// Found is what the directory says, and Lines are those that it went by, if it
+	// can tell.
+	Found directory.Resolution
+	Lines []directory.Line
+	// MayRelay: the client may send to everybody. Network is why, if that is its address.
+	MayRelay bool
+	Network  netip.Prefix
+	// RelaysTo: everybody may send to the recipient, though it is not here.
+	RelaysTo bool
+	// Reply is what the client would be told at RCPT; nil: 250. Refused: it is an error.
+	Reply   *smtp.Reply
+	Refused bool
+	// To are the recipients that the envelope would have.
+	To []mail.Recipient
+}
+
+// Explain tells what would become of a recipient that is given at RCPT. It goes
+// the way of the transaction, but begins no draft and asks no policy. An error
+// means that the answer could not be found out for the time being.
+func (d *Desk) Explain(ctx context.Context, q Question) (Explained, error) {
+	o := d.opts.Load()
+	v := &Visit{From: q.From, Source: mail.Source{Login: q.Login, Client: netip.AddrPortFrom(q.Client, 0)}}
+	t := &transaction{desk: d, o: o, visit: v, inside: !q.Client.IsValid()}
+	t.relay = t.inside || q.Login != "" || o.trusts(v.Source.Client)
+	x := Explained{MayRelay: t.relay, Network: o.network(q.Client), RelaysTo: o.RelayTo(q.To)}
+	var err error
+	if x.Found, err = o.Directory.Lookup(ctx, q.To); err != nil {
+		return x, err
+	}
+	if can, is := o.Directory.(directory.Explainer); is {
+		if x.Lines, err = can.Explain(ctx, q.To); err != nil {
+			return x, err
+		}
+	}
+	final, reply, err := t.resolve(ctx, q.To)
+	if err == nil {
+		x.Reply, err = reply, t.add(q.To, final, &smtp.RcptParams{})
+	}
+	if err != nil {
+		x.Reply, x.Refused = o.reply(err), true
+		return x, nil
+	}
+	x.To = t.to
+	return x, nil
+}
+
+// network is the one for the sake of which a client may relay.
+func (o *Options) network(client netip.Addr) netip.Prefix {
+	for _, p := range o.RelayFrom {
+		if p.Contains(client.Unmap()) {
+			return p
+		}
+	}
+	return netip.Prefix{}
+}
