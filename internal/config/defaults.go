@@ -27,6 +27,8 @@ func defaults() *Config {
 		Journal: Journal{Keep: builtIn(30 * day), Size: builtIn[int64](2_000_000_000)},
 		DNS:     DNS{Timeout: builtIn(5 * time.Second)},
 		Reports: Reports{DoubleBounce: builtIn("postmaster")},
+
+		Security: defaultSecurity(),
 	}
 }
 

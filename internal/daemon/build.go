@@ -12,6 +12,7 @@ import (
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/route"
+	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/discard"
 	"github.com/posthouse/posthouse/smtp"
@@ -31,8 +32,12 @@ type rooms struct {
 type builder struct {
 	world    *World
 	cfg      *config.Config
+	states   *states
 	dns      dns.Resolver // once it is made
 	problems config.Problems
+
+	judges    tlspolicy.InOrder // once they are made, with observers
+	observers tlspolicy.Observers
 }
 
 // add notes what is wrong with a setting.
@@ -42,8 +47,8 @@ func (b *builder) add(at mail.Origin, format string, args ...any) {
 
 // build makes the rooms of a configuration. The error is of type [config.Problems]
 // if the configuration is at fault.
-func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk) (*rooms, error) {
-	b := &builder{world: w, cfg: c}
+func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kept *states) (*rooms, error) {
+	b := &builder{world: w, cfg: c, states: kept}
 	r := &rooms{}
 	err := errors.Join(
 		b.buildDirectory(ctx, r),
@@ -66,7 +71,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk) (*r
 // read: an error of type [config.Problems].
 func Check(ctx context.Context, c *config.Config, w World) error {
 	w.setDefaults()
-	r, err := build(ctx, &w, c, intake.New(intake.Options{}))
+	r, err := build(ctx, &w, c, intake.New(intake.Options{}), new(states))
 	if err == nil {
 		r.close(ctx)
 	}

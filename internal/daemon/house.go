@@ -30,6 +30,8 @@ type House struct {
 	work  sync.WaitGroup // what runs beside Run
 	drop  atomic.Pointer[intake.Drop]
 
+	states states // of the spool
+
 	// turn is held by who changes what follows: Run at its beginning and end, and
 	// Reload.
 	turn    chan struct{}
@@ -50,7 +52,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		world: &w, cfg: c, in: intake.New(intake.Options{}),
 		fault: make(chan error, 1), turn: make(chan struct{}, 1), sockets: map[endpoint]*socket{},
 	}
-	r, err := build(ctx, &w, c, h.in)
+	r, err := build(ctx, &w, c, h.in, &h.states)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +61,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		r.close(ctx)
 		return nil, &SpoolError{c.Data.Value, err}
 	}
+	h.states.open(h.spool)
 	if err := w.makeDrop(c); err != nil {
 		r.close(ctx)
 		return nil, errors.Join(err, h.spool.Close())

@@ -247,9 +247,12 @@ func (a *attempt) insecure(w *terms, o mail.Outcome, err error) mail.Outcome {
 	if w.demand.Why != "" {
 		reply.Text = transport.Line(reply.Text + " (TLS is needed: " + w.demand.Why + ")")
 	}
-	if a.mustSecure() && lasting(err) {
-		reply.Code, reply.Enhanced = smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10}
-		o.Fate, o.HostDown, o.Local = mail.Failed, false, true
+	if a.mustSecure() {
+		o.HostDown = false // others ask for less
+		if lasting(err) {
+			reply.Code, reply.Enhanced = smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10}
+			o.Fate, o.Local = mail.Failed, true
+		}
 	}
 	o.Reply = &reply
 	return o
