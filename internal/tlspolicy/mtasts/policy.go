@@ -89,7 +89,7 @@ func (p *Policy) field(word, value string) error {
 		if err != nil || len(value) > 10 {
 			return fmt.Errorf("max_age is %q, not a number of seconds", clip(value))
 		}
-		p.MaxAge = min(time.Duration(n)*time.Second, longestAge)
+		p.MaxAge = time.Duration(min(n, uint64(longestAge/time.Second))) * time.Second
 	case "mx":
 		if len(p.MX) == maxMX {
 			return fmt.Errorf("there are more than %d mx lines", maxMX)
