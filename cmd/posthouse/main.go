@@ -17,6 +17,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
 	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/reload"
 	"github.com/posthouse/posthouse/internal/cli/run"
@@ -102,6 +103,7 @@ Try it in two terminals; no mail leaves this machine:
 		queue.Command(),
 		why.Command(),
 		explain.Command(),
+		probe.Command(),
 		spool.Command(),
 		reload.Command(),
 		config.Command(),

@@ -137,7 +137,8 @@ func (b *builder) resolver() (dns.Resolver, error) {
 			return nil, fmt.Errorf("%s: %w", resolvConf, err)
 		}
 	}
-	c.Timeout, c.Dial, c.TrustAD = b.cfg.DNS.Timeout.Value, b.world.anywhere, b.cfg.DNS.Trusted.Value
+	c.Timeout, c.Dial = b.cfg.DNS.Timeout.Value, b.world.anywhere
+	c.TrustAD = c.TrustAD || b.cfg.DNS.Trusted.Value // resolv.conf can say so, too
 	b.dns = c
 	return c, nil
 }

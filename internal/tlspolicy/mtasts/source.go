@@ -77,6 +77,16 @@ func (s *Source) Demand(ctx context.Context, q tlspolicy.Query) (tlspolicy.Deman
 	return k.demand(q, time.Now()), nil
 }
 
+// Policy returns the policy of a domain that holds, and its id; "" if there is none. fault
+// is why one that is announced could not be had.
+func (s *Source) Policy(ctx context.Context, domain dns.Name) (id string, p Policy, fault, err error) {
+	k, fault, err := s.policy(ctx, domain)
+	if k == nil {
+		return "", Policy{}, fault, err
+	}
+	return k.ID, k.policy, fault, err
+}
+
 // demand applies a policy to a host (RFC 8461, 4 and 5).
 func (k *kept) demand(q tlspolicy.Query, now time.Time) tlspolicy.Demand {
 	p := &k.policy
