@@ -99,6 +99,8 @@ func TestWhichRecordsCount(t *testing.T) {
 		{"2 0 1", leaf, []string{"2 0 1 " + s256(ca.Raw)}, tlspolicy.Verified, ""},
 		{"2 1 2", leaf, []string{"2 1 2 " + s512(ca.RawSubjectPublicKeyInfo)}, tlspolicy.Verified, ""},
 		{"2 0 0", leaf, []string{fmt.Sprintf("2 0 0 %x", ca.Raw)}, tlspolicy.Verified, ""},
+		{"2 for the certificate itself", leaf, []string{"2 0 1 " + s256(leaf.Raw)}, tlspolicy.Verified, "fits none"}, // as OpenSSL has it
+		{"2 0 0 for the certificate itself", leaf, []string{fmt.Sprintf("2 0 0 %x", leaf.Raw)}, tlspolicy.Verified, "fits none"},
 		{"2, for the name of the domain", domain, []string{"2 1 1 " + s256(ca.RawSubjectPublicKeyInfo)}, tlspolicy.Verified, ""},
 		{"2, expired", old, []string{"2 1 1 " + s256(ca.RawSubjectPublicKeyInfo)}, tlspolicy.Verified, "expired"},
 		{"2, for another name", other, []string{"2 1 1 " + s256(ca.RawSubjectPublicKeyInfo)}, tlspolicy.Verified, "not mx.b.test"},
