@@ -20,9 +20,11 @@ var floors = map[string]int{
 	"message":            1,
 	"smtp":               1,
 
-	"internal/mail": 2,
+	"internal/mail":   2,
+	"internal/tlsrpt": 2,
 
 	"internal/dns/dnsclient": 3,
+	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,
 	"smtp/smtpserver":        3,
 
@@ -43,6 +45,7 @@ var floors = map[string]int{
 	"internal/tlspolicy/dane":       5,
 	"internal/tlspolicy/mtasts":     5,
 	"internal/tlspolicy/remembered": 5,
+	"internal/tlspolicy/tally":      5,
 	"internal/transport/discard":    5,
 	"internal/transport/lmtp":       5,
 	"internal/transport/maildir":    5,

@@ -25,6 +25,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
+	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
 	"github.com/posthouse/posthouse/internal/cli/why"
 )
 
@@ -104,6 +105,7 @@ Try it in two terminals; no mail leaves this machine:
 		why.Command(),
 		explain.Command(),
 		probe.Command(),
+		tlsrpt.Command(),
 		spool.Command(),
 		reload.Command(),
 		config.Command(),

@@ -13,6 +13,7 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/route"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
+	"github.com/posthouse/posthouse/internal/tlspolicy/tally"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/discard"
 	"github.com/posthouse/posthouse/smtp"
@@ -25,6 +26,7 @@ type rooms struct {
 	transports map[string]transport.Transport
 	out        dispatch.Settings
 	servers    []*server
+	reporter   *tlsReporter // nil: nobody gets reports on TLS
 }
 
 // builder makes rooms. Problems of the configuration are collected, so that all
@@ -38,6 +40,7 @@ type builder struct {
 
 	judges    tlspolicy.InOrder // once they are made, with observers
 	observers tlspolicy.Observers
+	tally     *tally.Tally // nil: nobody gets reports on TLS
 }
 
 // add notes what is wrong with a setting.
@@ -64,6 +67,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 		return nil, err
 	}
 	r.out = b.settings(r)
+	r.reporter = b.reporter(in)
 	return r, nil
 }
 

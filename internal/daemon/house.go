@@ -150,6 +150,7 @@ func (h *House) Run(ctx context.Context) error {
 	over := make(chan struct{})
 	h.work.Go(func() { h.watch(over) })
 	stopSweeping := h.sweep(context.WithoutCancel(ctx))
+	stopReporting := h.report(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}
 	h.serving = true
 	h.serve()
@@ -164,6 +165,7 @@ func (h *House) Run(ctx context.Context) error {
 	}
 	close(over)
 	stopSweeping()
+	stopReporting()
 	if fault := h.end(context.WithoutCancel(ctx), sent); err == nil {
 		err = fault
 	}

@@ -9,11 +9,13 @@ import (
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/dns"
+	"github.com/posthouse/posthouse/internal/publicweb"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/tlspolicy/dane"
 	"github.com/posthouse/posthouse/internal/tlspolicy/mtasts"
 	"github.com/posthouse/posthouse/internal/tlspolicy/remembered"
+	"github.com/posthouse/posthouse/internal/tlspolicy/tally"
 	"github.com/posthouse/posthouse/internal/transport/remote"
 )
 
@@ -22,6 +24,14 @@ import (
 type states struct{ engine atomic.Pointer[spool.Engine] }
 
 func (s *states) open(e spool.Engine) { s.engine.Store(&e) }
+
+// States is that of a [spool.Engine].
+func (s *states) States(ctx context.Context, room, after string, limit int) ([]spool.State, error) {
+	if e := s.engine.Load(); e != nil {
+		return (*e).States(ctx, room, after, limit)
+	}
+	return nil, nil
+}
 
 // State is that of a [spool.Engine].
 func (s *states) State(ctx context.Context, room, key string) (spool.State, error) {
@@ -60,18 +70,27 @@ func (b *builder) recipients(resolver dns.Resolver) (tlspolicy.InOrder, tlspolic
 		b.judges = append(b.judges, &dane.Source{Resolver: resolver})
 	}
 	if s.MTASTS.Value {
-		b.judges = append(b.judges, &mtasts.Source{States: b.states, Fetcher: mtasts.Fetcher{
-			Resolver: resolver, Roots: b.world.Roots,
-			Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-				return b.world.from(ctx, netip.Addr{}, to)
-			},
-		}})
+		b.judges = append(b.judges, &mtasts.Source{States: b.states, Web: b.web(resolver)})
+	}
+	if !s.ReportFrom.Value.IsNull() {
+		b.tally = &tally.Tally{States: b.states}
+		b.observers = append(b.observers, b.tally)
 	}
 	if s.Remember.Value != config.None {
 		memory := &remembered.Memory{States: b.states, Keep: s.Remember.Value, Patience: s.Patience.Value}
 		b.judges, b.observers = append(b.judges, memory), append(b.observers, memory)
 	}
 	return b.judges, b.observers
+}
+
+// web is the way to web servers of strangers.
+func (b *builder) web(resolver dns.Resolver) *publicweb.Client {
+	return &publicweb.Client{
+		Resolver: resolver, Roots: b.world.Roots,
+		Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			return b.world.from(ctx, netip.Addr{}, to)
+		},
+	}
 }
 
 // tlsRules are what the configuration says of domains.

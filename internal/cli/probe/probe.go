@@ -15,6 +15,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/publicweb"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/tlspolicy/dane"
@@ -116,7 +117,7 @@ func (p *Prober) Probe(ctx context.Context, domain string) *Found {
 	defer states.Close()
 	j := &judge{
 		dane: &dane.Source{Resolver: p.Resolver},
-		sts: &mtasts.Source{States: states, Fetcher: mtasts.Fetcher{
+		sts: &mtasts.Source{States: states, Web: &publicweb.Client{
 			Resolver: p.Resolver, Dial: p.Dial, Roots: p.Roots, Timeout: p.Timeout,
 		}},
 		said: map[string]verdict{},

@@ -7,9 +7,7 @@
 // is over. So who can hold back answers can keep a policy from a sender who never saw it, and
 // from nobody else. One that says "none" is kept too, and demands nothing.
 //
-// What is fetched is given by strangers, who choose the name of the server too. So the
-// connection goes to port 443 of an address that is public, and to no other; to the address that
-// was looked at, which is not looked up again; through no proxy; with a certificate good for the name;
-// redirections are not followed; and size and time are bounded. A fetch that fails is not tried again for five
+// What is fetched is given by strangers, who choose the name of the server too: package
+// publicweb sees to it that this is no way in. A fetch that fails is not tried again for five
 // minutes, and a server is asked by one at a time.
 package mtasts

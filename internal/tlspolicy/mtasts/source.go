@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/dns"
+	"github.com/posthouse/posthouse/internal/publicweb"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 )
 
 // Source is a [tlspolicy.Source]. Its fields must not be changed after the first question.
 type Source struct {
-	Fetcher Fetcher // its Resolver is asked for ids, too
+	Web *publicweb.Client // its Resolver is asked for ids, too
 	// States keep policies, in the room [Room].
 	States States
 
@@ -151,7 +152,7 @@ func (s *Source) announced(ctx context.Context, domain dns.Name) string {
 	if err != nil {
 		return ""
 	}
-	a, err := s.Fetcher.Resolver.TXT(ctx, name)
+	a, err := s.Web.Resolver.TXT(ctx, name)
 	if err != nil {
 		return ""
 	}
@@ -179,7 +180,7 @@ func (s *Source) load(ctx context.Context, domain dns.Name) (*kept, error) {
 
 // renew fetches a policy and keeps it in the place of another.
 func (s *Source) renew(ctx context.Context, domain dns.Name, id string, old *kept) (*kept, error) {
-	p, err := s.Fetcher.Fetch(ctx, domain)
+	p, err := Fetch(ctx, s.Web, domain)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.fail(domain, err)

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/dns/dnstest"
+	"github.com/posthouse/posthouse/internal/publicweb"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/tlspolicy/mtasts"
@@ -98,9 +99,9 @@ func (w *web) visits() int {
 	return len(w.dialed)
 }
 
-func (w *web) fetcher(t *testing.T, zone string) mtasts.Fetcher {
+func (w *web) client(t *testing.T, zone string) *publicweb.Client {
 	t.Helper()
-	return mtasts.Fetcher{Resolver: dnstest.New(t, zone), Dial: w.dial, Roots: w.pool}
+	return &publicweb.Client{Resolver: dnstest.New(t, zone), Dial: w.dial, Roots: w.pool}
 }
 
 func TestSuite(t *testing.T) {
@@ -121,7 +122,7 @@ func TestSuite(t *testing.T) {
 			}
 		})
 		return tlspolicytest.Subject{
-			Source: &mtasts.Source{Fetcher: w.fetcher(t, zone), States: s}, By: tlspolicy.ByMTASTS,
+			Source: &mtasts.Source{Web: w.client(t, zone), States: s}, By: tlspolicy.ByMTASTS,
 			Demanding: tlspolicytest.Query(t, "b.test", "mx.b.test"),
 			Silent:    tlspolicytest.Query(t, "n.test", "mx.n.test"),
 		}
@@ -152,8 +153,8 @@ func TestFetch(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWeb(t, c.answer, "mta-sts.b.test")
-			f := w.fetcher(t, zone)
-			p, err := f.Fetch(t.Context(), tlspolicytest.Name(t, "b.test"))
+			f := w.client(t, zone)
+			p, err := mtasts.Fetch(t.Context(), f, tlspolicytest.Name(t, "b.test"))
 			failure(t, err, c.kind, c.want)
 			if err == nil && p.String() != good {
 				t.Error(p.String())
@@ -176,15 +177,15 @@ func failure(t *testing.T, err error, kind tlspolicy.Failure, want string) {
 }
 
 func TestACertificateForAnotherName(t *testing.T) {
-	f := newWeb(t, good, "www.b.test").fetcher(t, zone)
-	_, err := f.Fetch(t.Context(), tlspolicytest.Name(t, "b.test"))
+	f := newWeb(t, good, "www.b.test").client(t, zone)
+	_, err := mtasts.Fetch(t.Context(), f, tlspolicytest.Name(t, "b.test"))
 	failure(t, err, tlspolicy.STSWebPKIInvalid, "www.b.test, not mta-sts.b.test")
 }
 
 func TestACertificateOfNobody(t *testing.T) {
-	f := newWeb(t, good, "mta-sts.b.test").fetcher(t, zone)
+	f := newWeb(t, good, "mta-sts.b.test").client(t, zone)
 	f.Roots = x509.NewCertPool()
-	_, err := f.Fetch(t.Context(), tlspolicytest.Name(t, "b.test"))
+	_, err := mtasts.Fetch(t.Context(), f, tlspolicytest.Name(t, "b.test"))
 	failure(t, err, tlspolicy.STSWebPKIInvalid, "unknown authority")
 }
 
@@ -206,8 +207,8 @@ func TestItIsNoWayIn(t *testing.T) {
 			typ = "AAAA"
 		}
 		w := newWeb(t, good, "mta-sts.b.test")
-		f := w.fetcher(t, "mta-sts.b.test "+typ+" "+addr)
-		_, err := f.Fetch(t.Context(), tlspolicytest.Name(t, "b.test"))
+		f := w.client(t, "mta-sts.b.test "+typ+" "+addr)
+		_, err := mtasts.Fetch(t.Context(), f, tlspolicytest.Name(t, "b.test"))
 		if (err == nil) != public || public != (w.visits() == 1) || public && !strings.HasSuffix(w.dialed[0], ":443") {
 			t.Errorf("%s: %v, dialed %q", addr, err, w.dialed)
 		}
@@ -219,9 +220,9 @@ func TestASilentServerHasSoMuchTime(t *testing.T) {
 		w := newWeb(t, good, "mta-sts.b.test")
 		over := make(chan struct{})
 		w.page = func(io.Writer, *http.Request) { <-over }
-		f := w.fetcher(t, zone)
+		f := w.client(t, zone)
 		begun := time.Now()
-		_, err := f.Fetch(t.Context(), tlspolicytest.Name(t, "b.test"))
+		_, err := mtasts.Fetch(t.Context(), f, tlspolicytest.Name(t, "b.test"))
 		failure(t, err, tlspolicy.STSPolicyFetch, "deadline exceeded")
 		if took := time.Since(begun); took != 20*time.Second {
 			t.Errorf("it took %s", took)
@@ -237,7 +238,7 @@ func TestKeeping(t *testing.T) {
 		states := memspool.New(memspool.Options{})
 		defer states.Close()
 		w := newWeb(t, good, "mta-sts.b.test")
-		s := &mtasts.Source{Fetcher: w.fetcher(t, zone), States: states}
+		s := &mtasts.Source{Web: w.client(t, zone), States: states}
 		q := tlspolicytest.Query(t, "b.test", "mx.b.test")
 		expect := func(when, why string, visits int) {
 			t.Helper()
@@ -247,12 +248,12 @@ func TestKeeping(t *testing.T) {
 			}
 		}
 		tells := func(id string) {
-			s.Fetcher.Resolver = dnstest.New(t, strings.Replace(zone, "id=1", "id="+id, 1))
+			s.Web.Resolver = dnstest.New(t, strings.Replace(zone, "id=1", "id="+id, 1))
 		}
 		const first, second = "MTA-STS policy of b.test, id 1", "MTA-STS policy of b.test, id 2"
 		expect("nothing is kept", first, 1)
 		expect("it is kept", first, 1)
-		s = &mtasts.Source{Fetcher: s.Fetcher, States: states}
+		s = &mtasts.Source{Web: s.Web, States: states}
 		expect("and by another process", first, 1)
 		time.Sleep(25 * time.Hour)
 		expect("a day later it is fetched anew", first, 2)
@@ -263,7 +264,7 @@ func TestKeeping(t *testing.T) {
 		time.Sleep(6 * time.Minute)
 		w.says(strings.Replace(good, "604800", "3600", 1))
 		expect("it can be had", second, 4)
-		s.Fetcher.Resolver = dnstest.New(t, "x.test A 192.0.2.1")
+		s.Web.Resolver = dnstest.New(t, "x.test A 192.0.2.1")
 		time.Sleep(59 * time.Minute)
 		expect("somebody holds back the answers", second, 4)
 		time.Sleep(2 * time.Minute)

@@ -24,6 +24,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/dns/dnstest"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/publicweb"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
@@ -175,7 +176,7 @@ func (s *secureStory) transport() *remote.Transport {
 		Resolver: resolver, LocalName: "client.test", Dial: s.dial, TLSConfig: &tls.Config{RootCAs: s.ca.pool},
 		Judge: tlspolicy.InOrder{
 			s.rules, &dane.Source{Resolver: resolver},
-			&mtasts.Source{Fetcher: mtasts.Fetcher{Resolver: resolver, Dial: s.web, Roots: s.ca.pool}, States: s.states},
+			&mtasts.Source{Web: &publicweb.Client{Resolver: resolver, Dial: s.web, Roots: s.ca.pool}, States: s.states},
 			memory,
 		},
 		Observer: tlspolicy.Observers{memory, s},

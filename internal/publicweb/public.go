@@ -1,4 +1,4 @@
-package mtasts
+package publicweb
 
 import "net/netip"
 
