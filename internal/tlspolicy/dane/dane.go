@@ -2,6 +2,7 @@ package dane
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -67,7 +68,7 @@ func demand(service, base dns.Name, a dns.Answer[dns.TLSA], q tlspolicy.Query) t
 	for _, r := range a.Records {
 		d.Policy = append(d.Policy, fmt.Sprintf("%d %d %d %x", r.Usage, r.Selector, r.Matching, r.Data))
 	}
-	d.Key = "dane " + base.String() + " " + strings.Join(d.Policy, ",")
+	d.Key = fmt.Sprintf("dane %s %x", base, sha256.Sum256([]byte(strings.Join(d.Policy, ","))))
 	usable := strongest(a.Records)
 	if len(usable) == 0 {
 		d.Level = tlspolicy.Encrypted // RFC 7672, 2.2

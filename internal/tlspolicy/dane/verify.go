@@ -92,39 +92,52 @@ func verifier(records []dns.TLSA, names []string) func(tls.ConnectionState) erro
 			return errors.New("DANE: the host has shown no certificate")
 		}
 		shown := s.PeerCertificates[:min(len(s.PeerCertificates), maxChain)]
-		anchors := x509.NewCertPool()
-		anchored := false
 		for _, r := range records {
-			if r.Usage == usageEE {
-				// RFC 7672, 3.1.1: neither its names nor its dates matter.
-				if matches(r, shown[0]) {
-					return nil
-				}
-				continue
-			}
-			for _, c := range shown[1:] { // it is another one that vouches for the first
-				if matches(r, c) {
-					anchors.AddCert(c)
-					anchored = true
-				}
-			}
-			if c, err := x509.ParseCertificate(r.Data); r.Matching == exact && r.Selector == whole && err == nil && !c.Equal(shown[0]) {
-				anchors.AddCert(c) // the host need not show it
-				anchored = true
+			// RFC 7672, 3.1.1: neither its names nor its dates matter.
+			if r.Usage == usageEE && matches(r, shown[0]) {
+				return nil
 			}
 		}
-		if !anchored {
-			return &tlspolicy.FailureError{Failure: tlspolicy.ValidationFailure, Err: fmt.Errorf("DANE: the certificate fits none of the TLSA records (%s)", summary(records))}
+		if anchors := anchorsOf(records, shown); len(anchors) > 0 {
+			return anchoredChain(s, anchors, names)
 		}
-		return anchoredChain(s, anchors, names)
+		return &tlspolicy.FailureError{
+			Failure: tlspolicy.ValidationFailure,
+			Err:     fmt.Errorf("DANE: the certificate fits none of the TLSA records (%s)", summary(records)),
+		}
 	}
 }
 
+// anchorsOf are the certificates that records of usage 2 mean. That of the host is none:
+// it is another one that vouches for it.
+func anchorsOf(records []dns.TLSA, shown []*x509.Certificate) (anchors []*x509.Certificate) {
+	for _, r := range records {
+		if r.Usage != usageTA {
+			continue
+		}
+		for _, c := range shown[1:] {
+			if matches(r, c) {
+				anchors = append(anchors, c)
+			}
+		}
+		if r.Matching == exact && r.Selector == whole { // the host need not show it
+			if c, err := x509.ParseCertificate(r.Data); err == nil && !c.Equal(shown[0]) {
+				anchors = append(anchors, c)
+			}
+		}
+	}
+	return anchors
+}
+
 // anchoredChain verifies a chain that ends at one of the anchors, for one of the names.
-func anchoredChain(s tls.ConnectionState, anchors *x509.CertPool, names []string) error {
+func anchoredChain(s tls.ConnectionState, anchors []*x509.Certificate, names []string) error {
+	roots := x509.NewCertPool()
+	for _, c := range anchors {
+		roots.AddCert(c)
+	}
 	var first error
 	for _, name := range names {
-		err := tlspolicy.Chain(s, anchors, name)
+		err := tlspolicy.Chain(s, roots, name)
 		if err == nil {
 			return nil
 		}

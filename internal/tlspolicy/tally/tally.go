@@ -8,7 +8,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/spool"
@@ -19,8 +18,6 @@ import (
 // Tally counts. There is one for the states of a spool.
 type Tally struct {
 	States States // in the room [Room]
-
-	mu sync.Mutex // one count is written at a time
 }
 
 // States is the part of a [spool.Engine] that keeps counts.
@@ -38,6 +35,7 @@ const (
 	keep        = 4 * 24 * time.Hour // a report that cannot be sent is given up then
 	maxPolicies = 20
 	maxFailures = 50
+	maxTries    = 50
 )
 
 var _ tlspolicy.Observer = (*Tally)(nil)
@@ -56,22 +54,30 @@ func (t *Tally) Note(ctx context.Context, r tlspolicy.Result) {
 	if r.Query.Domain.IsRoot() {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	for range maxTries { // others count too
+		if err := t.note(ctx, &r); !errors.Is(err, spool.ErrConflict) {
+			return
+		}
+	}
+}
+
+func (t *Tally) note(ctx context.Context, r *tlspolicy.Result) error {
 	c := Count{Day: r.At.UTC().Truncate(24 * time.Hour), Domain: r.Query.Domain.String()}
 	state, err := t.States.State(ctx, Room, c.key())
-	if err != nil && !errors.Is(err, spool.ErrNotFound) {
-		return
+	if err == nil {
+		err = json.Unmarshal(state.Value, &c.Policies)
+	} else if errors.Is(err, spool.ErrNotFound) {
+		err = nil
 	}
-	if err == nil && json.Unmarshal(state.Value, &c.Policies) != nil {
-		return
+	if err != nil {
+		return err
 	}
-	c.add(&r)
+	c.add(r)
 	value, err := json.Marshal(c.Policies)
-	if err != nil || len(value) > spool.MaxState {
-		return
+	if err == nil {
+		_, err = t.States.PutState(ctx, spool.State{Room: Room, Key: c.key(), Value: value, Expires: c.Day.Add(keep)}, state.Version)
 	}
-	_, _ = t.States.PutState(ctx, spool.State{Room: Room, Key: c.key(), Value: value, Expires: c.Day.Add(keep)}, state.Version)
+	return err
 }
 
 func (c *Count) key() string { return c.Day.Format(time.DateOnly) + " " + c.Domain }
@@ -123,6 +129,11 @@ func (c *Count) policy(typ string, lines []string) *tlsrpt.Policy {
 	}
 	var p tlsrpt.Policy
 	p.Policy.Type, p.Policy.String, p.Policy.Domain = typ, lines, c.Domain
+	for _, line := range lines {
+		if host, ok := strings.CutPrefix(line, "mx: "); ok && typ == tlsrpt.TypeSTS {
+			p.Policy.MXHost = append(p.Policy.MXHost, host)
+		}
+	}
 	c.Policies = append(c.Policies, p)
 	return &c.Policies[len(c.Policies)-1]
 }

@@ -82,16 +82,16 @@ func TestItIsBounded(t *testing.T) {
 	states := memspool.New(memspool.Options{})
 	defer states.Close()
 	c := &tally.Tally{States: states}
-	for i := range 300 {
+	for i := range 120 {
 		q := tlspolicytest.Query(t, "b.test", fmt.Sprintf("mx%d.b.test", i))
-		d := tlspolicy.Demand{By: tlspolicy.ByDANE, Policy: []string{fmt.Sprint(i / 100)}}
+		d := tlspolicy.Demand{By: tlspolicy.ByDANE, Policy: []string{fmt.Sprint(i / 60)}}
 		c.Note(t.Context(), tlspolicy.Result{At: time.Now(), Query: q, Demand: d, Addr: here, Err: errors.New("x")})
 	}
 	counts, err := c.Before(t.Context(), time.Now().Add(24*time.Hour))
-	if err != nil || len(counts) != 1 || len(counts[0].Policies) != 3 {
+	if err != nil || len(counts) != 1 || len(counts[0].Policies) != 2 {
 		t.Fatalf("%+v, %v", counts, err)
 	}
-	if p := counts[0].Policies[0]; p.Summary.Failed != 100 || len(p.Failures) != 50 {
+	if p := counts[0].Policies[0]; p.Summary.Failed != 60 || len(p.Failures) != 50 {
 		t.Errorf("%d failures, %d of them told", p.Summary.Failed, len(p.Failures))
 	}
 }

@@ -25,14 +25,12 @@ import (
 	"github.com/posthouse/posthouse/internal/dns/dnstest"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/publicweb"
-	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/tlspolicy/dane"
 	"github.com/posthouse/posthouse/internal/tlspolicy/mtasts"
 	"github.com/posthouse/posthouse/internal/tlspolicy/remembered"
 	"github.com/posthouse/posthouse/internal/transcript"
-	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/remote"
 	"github.com/posthouse/posthouse/internal/transport/transporttest"
 )
@@ -267,8 +265,6 @@ func (s *secureStory) send(words []string) {
 	s.last = strings.Split(strings.TrimSpace(transporttest.Tell(outcomes)), "\n")
 }
 
-var _ transport.Planner = (*remote.Transport)(nil)
-
 // securePeer is a host that takes mail, with a certificate and habits of its own.
 type securePeer struct {
 	config *tls.Config
@@ -410,5 +406,3 @@ func (a authority) issue(t *testing.T, name string, until time.Time) *tls.Config
 	}
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key}}}
 }
-
-var _ spool.Engine = (*memspool.Spool)(nil)
