@@ -101,7 +101,7 @@ type told struct {
 }
 
 type house struct {
-	name, dir string
+	name string
 	*daemon.House
 	spool *memspool.Spool
 	stop  context.CancelFunc

@@ -15,6 +15,10 @@ const (
 	maxTaken = 1000 // recipients that are leased
 )
 
+// idleFor is how many times as long as a search in vain took the next one waits: so
+// mail that cannot be tried now costs little.
+const idleFor = 50
+
 // errand is what the clerk does in one go, in the order of its fields.
 type errand struct {
 	owner  spool.Owner
@@ -31,7 +35,8 @@ type result struct {
 	errand
 	settled []spool.Settled
 	taken   spool.Taken
-	err     error // of settling: nobody knows what was recorded
+	took    time.Duration // to find it
+	err     error         // of settling: nobody knows what was recorded
 	// What was not done of the rest is in the errand still.
 	other error
 }
@@ -121,8 +126,9 @@ func (e errand) run(s Spool) result {
 		}
 	}
 	if e.lease {
+		began := time.Now()
 		taken, err := s.Lease(ctx, e.owner, e.want)
-		r.taken, r.other = taken, errors.Join(r.other, err)
+		r.taken, r.other, r.took = taken, errors.Join(r.other, err), time.Since(began)
 	}
 	return r
 }
@@ -198,6 +204,8 @@ func (l *loop) take(r *result, now time.Time) {
 	switch {
 	case refused > 0:
 		l.lookAt(now.Add(again)) // there is no use in having the same again at once
+	case r.taken.More && len(r.taken.Leases) == 0:
+		l.lookAt(now.Add(idleFor * r.took)) // among much that is not wanted
 	case r.taken.More:
 		l.lookAt(now)
 	default:
