@@ -106,6 +106,7 @@ func ask[T any](ctx context.Context, z *Zone, name dns.Name, typ string, parse f
 		return a, context.Cause(ctx)
 	}
 	fail := func(kind error) (dns.Answer[T], error) {
+		a.Authenticated = a.Authenticated && dns.Final(kind) // no answer has no signature
 		return a, &dns.Error{Question: typ + " " + name.String(), Server: "zone", Err: kind}
 	}
 	a.Authenticated = true
