@@ -38,7 +38,8 @@ type builder struct {
 	dns      dns.Resolver // once it is made
 	problems config.Problems
 
-	judges    tlspolicy.InOrder // once they are made, with observers
+	judges    tlspolicy.InOrder // once they are made, with rules and observers
+	rules     tlspolicy.Rules   // of the configuration
 	observers tlspolicy.Observers
 	tally     *tally.Tally // nil: nobody gets reports on TLS
 }

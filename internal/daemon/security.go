@@ -53,9 +53,9 @@ func (s *states) PutState(ctx context.Context, state spool.State, was uint64) (u
 // configuration says, then the hosts and their domains, then what was seen before.
 func (b *builder) secure(t *remote.Transport, r *config.Route) {
 	t.TLSConfig = &tls.Config{RootCAs: b.world.Roots, MinVersion: tls.VersionTLS12}
-	judge := tlspolicy.InOrder{append(b.tlsRules(), ruleOfRoute(r)...)}
 	sources, observers := b.recipients(t.Resolver)
-	t.Judge, t.Observer = append(judge, sources...), observers
+	rules := append(b.rules[:len(b.rules):len(b.rules)], ruleOfRoute(r)...)
+	t.Judge, t.Observer = append(tlspolicy.InOrder{rules}, sources...), observers
 }
 
 // recipients are the sources that tell what the other side wants: one of each for all
@@ -65,7 +65,7 @@ func (b *builder) recipients(resolver dns.Resolver) (tlspolicy.InOrder, tlspolic
 		return b.judges, b.observers
 	}
 	s := &b.cfg.Security
-	b.judges = tlspolicy.InOrder{}
+	b.rules, b.judges = b.tlsRules(), tlspolicy.InOrder{}
 	if s.DANE.Value {
 		b.judges = append(b.judges, &dane.Source{Resolver: resolver})
 	}
