@@ -17,6 +17,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
 	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/reload"
 	"github.com/posthouse/posthouse/internal/cli/run"
@@ -24,6 +25,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
+	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
 	"github.com/posthouse/posthouse/internal/cli/user"
 	"github.com/posthouse/posthouse/internal/cli/why"
 )
@@ -104,6 +106,8 @@ Try it in two terminals; no mail leaves this machine:
 		queue.Command(),
 		why.Command(),
 		explain.Command(),
+		probe.Command(),
+		tlsrpt.Command(),
 		spool.Command(),
 		reload.Command(),
 		config.Command(),

@@ -26,6 +26,7 @@ func (d *decoder) check(c *Config) {
 	d.checkUsers(c)
 	d.checkDomains(c)
 	d.checkRoutes(c)
+	d.checkTLS(c)
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {

@@ -31,6 +31,8 @@ type Config struct {
 	Journal      Journal
 	DNS          DNS
 	Reports      Reports
+	Security     Security
+	TLS          []TLS // in the order in which they are asked
 
 	lines []string // of the file
 }
@@ -236,6 +238,7 @@ type Journal struct {
 type DNS struct {
 	Servers Setting[[]netip.AddrPort] // none: those of the system
 	Timeout Setting[time.Duration]    // for one question to one server
+	Trusted Setting[bool]             // servers that are elsewhere are believed when they say that an answer is signed
 	// Loopback: mail may go to hosts that the DNS puts at loopback addresses. Else
 	// they are taken for ourselves.
 	Loopback Setting[bool]

@@ -32,6 +32,8 @@ func defaults() *Config {
 			Messages:   builtIn(Rate{500, time.Hour}),
 			Recipients: builtIn(Rate{3000, time.Hour}),
 		},
+
+		Security: defaultSecurity(),
 	}
 }
 

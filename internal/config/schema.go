@@ -26,12 +26,14 @@ func (c *Config) schema(d *decoder) schema {
 			single("journal", c.Journal.schema),
 			single("dns", c.DNS.schema),
 			single("reports", c.Reports.schema),
+			single("security", c.Security.schema),
 			c.certificateBlock(),
 			c.listenBlock(),
 			c.relayBlock(),
 			c.usersBlock(),
 			c.domainBlock(),
 			c.routeBlock(),
+			c.tlsBlock(),
 		},
 	}
 }
@@ -100,6 +102,7 @@ func (n *DNS) schema() schema {
 	return schema{title: "dns", fields: []field{
 		list("servers", &n.Servers, server()),
 		one("timeout", &n.Timeout, duration(100*time.Millisecond, time.Minute)),
+		one("trusted", &n.Trusted, yesNo()),
 		one("loopback", &n.Loopback, yesNo()),
 	}}
 }

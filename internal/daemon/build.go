@@ -12,6 +12,8 @@ import (
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/route"
+	"github.com/posthouse/posthouse/internal/tlspolicy"
+	"github.com/posthouse/posthouse/internal/tlspolicy/tally"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/discard"
 	"github.com/posthouse/posthouse/smtp"
@@ -26,6 +28,7 @@ type rooms struct {
 	transports map[string]transport.Transport
 	out        dispatch.Settings
 	servers    []*server
+	reporter   *tlsReporter // nil: nobody gets reports on TLS
 }
 
 // builder makes rooms. Problems of the configuration are collected, so that all
@@ -33,8 +36,14 @@ type rooms struct {
 type builder struct {
 	world    *World
 	cfg      *config.Config
+	states   *states
 	dns      dns.Resolver // once it is made
 	problems config.Problems
+
+	judges    tlspolicy.InOrder // once they are made, with rules and observers
+	rules     tlspolicy.Rules   // of the configuration
+	observers tlspolicy.Observers
+	tally     *tally.Tally // nil: nobody gets reports on TLS
 }
 
 // add notes what is wrong with a setting.
@@ -44,8 +53,8 @@ func (b *builder) add(at mail.Origin, format string, args ...any) {
 
 // build makes the rooms of a configuration. The error is of type [config.Problems]
 // if the configuration is at fault.
-func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk) (*rooms, error) {
-	b := &builder{world: w, cfg: c}
+func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kept *states) (*rooms, error) {
+	b := &builder{world: w, cfg: c, states: kept}
 	r := &rooms{}
 	err := errors.Join(
 		b.buildDirectory(ctx, r),
@@ -62,6 +71,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk) (*r
 		return nil, err
 	}
 	r.out = b.settings(r)
+	r.reporter = b.reporter(in)
 	return r, nil
 }
 
@@ -69,7 +79,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk) (*r
 // read: an error of type [config.Problems].
 func Check(ctx context.Context, c *config.Config, w World) error {
 	w.setDefaults()
-	r, err := build(ctx, &w, c, intake.New(intake.Options{}))
+	r, err := build(ctx, &w, c, intake.New(intake.Options{}), new(states))
 	if err == nil {
 		r.close(ctx)
 	}

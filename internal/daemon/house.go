@@ -33,6 +33,8 @@ type House struct {
 	book  *login.Book                  // of failed logins
 	keys  atomic.Pointer[certificates] // of the rooms
 
+	states states // of the spool
+
 	// turn is held by who changes what follows: Run at its beginning and end, and
 	// Reload.
 	turn    chan struct{}
@@ -54,7 +56,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		book:  login.NewBook(login.Budget{}),
 		fault: make(chan error, 1), turn: make(chan struct{}, 1), sockets: map[endpoint]*socket{},
 	}
-	r, err := build(ctx, &w, c, h.in)
+	r, err := build(ctx, &w, c, h.in, &h.states)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +65,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		r.close(ctx)
 		return nil, &SpoolError{c.Data.Value, err}
 	}
+	h.states.open(h.spool)
 	if err := w.makeDrop(c); err != nil {
 		r.close(ctx)
 		return nil, errors.Join(err, h.spool.Close())
@@ -154,6 +157,7 @@ func (h *House) Run(ctx context.Context) error {
 	h.work.Go(func() { h.watch(over) })
 	h.work.Go(func() { h.renew(over) })
 	stopSweeping := h.sweep(context.WithoutCancel(ctx))
+	stopReporting := h.report(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}
 	h.serving = true
 	h.serve()
@@ -168,6 +172,7 @@ func (h *House) Run(ctx context.Context) error {
 	}
 	close(over)
 	stopSweeping()
+	stopReporting()
 	if fault := h.end(context.WithoutCancel(ctx), sent); err == nil {
 		err = fault
 	}

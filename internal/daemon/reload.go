@@ -28,7 +28,7 @@ func (h *House) Reload(ctx context.Context, c *config.Config) error {
 	if p := fixed(h.cfg, c); len(p) > 0 {
 		return p
 	}
-	r, err := build(ctx, h.world, c, h.in)
+	r, err := build(ctx, h.world, c, h.in, &h.states)
 	if err != nil {
 		return err
 	}

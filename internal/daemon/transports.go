@@ -60,8 +60,7 @@ func (b *builder) remote(r *config.Route) (transport.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy := tlsPolicy(r.TLS.Value, smtpclient.TLSOpportunistic)
-	t.Policy = func(string) (smtpclient.TLSPolicy, *tls.Config) { return policy, nil }
+	b.secure(t, r)
 	return t, nil
 }
 
@@ -139,6 +138,7 @@ func (b *builder) resolver() (dns.Resolver, error) {
 		}
 	}
 	c.Timeout, c.Dial = b.cfg.DNS.Timeout.Value, b.world.anywhere
+	c.TrustAD = c.TrustAD || b.cfg.DNS.Trusted.Value // resolv.conf can say so, too
 	b.dns = c
 	return c, nil
 }
@@ -188,14 +188,22 @@ func tlsPolicy(word string, otherwise smtpclient.TLSPolicy) smtpclient.TLSPolicy
 
 // trust says whose certificates are good; nil: those of the system's authorities.
 func (b *builder) trust(r *config.Route) *tls.Config {
-	if !r.CA.Given() {
+	if pool := b.authorities(r.CA); pool != nil {
+		return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return nil
+}
+
+// authorities reads trusted certificates; nil if no file of them is named.
+func (b *builder) authorities(ca config.Setting[string]) *x509.CertPool {
+	if !ca.Given() {
 		return nil
 	}
 	pool := x509.NewCertPool()
-	if text, ok := b.file(r.CA); ok && !pool.AppendCertsFromPEM(text) {
-		b.add(r.CA.Origin, "%q holds no certificate in PEM form", r.CA.Value)
+	if text, ok := b.file(ca); ok && !pool.AppendCertsFromPEM(text) {
+		b.add(ca.Origin, "%q holds no certificate in PEM form", ca.Value)
 	}
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return pool
 }
 
 // login says who we are at a host; nil: nobody.

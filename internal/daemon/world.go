@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -31,6 +32,9 @@ type World struct {
 	// Resolver answers about domains; nil: the servers of the configuration, or else
 	// those of the system.
 	Resolver dns.Resolver
+	// Roots are the authorities whose certificates are good for hosts of strangers; nil:
+	// those of the system.
+	Roots *x509.CertPool
 
 	// Local takes mail from programs of this machine too: at a socket and in a drop
 	// directory, both in the data directory.

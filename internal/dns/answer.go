@@ -3,6 +3,7 @@ package dns
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -27,6 +28,9 @@ type Resolver interface {
 	// PTR returns the names of an address, as its owner tells them: whoever acts
 	// on one asks for its addresses too.
 	PTR(ctx context.Context, addr netip.Addr) (Answer[Name], error)
+	// TLSA returns what a service says of its certificate, under a name such as
+	// "_25._tcp.mx.example.org". It means something only if it is authenticated.
+	TLSA(ctx context.Context, service Name) (Answer[TLSA], error)
 }
 
 // Answer is the records of one type that a name has.
@@ -50,6 +54,24 @@ type Answer[T any] struct {
 type MX struct {
 	Preference uint16
 	Host       Name // the root: the domain takes no mail (RFC 7505)
+}
+
+// TLSA says which certificate a service has (RFC 6698, 2.1).
+type TLSA struct {
+	Usage    uint8  // 2: a certificate that vouches for it, 3: its own (RFC 7672 knows no other)
+	Selector uint8  // 0: the whole certificate, 1: its public key
+	Matching uint8  // 0: Data is the thing itself, 1: its SHA-256, 2: its SHA-512
+	Data     []byte // not to be changed
+}
+
+// String prints the numbers, and the data in hexadecimal, shortened.
+func (r TLSA) String() string {
+	const most = 8
+	data := fmt.Sprintf("%x", r.Data[:min(len(r.Data), most)])
+	if len(r.Data) > most {
+		data += "..."
+	}
+	return fmt.Sprintf("%d %d %d %s", r.Usage, r.Selector, r.Matching, data)
 }
 
 // MaxRecords is how many records an answer has at most. Of MX records the best

@@ -1,6 +1,6 @@
 // Package dns is the questions that mail asks of the DNS: where a domain takes
 // its mail (MX), the addresses of a host (A, AAAA), what a domain says of itself
-// (TXT) and the names of an address (PTR).
+// (TXT), the names of an address (PTR) and the certificate of a service (TLSA).
 //
 // A [Resolver] answers them with an [Answer]: records of one type, checked and
 // bounded, and whether they were authenticated by DNSSEC. Names are a type of

@@ -85,6 +85,15 @@ func (n Name) String() string {
 	return n.text
 }
 
+// Below returns a name under this one: "_25._tcp" below mx.example.org is
+// _25._tcp.mx.example.org. The error says that it would be too long, or that labels are none.
+func (n Name) Below(labels string) (Name, error) {
+	if n.IsRoot() {
+		return ParseName(labels)
+	}
+	return ParseName(labels + "." + n.text)
+}
+
 // IsRoot reports whether the name is ".", as in a null MX (RFC 7505).
 func (n Name) IsRoot() bool { return n.text == "" }
 

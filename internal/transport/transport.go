@@ -62,5 +62,7 @@ type Host struct {
 	Name       string // a domain name, or an address
 	Preference int    // low ones come first
 	Addrs      []netip.AddrPort
-	TLS        string // how much security is asked for: "opportunistic", "required", "implicit", "never"
+	TLS        string // how much security is asked for, and by whom: "opportunistic", "verified (DANE)"
+	// Terms are the planner's own, on how it will speak to the host; only it looks at them.
+	Terms any
 }

@@ -24,7 +24,10 @@ type Dialer struct {
 	TLS TLSPolicy
 	// TLSConfig holds the root certificates, the client's certificate and so on;
 	// nil is an empty one. Its ServerName, if set, is the name that the server's
-	// certificate must have, in place of the one that is dialled.
+	// certificate must have, in place of the one that is dialled. With
+	// InsecureSkipVerify its VerifyConnection alone is the judge of the
+	// certificate (as DANE needs); without that function nobody is, and the
+	// server counts as not verified.
 	TLSConfig *tls.Config
 
 	// NetDial makes the connection; nil is that of a [net.Dialer] without

@@ -118,7 +118,7 @@ func (c *Conn) tlsConfig() *tls.Config {
 	if c.policy == TLSOpportunistic && !config.InsecureSkipVerify {
 		config.VerifyConnection = c.look(config)
 		config.InsecureSkipVerify = true
-	} else if config.InsecureSkipVerify {
+	} else if config.InsecureSkipVerify && config.VerifyConnection == nil {
 		c.tlsErr = errors.New("the certificate was not verified: InsecureSkipVerify is set")
 	}
 	return config

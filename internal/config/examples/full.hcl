@@ -58,11 +58,26 @@ journal {
 dns {
   servers  = ["127.0.0.1", "192.0.2.53:5353"] # default: those of the system
   timeout  = "5s"                             # for one question to one server; default: this
+  trusted  = false                            # true: servers elsewhere are believed about DNSSEC too, not only those of this machine; default: false
   loopback = false                            # true: mail may go to hosts that the DNS puts at 127.0.0.1, as in a test; default: false
 }
 
 reports {
   double_bounce = "postmaster" # a report that cannot be delivered; or "drop"; default: this
+}
+
+# How much security mail to strangers has. TLS is used whenever they offer it; what
+# follows makes them prove who they are, where they have said that they can. Defaults: these.
+security {
+  dane     = true  # what signed DNS records of a host say (RFC 7672); needs a resolver that validates
+  mta_sts  = true  # what a domain says on its web server (RFC 8461)
+  remember = "30d" # a host that had a good certificate has to have one again; or "none" ...
+  patience = "1d"  # ... but mail waits no longer than this for it, and then goes without
+
+  # Daily reports to domains that want to know how TLS to them turned out (RFC 8460).
+  # They are not signed by DKIM yet, so that those sent by mail may be passed over.
+  report_from    = "tls-reports@example.org" # default: there are none
+  report_contact = "jane@example.org"        # whom to ask about them; default: report_from
 }
 
 # For TLS, in PEM form; there may be several. Default: one is made for the run, which
@@ -198,4 +213,13 @@ route "mailboxes" {
 # And this one, for everything that is left.
 route "default" {
   remote = true
+}
+
+# How much security mail to a domain has to have, whatever the domain says itself, for the
+# hosts that DNS names. The first that fits decides: a domain, ".partner.example" for all that is
+# below one, or "*".
+tls "bank.example" {
+  level = "require"         # "require": a good certificate; "encrypt": any; "opportunistic"; "never"; default: this
+  names = [".bank.example"] # of which it must bear one; default: the name of the host
+  ca    = "partner-ca.pem"  # trusted certificates; default: those of the system
 }

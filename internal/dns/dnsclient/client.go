@@ -2,6 +2,7 @@ package dnsclient
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -110,6 +111,18 @@ func (c *Client) PTR(ctx context.Context, addr netip.Addr) (dns.Answer[dns.Name]
 		}
 		n, err := dns.ParseName(ptr.Ptr)
 		return n, err == nil && !n.IsRoot()
+	}, nil)
+}
+
+// TLSA implements [dns.Resolver].
+func (c *Client) TLSA(ctx context.Context, service dns.Name) (dns.Answer[dns.TLSA], error) {
+	return lookup(ctx, c, service, wire.TypeTLSA, func(rr wire.RR) (dns.TLSA, bool) {
+		r, ok := rr.(*wire.TLSA)
+		if !ok {
+			return dns.TLSA{}, false
+		}
+		data, err := hex.DecodeString(r.Certificate)
+		return dns.TLSA{Usage: r.Usage, Selector: r.Selector, Matching: r.MatchingType, Data: data}, err == nil && len(data) > 0
 	}, nil)
 }
 

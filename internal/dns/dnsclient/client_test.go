@@ -409,3 +409,18 @@ func TestReadResolvConf(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestTLSA: records as they are, and those that are none left out.
+func TestTLSA(t *testing.T) {
+	s := serve(t, func(w wire.ResponseWriter, q *wire.Msg) {
+		n := q.Question[0].Name
+		zone(n+" 60 IN TLSA 3 1 1 0123abcd", n+" 60 IN TLSA 2 0 2 ff")(w, q)
+	})
+	a, err := client(s).TLSA(t.Context(), name(t, "_25._tcp.mx.test"))
+	if err != nil || !a.Authenticated || len(a.Records) != 2 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if got := a.Records[0].String() + ", " + a.Records[1].String(); got != "3 1 1 0123abcd, 2 0 2 ff" {
+		t.Error(got)
+	}
+}

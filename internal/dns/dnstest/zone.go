@@ -4,6 +4,7 @@
 //	example.test      MX    10 mx.example.test
 //	mx.example.test   A     192.0.2.1
 //	old.test          CNAME example.test
+//	_25._tcp.mx.test  TLSA  3 1 1 0123abcd
 //	signed.test       AD              answers for this name are authenticated
 //	silent.test       MX    !temporary
 //	forged.test       A     !bogus
@@ -91,16 +92,26 @@ func (z *Zone) PTR(ctx context.Context, addr netip.Addr) (dns.Answer[dns.Name], 
 	return ask(ctx, z, dns.Reverse(addr), "PTR", dns.ParseName)
 }
 
+// TLSA implements [dns.Resolver].
+func (z *Zone) TLSA(ctx context.Context, service dns.Name) (dns.Answer[dns.TLSA], error) {
+	return ask(ctx, z, service, "TLSA", func(s string) (r dns.TLSA, err error) {
+		_, err = fmt.Sscanf(s, "%d %d %d %x", &r.Usage, &r.Selector, &r.Matching, &r.Data)
+		return r, err
+	})
+}
+
 func ask[T any](ctx context.Context, z *Zone, name dns.Name, typ string, parse func(string) (T, error)) (dns.Answer[T], error) {
 	a := dns.Answer[T]{Name: name, TTL: TTL}
 	if err := ctx.Err(); err != nil {
 		return a, context.Cause(ctx)
 	}
 	fail := func(kind error) (dns.Answer[T], error) {
+		a.Authenticated = a.Authenticated && dns.Final(kind) // no answer has no signature
 		return a, &dns.Error{Question: typ + " " + name.String(), Server: "zone", Err: kind}
 	}
+	a.Authenticated = true
 	for range 8 {
-		a.Authenticated = len(z.of(a.Name, "AD")) > 0
+		a.Authenticated = a.Authenticated && len(z.of(a.Name, "AD")) > 0
 		values := z.of(a.Name, typ)
 		alias := z.of(a.Name, "CNAME")
 		switch {

@@ -35,3 +35,23 @@ forged.test MX    !bogus
 		t.Error(err)
 	}
 }
+
+// TestChainIsAsGoodAsItsWeakestName: an answer behind a CNAME is authenticated if both
+// names are.
+func TestChainIsAsGoodAsItsWeakestName(t *testing.T) {
+	z := dnstest.New(t, `
+		a.test CNAME c.test
+		b.test CNAME c.test
+		b.test AD
+		c.test TLSA 3 1 1 0123abcd
+		c.test AD`)
+	for n, want := range map[string]bool{"a.test": false, "b.test": true, "c.test": true} {
+		asked, err := dns.ParseName(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := z.TLSA(t.Context(), asked); err != nil || a.Authenticated != want || a.Records[0].String() != "3 1 1 0123abcd" {
+			t.Errorf("%s: %+v, %v", n, a, err)
+		}
+	}
+}

@@ -24,6 +24,9 @@ type attempt struct {
 	last  []verdict // of recipients for whom the next host may be tried
 	tried []string  // what was wrong with hosts
 	tries int
+
+	signed bool  // nobody can have forged the names of the hosts
+	waived *bool // the sender waives what recipients ask of TLS; nil: not looked yet
 }
 
 // verdict is what becomes of a recipient if no other host takes the mail.
@@ -105,16 +108,30 @@ const (
 	freshStart             // the same, but over no kept connection
 )
 
-// visit delivers over connections to one host.
+// visit delivers over connections to one host. When what is asked of TLS was in the way,
+// and the sender waives it, it goes there once more without.
 func (a *attempt) visit(ctx context.Context, h transport.Host) {
 	if len(h.Addrs) == 0 {
 		return
 	}
-	policy, _ := a.t.policy(h.Name)
-	k := key{h.Name, h.Addrs[0].Port(), policy}
+	w := a.terms(&h)
+	insecure := w.refused != nil
+	if insecure {
+		a.turnedAway(&h, w)
+	} else {
+		insecure = a.visitUnder(ctx, &h, w)
+	}
+	if insecure && w.waivable() && a.waives() && len(a.sheet.Open()) > 0 {
+		a.visitUnder(ctx, &h, a.t.waivedTerms(w))
+	}
+}
+
+// visitUnder delivers to a host under terms, and reports whether TLS was in the way.
+func (a *attempt) visitUnder(ctx context.Context, h *transport.Host, w *terms) (insecure bool) {
+	k := key{h.Name, h.Addrs[0].Port(), w.policy, w.demand.Key}
 	if err := a.t.kept.enter(ctx, k, orElse(a.t.MaxConns, 20)); err != nil {
 		a.busy(err)
-		return
+		return false
 	}
 	defer a.t.kept.leave(k)
 	fresh := false
@@ -126,15 +143,16 @@ func (a *attempt) visit(ctx context.Context, h transport.Host) {
 		if l == nil {
 			var failed []dialled
 			var err error
-			l, failed, err = a.t.connect(ctx, &h, k, addrs)
-			addrs = a.unreached(ctx, &h, addrs, failed, err)
+			l, failed, err = a.t.connect(ctx, h, k, w, addrs)
+			addrs = a.unreached(ctx, h, w, addrs, failed, err)
 			if err != nil {
+				insecure = insecure || aboutTLS(err)
 				continue
 			}
 		}
 		switch a.converse(ctx, l) {
 		case nextHost:
-			return
+			return insecure
 		case nextAddr:
 			a.tries++
 			addrs = without(addrs, l.addr)
@@ -143,6 +161,7 @@ func (a *attempt) visit(ctx context.Context, h transport.Host) {
 		case sameAddr:
 		}
 	}
+	return insecure
 }
 
 // busy is for a limit of our own.
@@ -156,7 +175,7 @@ func (a *attempt) busy(err error) {
 
 // unreached takes note of the addresses that did not get as far as MAIL, and
 // returns the others. err is why none did.
-func (a *attempt) unreached(ctx context.Context, h *transport.Host, addrs []netip.AddrPort, failed []dialled, err error) []netip.AddrPort {
+func (a *attempt) unreached(ctx context.Context, h *transport.Host, w *terms, addrs []netip.AddrPort, failed []dialled, err error) []netip.AddrPort {
 	for _, f := range failed {
 		addrs = without(addrs, f.addr)
 		if ctx.Err() != nil {
@@ -167,7 +186,7 @@ func (a *attempt) unreached(ctx context.Context, h *transport.Host, addrs []neti
 		a.note(h.Name, f.addr, why(f.err).Error())
 	}
 	if err != nil {
-		o := transport.Unreached(ctx, err)
+		o := a.insecure(w, transport.Unreached(ctx, err), err)
 		o.Host, o.Addr = h.Name, failed[len(failed)-1].addr.String()
 		for _, i := range a.sheet.Open() {
 			a.putAside(i, o, len(a.tried)-1)

@@ -22,9 +22,8 @@ func (t *Transport) policy(host string) (smtpclient.TLSPolicy, *tls.Config) {
 
 // connect makes a connection to one of the addresses that is ready for MAIL. failed
 // are the addresses that are to blame, with why; there is one if err is not nil.
-func (t *Transport) connect(ctx context.Context, h *transport.Host, k key, addrs []netip.AddrPort) (l *link, failed []dialled, err error) {
-	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit}
-	_, d.TLSConfig = t.policy(h.Name)
+func (t *Transport) connect(ctx context.Context, h *transport.Host, k key, w *terms, addrs []netip.AddrPort) (l *link, failed []dialled, err error) {
+	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, TLSConfig: w.config, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit}
 	d.Timeouts.Connect = orElse(d.Timeouts.Connect, 30*time.Second)
 	if t.Auth != nil {
 		if d.Auth, err = t.Auth(ctx); err != nil {
@@ -54,17 +53,27 @@ func (t *Transport) connect(ctx context.Context, h *transport.Host, k key, addrs
 	if err != nil {
 		if won.conn != nil {
 			failed = append(failed, dialled{addr: won.addr, err: err})
+			t.notReady(ctx, w, won.addr, err)
 		}
 		return nil, failed, err
 	}
-	return &link{Conn: c, key: k, addr: won.addr}, failed, nil
+	l = &link{Conn: c, key: k, addr: won.addr, judged: w.judged}
+	t.ready(ctx, w, l)
+	return l, failed, nil
 }
 
 // tlsWords tells how a connection is secured: "TLS 1.3 TLS_AES_128_GCM_SHA256".
-func tlsWords(c *smtpclient.Conn) string {
-	state, _ := c.TLS()
+func tlsWords(l *link) string {
+	state, err := l.TLS()
 	if state == nil {
 		return ""
 	}
-	return tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
+	words := tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
+	switch {
+	case !l.judged:
+		return words
+	case err != nil:
+		return words + ", not verified"
+	}
+	return words + ", verified"
 }

@@ -132,7 +132,7 @@ func (a *attempt) record(ctx context.Context, l *link, batch []int, res *smtpcli
 // outcome classifies what became of a recipient, and tells where.
 func (a *attempt) outcome(ctx context.Context, l *link, res *smtpclient.Result, o *smtpclient.Outcome) mail.Outcome {
 	out := transport.Classify(ctx, o, mail.Relayed)
-	out.Host, out.Addr, out.TLS = l.key.host, l.addr.String(), tlsWords(l.Conn)
+	out.Host, out.Addr, out.TLS = l.key.host, l.addr.String(), tlsWords(l)
 	if out.Fate == mail.Relayed {
 		out.Forwarded = l.Extensions().Has(smtp.ExtDSN)
 		out.Encoded = res.Encoded

@@ -33,7 +33,7 @@ func Example() {
 
 	hop := mail.Hop{Route: "default", Transport: "remote", Destination: "sina.com"}
 	plan := tr.Plan(ctx, hop)
-	fmt.Println(plan.Site, plan.Hosts)
+	fmt.Println(plan.Site, plan.Hosts[0].Name, plan.Hosts[0].Preference, plan.Hosts[0].Addrs, plan.Hosts[0].TLS)
 
 	from, _ := smtp.ParseMailbox("lily@sohu.com")
 	rose, _ := smtp.ParseMailbox("rose@sina.com")
@@ -49,7 +49,7 @@ func Example() {
 		fmt.Println(o.Recipient, o.Fate, o.Stage, o.Reply, o.Host)
 	}
 	// Output:
-	// sina.com [{mx.sina.com 10 [192.0.2.1:25] never}]
+	// sina.com mx.sina.com 10 [192.0.2.1:25] never
 	// 0 relayed . 250 2.0.0 queued mx.sina.com
 	// 1 failed RCPT 550 5.1.1 no such user mx.sina.com
 }

@@ -17,6 +17,7 @@ type key struct {
 	host   string
 	port   uint16
 	policy smtpclient.TLSPolicy
+	terms  string // Key of the demand
 }
 
 // link is a connection to a host.
@@ -26,6 +27,8 @@ type link struct {
 	addr  netip.AddrPort
 	used  int // messages so far
 	timer *time.Timer
+	// judged: it is told whether its host is verified.
+	judged bool
 }
 
 // connections are those that are in use, which it counts, and those that are kept

@@ -45,7 +45,7 @@ func TestRoomsGo(t *testing.T) {
 		if n := rooms(tr); n != 0 {
 			t.Errorf("%d rooms when they are gone", n)
 		}
-		full := key{"x", 25, smtpclient.TLSNever}
+		full := key{"x", 25, smtpclient.TLSNever, ""}
 		if err := tr.kept.enter(t.Context(), full, 1); err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,6 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/smtp"
-	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
 // Bounds of a plan.
@@ -39,6 +38,7 @@ func (t *Transport) Plan(ctx context.Context, hop mail.Hop) transport.Plan {
 	if p.fault == nil {
 		p.resolve(ctx, found)
 		p.dropSelf()
+		p.secure(ctx)
 		p.choose()
 	}
 	if p.fault == nil {
@@ -47,9 +47,9 @@ func (t *Transport) Plan(ctx context.Context, hop mail.Hop) transport.Plan {
 		p.plan.Fault, p.plan.Hosts, p.ttl = p.fault, nil, min(p.ttl, longestFault)
 	}
 	p.plan.Until = time.Now().Add(max(p.ttl, shortest))
-	if p.fault != nil && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		p.plan.Until = time.Now()
-		if errors.Is(ctx.Err(), context.Canceled) {
+		if p.fault != nil && errors.Is(ctx.Err(), context.Canceled) {
 			interrupted := transport.Interrupted()
 			p.plan.Fault = &interrupted
 		}
@@ -61,6 +61,7 @@ func (t *Transport) Plan(ctx context.Context, hop mail.Hop) transport.Plan {
 type planner struct {
 	t      *Transport
 	domain string
+	name   dns.Name // of the domain, if it is one
 	plan   transport.Plan
 	hosts  []*candidate
 	ttl    time.Duration
@@ -77,6 +78,10 @@ type candidate struct {
 	self       bool
 	err        error // why there are no addresses
 	ttl        time.Duration
+
+	canonical dns.Name // where CNAME records lead from lookup
+	signed    bool     // the addresses are
+	terms     *terms
 }
 
 func (p *planner) note(format string, args ...any) {
@@ -101,6 +106,7 @@ func (p *planner) find(ctx context.Context) []*candidate {
 		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 2}, "%q is no domain: %v", p.domain, err)
 		return nil
 	}
+	p.name = domain
 	mx, err := p.t.Resolver.MX(ctx, domain)
 	p.plan.Authenticated, p.ttl = mx.Authenticated, min(mx.TTL, longest)
 	switch {
@@ -217,6 +223,7 @@ func (t *Transport) addresses(ctx context.Context, h *candidate) {
 	}
 	wait.Wait()
 	h.addrs = slices.Concat(v6.Records, v4.Records)
+	h.canonical, h.signed = signedBy(h.lookup, answered{v4.Name, v4.Authenticated, err4}, answered{v6.Name, v6.Authenticated, err6})
 	h.ttl = min(v4.TTL, v6.TTL)
 	if len(h.addrs) == 0 {
 		h.err = err4
@@ -296,16 +303,11 @@ func (p *planner) choose() {
 }
 
 func (p *planner) host(h *candidate) transport.Host {
-	policy, _ := p.t.policy(h.name)
-	host := transport.Host{Name: h.name, Preference: h.preference, TLS: policyName(policy)}
+	host := transport.Host{Name: h.name, Preference: h.preference, TLS: h.terms.String(), Terms: h.terms}
 	for _, a := range h.addrs {
 		host.Addrs = append(host.Addrs, netip.AddrPortFrom(a, h.port))
 	}
 	return host
-}
-
-func policyName(p smtpclient.TLSPolicy) string {
-	return [...]string{"required", "opportunistic", "implicit", "never"}[p]
 }
 
 // site names who operates the best hosts: their registered domains.

@@ -165,8 +165,8 @@ func TestRequireTLS(t *testing.T) {
 	n := &network{peers: map[string]*transporttest.Peer{"192.0.2.1": {Offers: []string{"REQUIRETLS"}}}}
 	in(t, zone, n, func(t *testing.T, tr *remote.Transport) {
 		for domain, want := range map[string]string{
-			"b.test": "0 failed 550 5.7.10 REQUIRETLS needs the mail exchangers of b.test to be authenticated, local\n",
-			"c.test": "0 failed 550 5.7.10 REQUIRETLS needs TLS and a good certificate, at MAIL, local, mx.b.test [192.0.2.1:25]\n",
+			"b.test": "0 failed 550 5.7.10 REQUIRETLS needs the mail exchangers of b.test to be authenticated, by DNSSEC or MTA-STS, local, mx.b.test [192.0.2.1:25]\n",
+			"c.test": "0 failed 550 5.7.10 REQUIRETLS needs TLS, which is never used to mx.b.test, local, mx.b.test [192.0.2.1:25]\n",
 		} {
 			d := transporttest.Delivery(transporttest.Envelope(t, "x@"+domain), transporttest.Hello, to(domain))
 			d.Envelope.RequireTLS = true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
@@ -39,6 +40,16 @@ type Transport struct {
 	// Policy says how much security is asked of a host, by its name (or its address
 	// if that is how it was named). nil: [smtpclient.TLSOpportunistic] of all.
 	Policy func(host string) (smtpclient.TLSPolicy, *tls.Config)
+	// Judge says how much security is asked of the hosts of a domain; nil: Policy does.
+	// It is not asked about smarthosts.
+	Judge tlspolicy.Source
+	// Observer hears how security turned out at each host that Judge was asked about; nil
+	// is silence.
+	Observer tlspolicy.Observer
+	// TLSConfig is what connections begin from under Judge: the authorities, and the
+	// versions of TLS. nil: what package tls holds for safe.
+	TLSConfig *tls.Config
+
 	// Auth says who we are at the hosts, for each new connection; nil: nobody.
 	Auth func(ctx context.Context) (*smtpclient.Auth, error)
 
@@ -99,6 +110,7 @@ func (t *Transport) Deliver(ctx context.Context, d transport.Delivery) []mail.Ou
 		a.sheet.DecideAll(*fault)
 		return a.sheet.Outcomes()
 	}
+	a.signed = plan.Authenticated
 	for _, h := range t.order(&d, plan.Hosts) {
 		if len(a.sheet.Open()) == 0 || ctx.Err() != nil || a.tries >= maxTries {
 			break
@@ -117,10 +129,6 @@ func (a *attempt) refused(plan *transport.Plan) *mail.Outcome {
 		return plan.Fault
 	case e.ByMode == smtp.ByReturn && !e.By.IsZero() && within(e) <= 0:
 		return fault(mail.Failed, smtp.CodeFailed, smtp.EnhancedCode{5, 4, 7}, "The time of BY= is over")
-	case e.RequireTLS && !e.From.IsNull() && !plan.Authenticated:
-		// RFC 8689, 4.2.1: somebody may have forged where the mail goes.
-		return fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 10},
-			"REQUIRETLS needs the mail exchangers of %s to be authenticated", a.d.Hop.Destination)
 	}
 	return nil
 }
