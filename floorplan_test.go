@@ -18,9 +18,11 @@ var floors = map[string]int{
 	"internal/dns":       1,
 	"internal/plainfile": 1,
 	"message":            1,
+	"senderauth":         1,
 	"smtp":               1,
 
-	"internal/mail": 2,
+	"internal/mail":  2,
+	"senderauth/spf": 2,
 
 	"internal/dns/dnsclient": 3,
 	"smtp/smtpclient":        3,
