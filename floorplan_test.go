@@ -21,9 +21,10 @@ var floors = map[string]int{
 	"senderauth":         1,
 	"smtp":               1,
 
-	"internal/mail":   2,
-	"senderauth/dkim": 2,
-	"senderauth/spf":  2,
+	"internal/mail":    2,
+	"senderauth/dkim":  2,
+	"senderauth/dmarc": 2,
+	"senderauth/spf":   2,
 
 	"internal/dns/dnsclient": 3,
 	"smtp/smtpclient":        3,
