@@ -22,6 +22,7 @@ var floors = map[string]int{
 	"smtp":               1,
 
 	"internal/mail":    2,
+	"senderauth/arc":   2,
 	"senderauth/dkim":  2,
 	"senderauth/dmarc": 2,
 	"senderauth/spf":   2,

@@ -32,11 +32,25 @@ type Signature struct {
 	Limit      int64     // l=; -1 if there is none
 }
 
-// ParseSignature reads the tags that both standards require and allow.
+// ParseSignature reads the tags that both standards require and allow. After an
+// error there may be a part of it, to tell of.
 func ParseSignature(tags TagList) (*Signature, error) {
 	if err := tags.Require("a", "b", "bh", "d", "h", "s"); err != nil {
 		return nil, err
 	}
+	return parseSignature(tags)
+}
+
+// ParseSeal reads the tags of a signature that has no body and names no fields:
+// an ARC-Seal.
+func ParseSeal(tags TagList) (*Signature, error) {
+	if err := tags.Require("a", "b", "d", "s"); err != nil {
+		return nil, err
+	}
+	return parseSignature(tags)
+}
+
+func parseSignature(tags TagList) (*Signature, error) {
 	s := &Signature{Limit: -1}
 	for _, t := range tags {
 		if err := s.set(t); err != nil {

@@ -40,19 +40,6 @@ func (k Key) forms() (header, body senderauth.Canonicalization) {
 	return header, body
 }
 
-// sealed are the fields that no one may add, even if the message has none:
-// what people see, and what changes what they see. Each is named once more in
-// h= than it stands in the message (RFC 6376, 8.15).
-var sealed = []string{"From", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "Content-Type", "MIME-Version"}
-
-// covered are signed if they are there, and then no one may add another.
-// A mailing list may add those that it needs to a message without any.
-var covered = []string{
-	"Sender", "In-Reply-To", "References", "Content-Transfer-Encoding", "Content-Disposition",
-	"List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Subscribe", "List-Post",
-	"List-Owner", "List-Archive", "Autocrypt",
-}
-
 // ErrNoFrom says that a message has no From field: RFC 6376, 5.4 wants it
 // signed.
 var ErrNoFrom = errors.New("dkim: the message has no From field")
@@ -72,7 +59,7 @@ func NewSigner(h message.Header, keys ...Key) (*Signer, error) {
 	if h.Get("From") == nil {
 		return nil, ErrNoFrom
 	}
-	s := &Signer{header: h, names: signedNames(h)}
+	s := &Signer{header: h, names: senderauth.NamesToSign(h)}
 	for _, k := range keys {
 		if err := checkKey(&k); err != nil {
 			return nil, fmt.Errorf("dkim: key %s of %s: %w", k.Selector, k.Domain, err)
@@ -96,28 +83,6 @@ func checkKey(k *Key) error {
 		k.Selector, err = senderauth.ParseDomain(k.Selector)
 	}
 	return err
-}
-
-// signedNames returns the h= for a header.
-func signedNames(h message.Header) []string {
-	count := map[string]int{}
-	for _, f := range h {
-		count[strings.ToLower(f.Name())]++
-	}
-	var names []string
-	for _, name := range sealed {
-		for range count[strings.ToLower(name)] + 1 {
-			names = append(names, name)
-		}
-	}
-	for _, name := range covered {
-		if n := count[strings.ToLower(name)]; n > 0 {
-			for range n + 1 {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
 }
 
 // Write takes a piece of the body, of any size. It does not fail.
