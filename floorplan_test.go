@@ -26,6 +26,7 @@ var floors = map[string]int{
 	"senderauth/dkim":  2,
 	"senderauth/dmarc": 2,
 	"senderauth/spf":   2,
+	"senderauth/srs":   2,
 
 	"internal/dns/dnsclient": 3,
 	"smtp/smtpclient":        3,
