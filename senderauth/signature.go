@@ -116,10 +116,11 @@ func decodeBase64(s string) ([]byte, error) {
 	return b, err
 }
 
+// parseNames reads an h=. An empty name between colons names nothing.
 func parseNames(s string) ([]string, error) {
 	names := Fields(s)
 	for _, name := range names {
-		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return nil, fmt.Errorf("no field name: %.40q", name)
 		}
 	}

@@ -376,3 +376,34 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// Benchmark verifies and signs a letter of 40 KB, with one signature.
+func Benchmark(b *testing.B) {
+	k := newKeyring(b)
+	big, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	k.publish(b, "big", big)
+	msg := letter + strings.Repeat("Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod.\r\n", 540)
+	for name, key := range map[string]dkim.Key{
+		"rsa-2048": {Domain: "example.org", Selector: "big", Signer: big},
+		"ed25519":  {Domain: "example.org", Selector: "ed", Signer: k.ed},
+	} {
+		signed := sign(b, msg, key)
+		b.Run("verify/"+name, func(b *testing.B) {
+			b.SetBytes(int64(len(signed)))
+			for b.Loop() {
+				if verify(b, k.dns, signed)[0].Verdict != senderauth.Pass {
+					b.Fatal("no pass")
+				}
+			}
+		})
+		b.Run("sign/"+name, func(b *testing.B) {
+			b.SetBytes(int64(len(msg)))
+			for b.Loop() {
+				sign(b, msg, key)
+			}
+		})
+	}
+}

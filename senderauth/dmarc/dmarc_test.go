@@ -127,7 +127,8 @@ func TestCheck(t *testing.T) {
 		{"jo@bank", "dkim:bank", "pass none at bank"},
 		// A top-level domain that does not call itself one makes no family of all.
 		{"jo@a.com", "dkim:b.com", "fail reject at a.com"},
-		{"jo@c.com", "dkim:b.com", "none none at "},
+		{"jo@c.com", "dkim:b.com", "fail reject at com"},
+		{"jo@x.c.com", "dkim:y.c.com", "pass none at com"},
 		// Long names are walked in eight steps.
 		{"jo@x.y.z.a.b.c.d.e.f.g.h.deep", "", "fail quarantine at d.e.f.g.h.deep"},
 		// The DNS.
@@ -161,6 +162,28 @@ func TestCheck(t *testing.T) {
 			t.Errorf("from %s: asked %d questions", c.from, z.asked)
 		}
 	}
+}
+
+// TestTheWalk has the example of RFC 9989, 4.10: which names are asked for.
+func TestTheWalk(t *testing.T) {
+	z := &asking{zone: newZone()}
+	dmarc.Check(context.Background(), z, header("x@a.b.c.d.e.f.g.h.i.j.mail.example.com"), nil, dmarc.Options{})
+	want := "a.b.c.d.e.f.g.h.i.j.mail.example.com g.h.i.j.mail.example.com h.i.j.mail.example.com i.j.mail.example.com " +
+		"j.mail.example.com mail.example.com example.com com"
+	if got := strings.ReplaceAll(strings.Join(z.names, " "), "_dmarc.", ""); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// asking notes the names that are asked for.
+type asking struct {
+	*zone
+	names []string
+}
+
+func (a *asking) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	a.names = append(a.names, strings.TrimSuffix(name, "."))
+	return a.zone.LookupTXT(ctx, name)
 }
 
 func TestSeveralFromFields(t *testing.T) {

@@ -74,23 +74,26 @@ func (t *tree) place(domain string) (place, error) {
 }
 
 // walk is the tree walk: up from the domain, until a record says that it is
-// the end.
+// the end, else to the top; the record with the fewest labels counts.
+//
+// A top-level domain with a record is taken for a public suffix, also without
+// psd=y: by the letter of RFC 9989 all domains in it would be one organization,
+// and each could sign for each.
 func (t *tree) walk(domain string) (place, error) {
 	p := place{organization: domain}
-	below := "" // the name one label below the one that is asked for
-	for at := domain; at != ""; below, at = at, above(at) {
+	for at := domain; at != ""; at = above(at) {
 		rec, err := t.record(at)
 		if err != nil {
 			return p, err
 		}
-		switch {
+		switch top := !strings.Contains(at, "."); {
 		case rec == nil:
-		case rec.Suffix == "y" && at != domain:
+		case at != domain && (rec.Suffix == "y" || top && rec.Suffix == "u"):
 			return place{organization: oneBelow(domain, at), suffix: at}, nil
-		case rec.Suffix == "n" || rec.Suffix == "y":
+		case rec.Suffix != "u":
 			return place{organization: at}, nil
-		case strings.Contains(at, ".") || below == "":
-			p.organization = at // the one with the fewest labels counts, but never a top-level domain
+		default:
+			p.organization = at
 		}
 	}
 	return p, nil
