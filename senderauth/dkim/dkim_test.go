@@ -293,6 +293,20 @@ func TestHostileSignatures(t *testing.T) {
 	}
 }
 
+// TestFlagsOfAKey checks t=s, which forbids an i= below d=, and t=y.
+func TestFlagsOfAKey(t *testing.T) {
+	k := newKeyring(t)
+	signed := string(sign(t, letter, k.both()[0]))
+	below := strings.Replace(signed, "v=1;", "v=1; i=@a.example.org;", 1)
+	k.dns.txt["rsa._domainkey.example.org"][0] += "; t=y:s"
+	if res := verify(t, k.dns, []byte(below))[0]; res.Verdict != senderauth.PermError || !res.Testing {
+		t.Errorf("%+v", res)
+	}
+	if res := verify(t, k.dns, []byte(signed))[0]; res.Verdict != senderauth.Pass || !res.Testing {
+		t.Errorf("%+v", res)
+	}
+}
+
 // TestPartialBodyIsNeverTrusted signs with an l= that a verifier by the letter
 // would take.
 func TestPartialBodyIsNeverTrusted(t *testing.T) {

@@ -186,6 +186,18 @@ func (a *asking) LookupTXT(ctx context.Context, name string) ([]string, error) {
 	return a.zone.LookupTXT(ctx, name)
 }
 
+func TestOrganizations(t *testing.T) {
+	for author, want := range map[string]string{
+		"example.org": "example.org", "a.b.example.org": "example.org", "x.own.example.org": "own.example.org",
+		"bank": "bank", "a.bank": "a.bank", "x.y.a.bank": "a.bank", "com": "com", "x.c.com": "c.com",
+		"a.nothing.example": "a.nothing.example",
+	} {
+		if res := dmarc.Check(context.Background(), newZone(), header("jo@"+author), nil, dmarc.Options{}); res.Organization != want {
+			t.Errorf("%s belongs to %s, not %s", author, res.Organization, want)
+		}
+	}
+}
+
 func TestSeveralFromFields(t *testing.T) {
 	res := dmarc.Check(context.Background(), newZone(), header("a@example.org", "b@example.net"), nil, dmarc.Options{})
 	if res.Verdict != senderauth.PermError || !errors.Is(res.Err, dmarc.ErrTwoFrom) {
