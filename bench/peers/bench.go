@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/posthouse/posthouse/bench/internal/load"
@@ -78,12 +77,13 @@ func (b bench) start(ctx context.Context, who peer, m mode, sessions int) (r *ru
 	if err != nil {
 		return nil, err
 	}
-	r = &running{tools: b.tools, place: place{
-		mode: m, dir: filepath.Join(b.dir, who.name()), port: ports[0], sinkPort: ports[1], sessions: sessions,
-	}}
-	if err := os.Mkdir(r.dir, 0o755); err != nil {
+	dir, err := apart(b.dir, who.name())
+	if err != nil {
 		return nil, err
 	}
+	r = &running{tools: b.tools, place: place{
+		mode: m, dir: dir, port: ports[0], sinkPort: ports[1], sessions: sessions,
+	}}
 	defer func() {
 		if err != nil {
 			r.end()

@@ -31,7 +31,7 @@ func TestStormAtTheEnd(t *testing.T) {
 	c.endedWell()
 	took := time.Since(begin)
 	l.wait()
-	const slack = 2 * time.Second // of a busy machine
+	const slack = 10 * time.Second // of a busy machine
 	switch {
 	case took > daemon.LastWords+slack:
 		t.Errorf("the end took %v; it may take %v", took, daemon.LastWords)

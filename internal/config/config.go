@@ -196,7 +196,7 @@ type Queue struct {
 	Window     Setting[int]   // recipients
 	Deliveries Setting[int]   // at a time in all
 	Memory     Setting[int64] // octets of bodies kept for their first delivery
-	Hold       Setting[bool]  // mail is taken, and waits for an operator
+	Hold       Setting[bool]  // mail is taken, and none is sent while this holds
 }
 
 // Spool is where mail waits.
