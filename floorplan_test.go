@@ -18,10 +18,16 @@ var floors = map[string]int{
 	"internal/dns":       1,
 	"internal/plainfile": 1,
 	"message":            1,
+	"senderauth":         1,
 	"smtp":               1,
 
-	"internal/mail":   2,
-	"internal/tlsrpt": 2,
+	"internal/mail":    2,
+	"internal/tlsrpt":  2,
+	"senderauth/arc":   2,
+	"senderauth/dkim":  2,
+	"senderauth/dmarc": 2,
+	"senderauth/spf":   2,
+	"senderauth/srs":   2,
 
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
