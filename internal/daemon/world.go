@@ -15,6 +15,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/plainfile"
 	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -45,6 +46,9 @@ type World struct {
 	Env func(name string) (string, bool)
 	// Exec runs the programs of routes.
 	Exec func(ctx context.Context, c pipe.Command) (pipe.Status, error)
+	// Carry may wrap what carries the mail of routes; nil: it is used as it is. What it
+	// returns is a transport.Planner, and is to be closed, if what it got is.
+	Carry func(t transport.Transport) transport.Transport
 	// Random makes IDs and keys; nil is crypto/rand. It is read by many goroutines
 	// at once.
 	Random io.Reader
@@ -75,6 +79,9 @@ func (w *World) setDefaults() {
 	}
 	if w.Spool == nil {
 		w.Spool = w.openSpool
+	}
+	if w.Carry == nil {
+		w.Carry = func(t transport.Transport) transport.Transport { return t }
 	}
 	if w.Seed == 0 {
 		w.Seed = uint64(time.Now().UnixNano())
