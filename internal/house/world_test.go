@@ -42,7 +42,7 @@ func newWorld(t *testing.T, seed uint64, weather simnet.Weather) *world {
 		w.Peer(domain, fmt.Sprintf("192.0.2.1%d", i), m)
 		w.domains = append(w.domains, domain)
 	}
-	w.house = w.House("sohu.test", "192.0.2.1", relay)
+	w.house = w.House("sohu.test", "192.0.2.1", relay, nil)
 	return w
 }
 

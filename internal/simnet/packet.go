@@ -23,7 +23,7 @@ type socket struct {
 
 	mu    sync.Mutex
 	until time.Time
-	nudge  signal // the deadline has changed
+	nudge signal // the deadline has changed
 }
 
 type datagram struct {
