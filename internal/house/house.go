@@ -13,6 +13,7 @@ import (
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/dns/dnsclient"
+	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/simnet"
@@ -107,8 +108,8 @@ func (h *House) outside() daemon.World {
 		Resolver: &dnsclient.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(nameServerAt)}, Dial: ask},
 		Spool:    func(*config.Config) (spool.Engine, error) { return engine, nil },
 		Env:      func(string) (string, bool) { return "", false },
-		Carry:    h.spread,
-		Random:   h.world.random(fmt.Sprintf("%s, life %d", h.Name, life)), Seed: h.world.Seed ^ uint64(life),
+		Carry:    h.spread, Report: h.spreadReports,
+		Random: h.world.random(fmt.Sprintf("%s, life %d", h.Name, life)), Seed: h.world.Seed ^ uint64(life),
 		Observe: h.observe(life),
 	}
 }
@@ -119,10 +120,21 @@ var errNoPower = errors.New("the house has no power")
 func (h *House) observe(life int64) func(event.Entry) {
 	return func(e event.Entry) {
 		if h.powered.Load() == life {
-			h.world.tell(e.At, h.Name, e.Line())
+			h.world.tell(e.At, h.Name, line(&e))
 			h.world.Account.hear(h, e)
 		}
 	}
+}
+
+// line is that of an event, without the Message-ID of a report: that is drawn from the
+// same chance as the numbers of questions to the DNS, and whoever is first has the first.
+func line(e *event.Entry) string {
+	if t, is := e.Event.(*event.Accepted); is && t.Source.Listener == "report" {
+		plain := *t
+		plain.MessageID = ""
+		return (&event.Entry{ID: e.ID, Event: &plain}).Line()
+	}
+	return e.Line()
 }
 
 // Crash cuts the power of the house, and gives it back after a while. What its
@@ -181,6 +193,21 @@ func (h *House) spread(t transport.Transport) transport.Transport {
 	return s
 }
 
+// spreadReports does the same for reports, each of which takes an ID.
+func (h *House) spreadReports(next daemon.Writer) daemon.Writer {
+	return func(ctx context.Context, r *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error) {
+		_ = rest(ctx, instant(10*time.Millisecond, h.world.Seed, r.Through, r.To.String(), len(r.Recipients), r.Recipients[0].Final))
+		return next(ctx, r, original)
+	}
+}
+
+// instant is a time within so long that hangs on what is told and nothing else.
+func instant(within time.Duration, what ...any) time.Duration {
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, what...) // a hash takes everything
+	return time.Duration(1 + h.Sum64()%uint64(within))
+}
+
 type spreading struct {
 	transport.Transport
 	seed uint64
@@ -193,9 +220,7 @@ type spreadingPlanner struct {
 
 // Deliver implements [transport.Transport].
 func (s spreading) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
-	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, s.seed, d.Envelope.ID, d.Recipients) // a hash takes everything
-	_ = rest(ctx, time.Duration(1+h.Sum64()%uint64(200*time.Millisecond)))
+	_ = rest(ctx, instant(200*time.Millisecond, s.seed, d.Envelope.ID, d.Recipients))
 	return s.Transport.Deliver(ctx, d) // which sees itself if ctx has ended
 }
 

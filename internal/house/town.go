@@ -58,7 +58,7 @@ domain "a.test" {
   deliver = "store"
   mailboxes = ["ann", "bob"]
   forward "gone" {
-    to     = "user1@peer0.test"
+    to     = "former@peer0.test"
     answer = 250
   }
 }
@@ -113,7 +113,7 @@ func NewTown(t testing.TB, seed uint64, p Plan) *Town {
 		w.Peer(fmt.Sprintf("peer%d.test", i), fmt.Sprintf("192.0.2.1%02d", i), m)
 	}
 	w.Store("store.test", "192.0.2.30")
-	w.forwards = map[string]string{"gone@a.test": "user1@peer0.test"}
+	w.forwards = map[string]string{"gone@a.test": "former@peer0.test"}
 	w.faults()
 	for i, text := range []string{town1, town2, town3} {
 		name, address := fmt.Sprintf("%c.test", 'a'+i), fmt.Sprintf("192.0.2.%d", 1+i)
