@@ -35,6 +35,7 @@ type Account struct {
 	customs    map[custodyKey]*custody
 	order      []*custody // by the time they began
 	complaints []string
+	stores     map[string]string         // by domain, the host where its mail ends
 	breaks     map[[2]string][]time.Time // of roads, by who dialled and who answers
 }
 
@@ -324,8 +325,12 @@ func (a *Account) broke(from, to string) {
 func (a *Account) took(t Taken) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	host, domain := strings.TrimPrefix(t.By, "mx."), t.To[strings.LastIndexByte(t.To, '@')+1:]
+	if host != domain && host != a.stores[domain] {
+		a.complain("%s got mail for %s, which has another host", host, t.To)
+	}
 	if trace := traces(t.Text); len(trace) > 0 {
-		a.taken(trace[0], t.To, strings.TrimPrefix(t.By, "mx."), t.At)
+		a.taken(trace[0], t.To, host, t.At)
 	}
 }
 

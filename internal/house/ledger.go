@@ -99,6 +99,12 @@ func (l *Ledger) Promise(key string, to ...string) {
 	}
 }
 
+// promised reports whether somebody has said 250 to a letter for a recipient.
+func (l *Ledger) promised(key, to string) bool {
+	x := l.letters[key] // Complaints holds the lock
+	return x != nil && x.promised[to]
+}
+
 // Take notes a message that was taken. One without a key is kept as a stray.
 func (l *Ledger) Take(t Taken) {
 	l.mu.Lock()

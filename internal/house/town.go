@@ -1,9 +1,12 @@
 package house
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -113,6 +116,7 @@ func NewTown(t testing.TB, seed uint64, p Plan) *Town {
 		w.Peer(fmt.Sprintf("peer%d.test", i), fmt.Sprintf("192.0.2.1%02d", i), m)
 	}
 	w.Store("store.test", "192.0.2.30")
+	w.Account.stores = map[string]string{"a.test": "store.test"}
 	w.forwards = map[string]string{"gone@a.test": "former@peer0.test"}
 	w.faults()
 	for i, text := range []string{town1, town2, town3} {
@@ -183,12 +187,33 @@ func (w *Town) Live() {
 	for _, c := range w.Account.Complaints() {
 		w.Errorf("seed %d: %s", w.Seed, c)
 	}
-	for _, c := range w.Ledger.Complaints(func(string, string, bool) (int, int) { return 0, 1 << 30 }) {
+	for _, c := range w.Ledger.Complaints(w.arrives) {
 		w.Errorf("seed %d: %s", w.Seed, c)
 	}
 	w.End()
 	synctest.Wait()
 }
+
+// arrives says how many copies of a letter a recipient must have: one if anybody said
+// yes to it, unless it is to somebody who refuses it in the end. How many there may be the
+// account knows better.
+func (w *Town) arrives(key, to string, promised bool) (least, most int) {
+	if final := w.forwards[to]; final != "" {
+		return 0, 0 // the other name gets it
+	}
+	for from, final := range w.forwards {
+		promised = promised || final == to && w.Ledger.promised(key, from)
+	}
+	refuses := strings.HasPrefix(to, "nobody@") || strings.HasSuffix(to, "@nowhere.test") ||
+		strings.HasSuffix(to, "@"+late) || strings.HasSuffix(to, "@"+silent)
+	if !promised || refuses {
+		return 0, math.MaxInt
+	}
+	return 1, math.MaxInt
+}
+
+// late and silent are the peers that take no mail in the end.
+const late, silent = "peer7.test", "peer8.test"
 
 // trouble lets things happen until all letters are sent.
 func (w *Town) trouble(sent <-chan struct{}) {
@@ -205,18 +230,28 @@ func (w *Town) trouble(sent <-chan struct{}) {
 		w.Account.Audit(w.Houses...)
 		time.Sleep(time.Duration(1 + chance.Int64N(int64(time.Second))))
 		h := w.Houses[chance.IntN(len(w.Houses))]
-		switch long := time.Second + time.Duration(chance.Int64N(int64(5*time.Minute))); chance.IntN(4) {
-		case 0:
+		switch long := time.Second + time.Duration(chance.Int64N(int64(5*time.Minute))); chance.IntN(6) {
+		case 3:
+			w.rule(h, h.text+"queue { hold = true }\n", h.text, long)
 			w.Part(w.Houses[0].Name, w.Houses[1].Name, long)
 		case 1:
 			w.Part(w.Houses[2].Name, "peer0.test", long)
 		case 2:
-			if err := h.Reload(h.text); err != nil {
-				w.Errorf("reload: %v", err)
-			}
+			w.rule(h, h.text, h.text, long)
 		default:
 			h.Crash(long)
 		}
+	}
+}
+
+// rule has a house live by another configuration for a time.
+func (w *Town) rule(h *House, other, again string, long time.Duration) {
+	w.tell(time.Now(), h.Name, "another configuration")
+	err := h.Reload(other)
+	time.Sleep(long)
+	w.tell(time.Now(), h.Name, "the configuration from before")
+	if err = errors.Join(err, h.Reload(again)); err != nil {
+		w.Errorf("reload: %v", err)
 	}
 }
 
@@ -265,7 +300,9 @@ func addressee(chance *rand.Rand) string {
 		return "eve@nowhere.test"
 	case n < 10:
 		return []string{"ann", "bob"}[chance.IntN(2)] + "@a.test"
-	case n < 12:
+	case n < 11:
+		return "dave@a.test" // whom nobody knows
+	case n < 13:
 		return "gone@a.test"
 	case n < 30:
 		return fmt.Sprintf("user%d@peer%d.test", chance.IntN(20), 2+chance.IntN(len(manners)-3))

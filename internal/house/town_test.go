@@ -12,6 +12,7 @@ import (
 
 var (
 	seedFlag    = flag.Uint64("seed", 0, "play the story of one seed, and tell it with -v")
+	pebbleFlag  = flag.Bool("pebble", false, "with -seed: houses keep their mail on simulated disks")
 	lettersFlag = flag.Int("letters", 300, "letters of a story")
 )
 
@@ -31,5 +32,5 @@ func story(t *testing.T, seed uint64, p house.Plan) (hash string) {
 
 func TestASeed(t *testing.T) {
 	start := time.Now()
-	t.Log(story(t, *seedFlag, house.Plan{Letters: *lettersFlag, Storm: true, Quiet: !testing.Verbose()}), time.Since(start))
+	t.Log(story(t, *seedFlag, house.Plan{Letters: *lettersFlag, Storm: true, Pebble: *pebbleFlag, Quiet: !testing.Verbose()}), time.Since(start))
 }

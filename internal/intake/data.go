@@ -8,6 +8,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/message"
 	"github.com/posthouse/posthouse/smtp"
@@ -100,14 +101,17 @@ func (t *transaction) judge(ctx context.Context, r *reception) (fields string, e
 
 // commit makes the message ours, and hands it on.
 func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields string) error {
-	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(fields + r.trace), For: t.o.Owner()}
+	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: traced(fields, r.trace), For: t.o.Owner()}
 	size := t.draft.Size() + int64(len(c.Prepend))
 	facts := t.facts(&c.Envelope, size)
 	for _, f := range facts {
 		c.Facts = append(c.Facts, spool.Fact{ID: t.draft.ID(), At: now, Data: event.Append(nil, f)})
 	}
+	if sabotage.Is("250 without a commit") {
+		return nil
+	}
 	lease, err := t.draft.Commit(ctx, c)
-	if err != nil {
+	if err != nil && !sabotage.Is("250 although the commit failed") {
 		return err
 	}
 	for _, f := range facts {
@@ -115,6 +119,14 @@ func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, f
 	}
 	t.o.Arrived(Arrival{Owner: c.For, Lease: lease, Text: r.text(fields), Due: c.Envelope.HoldUntil})
 	return nil
+}
+
+// traced are the fields above what came in.
+func traced(fields, trace string) []byte {
+	if sabotage.Is("no trace is left") {
+		trace = ""
+	}
+	return []byte(fields + trace)
 }
 
 // facts are what the journal is told of a message that is taken in.

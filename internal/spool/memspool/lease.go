@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -123,7 +124,7 @@ func (h *haul) later(due time.Time) {
 func (h *haul) consider(ref spool.Ref) bool {
 	m := h.s.disk.messages[ref.ID]
 	to := m.standings[ref.Recipient].Destination
-	if h.s.book.Owner(ref) != (spool.Owner{}) || slices.Contains(h.want.Skip, to) ||
+	if h.s.book.Owner(ref) != (spool.Owner{}) && !sabotage.Is("what is leased is leased again") || slices.Contains(h.want.Skip, to) ||
 		h.s.book.Room(h.owner, to, h.want.PerDestination) <= 0 {
 		return true
 	}
