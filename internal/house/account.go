@@ -248,6 +248,9 @@ func (a *Account) reported(c *custody, t *event.Reported) {
 	if t.Report.IsZero() {
 		return
 	}
+	if to := t.To.String(); c.from != "" && to != c.from && to != "postmaster@peer0.test" {
+		a.complain("%s reports about %s to %s, and it came from %s", c.host, c.id, to, c.from)
+	}
 	for _, i := range t.Recipients {
 		ch := &c.to[i]
 		action := a.owed(c, ch)
@@ -293,6 +296,9 @@ func (a *Account) taken(parent custodyKey, address, host string, at time.Time) {
 // crash: the way back, and as long as a spool may lag.
 const lagging = spool.Lag + 30*time.Millisecond
 
+// slowest is how long a host may think about a text before it takes it.
+const slowest = 5 * time.Second
+
 // excused: of the copies that were taken so far, whoever sent them may not know.
 func (a *Account) excused(c *custody, ch *charge) bool {
 	known := 0
@@ -306,8 +312,11 @@ func (a *Account) excused(c *custody, ch *charge) bool {
 
 // forgot: a crash came before a house could record that a copy was taken.
 func (a *Account) forgot(c *custody, h handing, crash time.Time) bool {
-	if crash.Before(h.at) || crash.Sub(h.at) <= lagging {
-		return !crash.Before(h.at)
+	if crash.Before(h.at) {
+		return h.at.Sub(crash) <= slowest // the text was there, and the host thought about it
+	}
+	if crash.Sub(h.at) <= lagging {
+		return true
 	}
 	broke := func(t time.Time) bool { return !t.Before(h.at.Add(-lagging)) && !t.After(crash) }
 	return slices.ContainsFunc(a.breaks[[2]string{c.host, h.to}], broke) || slices.ContainsFunc(a.breaks[[2]string{"", h.to}], broke)

@@ -29,8 +29,8 @@ type Town struct {
 // Plan is what happens in a town. The zero Plan is a calm day with no mail.
 type Plan struct {
 	Letters int // in all
-	Clients int // that send them; 0: 8
-	// Every is how long a client rests between two letters, about; 0: 3 seconds.
+	Clients int // that send them; 0: 16
+	// Every is how long a client rests between two letters, about; 0: 2 seconds.
 	Every time.Duration
 	// Storm: roads break, datagrams are lost, name servers fail, houses lose power.
 	Storm bool
@@ -100,9 +100,9 @@ route "default" {
 `
 )
 
-// stormy is bad weather: one connection in 30 breaks, of those one in five without
+// stormy is bad weather: one connection in five breaks, of those one in five without
 // anybody hearing of it.
-var stormy = simnet.Weather{Latency: 5 * time.Millisecond, Cuts: 1. / 30, Within: 60_000, Silent: 0.2, Loss: 0.02}
+var stormy = simnet.Weather{Latency: 5 * time.Millisecond, Cuts: 0.2, Within: 20_000, Silent: 0.2, Loss: 0.02}
 
 // NewTown builds a town, in a bubble.
 func NewTown(t testing.TB, seed uint64, p Plan) *Town {
@@ -163,7 +163,7 @@ func (w *Town) Live() {
 	var clients sync.WaitGroup
 	n := w.plan.Clients
 	if n == 0 {
-		n = 8
+		n = 16
 	}
 	for i := range n {
 		clients.Go(func() { w.correspond(i, n) })
@@ -219,7 +219,7 @@ const late, silent = "peer7.test", "peer8.test"
 func (w *Town) trouble(sent <-chan struct{}) {
 	chance := w.chance("trouble")
 	for {
-		t := time.NewTimer(2*time.Minute + time.Duration(chance.Int64N(int64(5*time.Minute))))
+		t := time.NewTimer(5*time.Second + time.Duration(chance.Int64N(int64(20*time.Second))))
 		select {
 		case <-sent:
 			t.Stop()
@@ -230,7 +230,7 @@ func (w *Town) trouble(sent <-chan struct{}) {
 		w.Account.Audit(w.Houses...)
 		time.Sleep(time.Duration(1 + chance.Int64N(int64(time.Second))))
 		h := w.Houses[chance.IntN(len(w.Houses))]
-		switch long := time.Second + time.Duration(chance.Int64N(int64(5*time.Minute))); chance.IntN(6) {
+		switch long := time.Second + time.Duration(chance.Int64N(int64(20*time.Second))); chance.IntN(7) {
 		case 3:
 			w.rule(h, h.text+"queue { hold = true }\n", h.text, long)
 			w.Part(w.Houses[0].Name, w.Houses[1].Name, long)
@@ -261,7 +261,7 @@ func (w *Town) correspond(i, of int) {
 	defer c.hangUp()
 	every := w.plan.Every
 	if every == 0 {
-		every = 3 * time.Second
+		every = 2 * time.Second
 	}
 	for k := i; k < w.plan.Letters; k += of {
 		c.pause(every)

@@ -41,7 +41,7 @@ func (a Action) String() string {
 func (o Outcome) Owes(n smtp.Notify, trace bool) Action {
 	told := n != 0
 	switch {
-	case n&smtp.NotifyNever != 0 && !sabotage.Is("who wants no report gets one"):
+	case n&smtp.NotifyNever != 0:
 		return 0
 	case o.Fate == Delivered && n&smtp.NotifySuccess != 0:
 		return ReportDelivered // 5.2.3
@@ -49,7 +49,7 @@ func (o Outcome) Owes(n smtp.Notify, trace bool) Action {
 		return ReportRelayed // 5.2.2 (b); the next host reports otherwise, 5.2.1
 	case o.Fate == Deferred && (!told || n&smtp.NotifyDelay != 0):
 		return ReportDelayed // 5.2.5
-	case (o.Fate == Failed || o.Fate == Expired) && (!told || n&smtp.NotifyFailure != 0):
+	case (o.Fate == Failed || o.Fate == Expired) && (!told || n&smtp.NotifyFailure != 0 || sabotage.Is("who wants no failure told hears of it")):
 		return ReportFailed // 5.2.6
 	}
 	return 0
