@@ -55,11 +55,17 @@ func (h *House) Engine() spool.Engine { return *h.engine.Load() }
 
 // open opens the store for another life.
 func (h *House) open() {
-	engine, err := h.store.Open()
-	if err != nil {
+	if err := h.tryOpen(); err != nil {
 		h.world.Fatal(err)
 	}
-	h.engine.Store(&engine)
+}
+
+func (h *House) tryOpen() error {
+	engine, err := h.store.Open()
+	if err == nil {
+		h.engine.Store(&engine)
+	}
+	return err
 }
 
 // begin begins a life of the house.

@@ -124,7 +124,7 @@ func (h *haul) later(due time.Time) {
 func (h *haul) consider(ref spool.Ref) bool {
 	m := h.s.disk.messages[ref.ID]
 	to := m.standings[ref.Recipient].Destination
-	if h.s.book.Owner(ref) != (spool.Owner{}) && !sabotage.Is("what is leased is leased again") || slices.Contains(h.want.Skip, to) ||
+	if h.s.book.Owner(ref) != (spool.Owner{}) || slices.Contains(h.want.Skip, to) ||
 		h.s.book.Room(h.owner, to, h.want.PerDestination) <= 0 {
 		return true
 	}
@@ -145,6 +145,8 @@ func (h *haul) consider(ref spool.Ref) bool {
 
 // take leases one recipient.
 func (s *Spool) take(lease *spool.Lease, owner spool.Owner, m *message, i int) {
-	s.book.Take(owner, spool.Ref{ID: m.env.ID, Recipient: i}, m.standings[i].Destination)
+	if !sabotage.Is("leases are not noted") {
+		s.book.Take(owner, spool.Ref{ID: m.env.ID, Recipient: i}, m.standings[i].Destination)
+	}
 	lease.Recipients = append(lease.Recipients, m.standings[i])
 }

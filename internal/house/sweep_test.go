@@ -1,0 +1,60 @@
+package house_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+
+	"github.com/posthouse/posthouse/internal/house"
+	"github.com/posthouse/posthouse/internal/simdisk"
+)
+
+var (
+	stopFlag  = flag.Int("stop", 0, "the journey stops before this operation of the disk")
+	againFlag = flag.Int("again", 0, "and the start after that before this one")
+	killFlag  = flag.Bool("kill", false, "only the program ends when the journey stops")
+)
+
+func thorough() bool { return os.Getenv("POSTHOUSE_TEST_ALL") != "" }
+
+// journey plays one.
+func journey(t *testing.T, j house.Journey) (before simdisk.Operation, stopped bool, operations int) {
+	synctest.Test(t, func(t *testing.T) {
+		cryptotest.SetGlobalRandom(t, 1)
+		before, stopped, operations = j.Run(t)
+	})
+	return before, stopped, operations
+}
+
+func TestOneJourney(t *testing.T) {
+	before, stopped, n := journey(t, house.Journey{StopAt: *stopFlag, Crash: uint64(*stopFlag), Again: *againFlag, Kill: *killFlag})
+	t.Log(before, stopped, n)
+}
+
+// TestAJourneyThatStopsAnywhere: the disk stops before each of its operations in
+// turn (or some of them). What was promised is kept, and comes to its end.
+func TestAJourneyThatStopsAnywhere(t *testing.T) {
+	step := 17
+	if thorough() {
+		step = 1
+	}
+	tried := 0
+	for at := 1; !t.Failed(); at += step {
+		j := house.Journey{StopAt: at, Crash: uint64(at), Kill: at%7 == 0}
+		if at%3 == 0 {
+			j.Again = 1 + at%40
+		}
+		t.Logf("%+v", j)
+		_, stopped, n := journey(t, j)
+		tried++
+		if !stopped {
+			t.Logf("%d operations, %d of them tried", n, tried)
+			if n < 200 {
+				t.Errorf("the journey has only %d operations", n)
+			}
+			return
+		}
+	}
+}
