@@ -449,6 +449,9 @@ func (a *Account) Audit(houses ...*House) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, h := range houses {
+		if damaged, err := h.Engine().Damaged(context.Background(), mail.ID{}, 1); err == nil && len(damaged) > 0 {
+			a.complain("%s takes %s for damaged: %s", h.Name, damaged[0].ID, damaged[0].What)
+		}
 		there := map[spool.Ref]bool{}
 		for _, it := range h.items() {
 			there[it.Ref()] = true

@@ -13,6 +13,8 @@ import (
 
 var (
 	stopFlag  = flag.Int("stop", 0, "the journey stops before this operation of the disk")
+	stepFlag  = flag.Int("step", 0, "so many operations later it stops once more, in a journey of its own; 0: it does not")
+	crashFlag = flag.Uint64("crash", 0, "seed of what the power cut leaves")
 	againFlag = flag.Int("again", 0, "and the start after that before this one")
 	killFlag  = flag.Bool("kill", false, "only the program ends when the journey stops")
 )
@@ -28,15 +30,21 @@ func journey(t *testing.T, j house.Journey) (before simdisk.Operation, stopped b
 	return before, stopped, operations
 }
 
+// TestOneJourney plays the one that the flags name, or all that are some steps apart.
 func TestOneJourney(t *testing.T) {
-	before, stopped, n := journey(t, house.Journey{StopAt: *stopFlag, Crash: uint64(*stopFlag), Again: *againFlag, Kill: *killFlag})
-	t.Log(before, stopped, n)
+	for at := *stopFlag; !t.Failed(); at += *stepFlag {
+		before, stopped, n := journey(t, house.Journey{StopAt: at, Crash: *crashFlag, Again: *againFlag, Kill: *killFlag})
+		t.Logf("operation %d of %d: %v", at, n, before)
+		if !stopped || *stepFlag == 0 {
+			return
+		}
+	}
 }
 
 // TestAJourneyThatStopsAnywhere: the disk stops before each of its operations in
 // turn (or some of them). What was promised is kept, and comes to its end.
 func TestAJourneyThatStopsAnywhere(t *testing.T) {
-	step := 17
+	step := 41
 	if thorough() {
 		step = 1
 	}
