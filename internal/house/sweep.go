@@ -98,9 +98,8 @@ func (j Journey) Run(t testing.TB) (before simdisk.Operation, stopped bool, oper
 		if _, again := disk.Stopped(); again {
 			disk.Crash()
 		} else {
-			j.Again = 0
+			disk.Disk = disk.Kill()
 		}
-		disk.Disk = disk.Kill()
 	}
 	w.arriveHome(h, crash)
 	return before, stopped, first.Operations()

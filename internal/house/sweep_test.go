@@ -19,7 +19,8 @@ var (
 	killFlag  = flag.Bool("kill", false, "only the program ends when the journey stops")
 )
 
-func thorough() bool { return os.Getenv("POSTHOUSE_TEST_ALL") != "" }
+// thorough: all of it is to be played, which takes minutes.
+func thorough() bool { return os.Getenv("POSTHOUSE_TEST_SIM") != "" }
 
 // journey plays one.
 func journey(t *testing.T, j house.Journey) (before simdisk.Operation, stopped bool, operations int) {
