@@ -65,6 +65,13 @@ func named(name string) (set bool) {
 	return set
 }
 
+// aside skips a test where a flag asks for one story.
+func aside(t *testing.T) {
+	if named("seed") || named("stop") {
+		t.Skip("one story is told")
+	}
+}
+
 // TestASeed plays the story of the seed that a flag names, and tells it with -v.
 func TestASeed(t *testing.T) {
 	f := story(t, *seedFlag, house.Plan{
@@ -76,6 +83,7 @@ func TestASeed(t *testing.T) {
 // TestSeedsThatFoundSomething plays again what once went wrong: a seed and a number of
 // letters a line, and what it found.
 func TestSeedsThatFoundSomething(t *testing.T) {
+	aside(t)
 	text, err := os.ReadFile(filepath.Join("testdata", "seeds.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +107,7 @@ var hashLine = regexp.MustCompile(`hash (\w+, \d+ lines)`)
 // TestTheSameSeedTellsTheSameStoryEverywhere: in storms and through crashes, in other processes,
 // with one processor and with two.
 func TestTheSameSeedTellsTheSameStoryEverywhere(t *testing.T) {
+	aside(t)
 	for _, seed := range []uint64{1} {
 		want := story(t, seed, house.Plan{Letters: 200, Storm: true, Quiet: true}).hash
 		for _, processors := range []int{1, 2} {
@@ -118,6 +127,7 @@ func TestTheSameSeedTellsTheSameStoryEverywhere(t *testing.T) {
 // TestNothingIsLost: many letters over three houses, in storms and through crashes. The
 // figures are those of docs/reliability.md.
 func TestNothingIsLost(t *testing.T) {
+	aside(t)
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // what is measured is not the collector
 	towns, disks, letters := 1, 1, 900
 	if thorough() {
@@ -164,6 +174,7 @@ func TestSearch(t *testing.T) {
 // TestSoak plays towns for as long as a flag says, and holds that memory, goroutines and
 // descriptors do not grow.
 func TestSoak(t *testing.T) {
+	aside(t)
 	rounds, until := 3, time.Now().Add(*forFlag)
 	if !named("for") && !thorough() {
 		rounds = 2

@@ -45,6 +45,7 @@ func TestOneJourney(t *testing.T) {
 // TestAJourneyThatStopsAnywhere: the disk stops before each of its operations in
 // turn (or some of them). What was promised is kept, and comes to its end.
 func TestAJourneyThatStopsAnywhere(t *testing.T) {
+	aside(t)
 	step := 41
 	if thorough() {
 		step = 1
