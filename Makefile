@@ -1,9 +1,11 @@
 # Shortcuts. Nothing here is needed to build or test: see README.md.
 
-.PHONY: test all fuzz bench sim soak sabotage
+.PHONY: test all fuzz bench crash sim soak sabotage
 test: ; go test ./...
 all: ; .ci/run
-fuzz: ; .ci/fuzz $(or $(FOR),30s)
+fuzz: ; .ci/fuzz $(or $(FOR),10s)
+# Kills the mail system N times under load: make crash N=10000 [SEED=...]
+crash: ; POSTHOUSE_CRASH_CYCLES=$(or $(N),100) POSTHOUSE_CRASH_SEED=$(SEED) go test -count=1 -timeout 0 -v -run 'TestCrash$$' ./cmd/posthouse
 bench: ; cd bench && go run ./library
 
 # A simulated mail world: SEED=N tells one story, FOR=5m searches on. LETTERS=N, PEBBLE=1

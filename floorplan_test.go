@@ -67,6 +67,8 @@ var workshop = map[string]bool{
 	"internal/admin/admintest":         true,
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
+	"internal/e2e":                     true,
+	"internal/hostile":                 true,
 	"internal/house":                   true,
 	"internal/simdisk":                 true,
 	"internal/simnet":                  true,

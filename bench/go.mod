@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/emersion/go-smtp v0.25.1
+	github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 	github.com/posthouse/posthouse v0.0.0
 )
 

@@ -235,3 +235,41 @@ func FuzzXText(f *testing.F) {
 		_, _ = decodeUniText(s)
 	})
 }
+
+// FuzzSASL: a line of an exchange is read as it was written, or refused.
+func FuzzSASL(f *testing.F) {
+	for _, s := range []string{"", "=", "AGJvYgBzZWNyZXQ=", "AGJvYg", "AGJvYgA\n", "****", "AB=="} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		said, err := DecodeSASL(line)
+		if err != nil || bytes.ContainsAny(line, "\r\n") {
+			return // base64 lets line ends pass, which no line has
+		}
+		if again := AppendSASL(nil, said); string(again) != string(line)+"\r\n" {
+			t.Errorf("%q was read as %q, which is %q", line, said, again)
+		}
+	})
+}
+
+// FuzzDomain: what is a domain can stand in an address, and ends no line; what is a literal is printed as one
+// that means the same.
+func FuzzDomain(f *testing.F) {
+	for _, s := range []string{"a.example", "bücher.example", "[192.0.2.1]", "[IPv6:2001:db8::1]", "[x:y]", "a..b", "-a", "a\r\nb", "[IPv6:::1%25eth0]"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := ParseDomain(s)
+		if err != nil {
+			return
+		}
+		if d != s || strings.ContainsAny(d, "\r\n\x00 <>@") {
+			t.Errorf("%q was read as %q", s, d)
+		}
+		if a, ok := ParseLiteral(s); ok {
+			if b, ok := ParseLiteral(FormatLiteral(a)); !ok || b != a.Unmap() {
+				t.Errorf("%q is %v, and printed %v", s, a, b)
+			}
+		}
+	})
+}

@@ -174,10 +174,13 @@ func parseORcpt(value string) (ORcpt, error) {
 	if o.Type == "" {
 		return ORcpt{}, errors.New("has no address type")
 	}
-	if o.isUTF8() {
+	switch {
+	case o.isUTF8():
 		if o.Addr, err = decodeUniText(addr); err != nil {
 			return ORcpt{}, err
 		}
+	case equalFold("rfc822", typ) && !isPrintable(addr) && utf8.ValidString(addr) && !hasControl(addr):
+		o.Type = "utf-8" // so it is (RFC 6533, 3), though Postfix 3.7 says rfc822
 	}
 	return o, o.check()
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/posthouse/posthouse/bench/internal/load"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
@@ -24,7 +25,7 @@ type sent struct {
 }
 
 // runClient measures a client in a process of its own against the same sink.
-func runClient(name string, l load) (map[string]float64, error) {
+func runClient(name string, l load.Load) (map[string]float64, error) {
 	c, err := start("sink")
 	if err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func runClient(name string, l load) (map[string]float64, error) {
 		return nil, err
 	}
 	cmd := exec.Command(self, "send", name, c.addr,
-		strconv.Itoa(l.sessions), strconv.Itoa(l.messages), strconv.Itoa(l.size), strconv.FormatBool(l.fresh))
+		strconv.Itoa(l.Sessions), strconv.Itoa(l.Messages), strconv.Itoa(l.Size), strconv.FormatBool(l.Fresh))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -43,24 +44,24 @@ func runClient(name string, l load) (map[string]float64, error) {
 	}
 	var s sent
 	err = json.Unmarshal(out, &s)
-	return l.figures(s.Took, s.Before, s.After), err
+	return figures(l, s.Took, s.Before, s.After), err
 }
 
 // send is a client in a process of its own.
 func send(name string, args []string) {
-	var l load
+	var l load.Load
 	addr := args[0]
-	l.sessions, _ = strconv.Atoi(args[1])
-	l.messages, _ = strconv.Atoi(args[2])
-	l.size, _ = strconv.Atoi(args[3])
-	l.fresh, _ = strconv.ParseBool(args[4])
+	l.Sessions, _ = strconv.Atoi(args[1])
+	l.Messages, _ = strconv.Atoi(args[2])
+	l.Size, _ = strconv.Atoi(args[3])
+	l.Fresh, _ = strconv.ParseBool(args[4])
 	session := map[string]func(string, []byte, bool, func() bool) error{"posthouse": sendOurs, "net/smtp": sendNet}[name]
 	if session == nil {
 		log.Fatalf("no client %q", name)
 	}
-	text := l.text()
+	text := l.Text()
 	before := used()
-	took, err := l.share(func(take func() bool) error { return session(addr, text, l.fresh, take) })
+	took, err := l.Share(func(take func() bool) error { return session(addr, text, l.Fresh, take) })
 	if err != nil {
 		log.Fatal(err)
 	}

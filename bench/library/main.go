@@ -17,6 +17,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/posthouse/posthouse/bench/internal/load"
 )
 
 func main() {
@@ -69,12 +71,12 @@ func (f figure) aim(goal string) figure { f.goal = goal; return f }
 
 func workloads(scale float64) []workload {
 	n := func(v int) int { return max(1, int(float64(v)*scale)) }
-	server := func(name string, figures []figure, l load) workload {
+	server := func(name string, figures []figure, l load.Load) workload {
 		return workload{"server/" + name, "posthouse", "go-smtp", figures, func(subject string) (map[string]float64, error) {
 			return loadServer(subject, l)
 		}}
 	}
-	client := func(name string, figures []figure, l load) workload {
+	client := func(name string, figures []figure, l load.Load) workload {
 		return workload{"client/" + name, "posthouse", "net/smtp", figures, func(subject string) (map[string]float64, error) {
 			return runClient(subject, l)
 		}}
@@ -84,19 +86,19 @@ func workloads(scale float64) []workload {
 	medium := []figure{rate.aim("> 1"), cpu.aim("<= 0.4"), allocs, bytes_}
 	memory := []figure{{"memory a session", "<= 8192 B", "B"}}
 	return []workload{
-		server("4KB-20-reused", small, load{20, n(20000), 4 << 10, false}),
-		server("4KB-20-new", all, load{20, n(8000), 4 << 10, true}),
-		server("40KB-20-reused", medium, load{20, n(8000), 40 << 10, false}),
-		server("40KB-20-new", all, load{20, n(4000), 40 << 10, true}),
-		server("10MB-5-reused", []figure{{"MB/s", ">= 2", ""}, cpu, allocs}, load{5, n(60), 10 << 20, false}),
+		server("4KB-20-reused", small, load.Load{Sessions: 20, Messages: n(20000), Size: 4 << 10}),
+		server("4KB-20-new", all, load.Load{Sessions: 20, Messages: n(8000), Size: 4 << 10, Fresh: true}),
+		server("40KB-20-reused", medium, load.Load{Sessions: 20, Messages: n(8000), Size: 40 << 10}),
+		server("40KB-20-new", all, load.Load{Sessions: 20, Messages: n(4000), Size: 40 << 10, Fresh: true}),
+		server("10MB-5-reused", []figure{{"MB/s", ">= 2", ""}, cpu, allocs}, load.Load{Sessions: 5, Messages: n(60), Size: 10 << 20}),
 		{"server/idle", "posthouse", "go-smtp", memory, func(subject string) (map[string]float64, error) {
 			return idle(subject, n(10000))
 		}},
-		client("4KB-1-reused", []figure{rate.aim(">= 1.6"), cpu, allocs, bytes_}, load{1, n(8000), 4 << 10, false}),
-		client("4KB-20-reused", all, load{20, n(20000), 4 << 10, false}),
-		client("4KB-20-new", all, load{20, n(6000), 4 << 10, true}),
-		client("40KB-20-reused", all, load{20, n(8000), 40 << 10, false}),
-		client("10MB-5-reused", []figure{{"MB/s", "> 1", ""}, cpu}, load{5, n(60), 10 << 20, false}),
+		client("4KB-1-reused", []figure{rate.aim(">= 1.6"), cpu, allocs, bytes_}, load.Load{Sessions: 1, Messages: n(8000), Size: 4 << 10}),
+		client("4KB-20-reused", all, load.Load{Sessions: 20, Messages: n(20000), Size: 4 << 10}),
+		client("4KB-20-new", all, load.Load{Sessions: 20, Messages: n(6000), Size: 4 << 10, Fresh: true}),
+		client("40KB-20-reused", all, load.Load{Sessions: 20, Messages: n(8000), Size: 40 << 10}),
+		client("10MB-5-reused", []figure{{"MB/s", "> 1", ""}, cpu}, load.Load{Sessions: 5, Messages: n(60), Size: 10 << 20}),
 	}
 }
 

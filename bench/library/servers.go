@@ -17,6 +17,7 @@ import (
 
 	gosmtp "github.com/emersion/go-smtp"
 
+	"github.com/posthouse/posthouse/bench/internal/load"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -68,7 +69,7 @@ func serve(name string) {
 		s.Domain, s.MaxMessageBytes = "bench.test", 50<<20
 		go func() { log.Fatal(s.Serve(l)) }()
 	case "sink":
-		go sink(l)
+		go func() { log.Fatal(new(load.Sink).Serve(l)) }()
 	default:
 		log.Fatalf("no server %q", name)
 	}
@@ -118,51 +119,3 @@ func (session) Logout() error                          { return nil }
 func (session) Mail(string, *gosmtp.MailOptions) error { return nil }
 func (session) Rcpt(string, *gosmtp.RcptOptions) error { return nil }
 func (session) Data(r io.Reader) error                 { _, err := io.Copy(io.Discard, r); return err }
-
-// sink is the least that answers a client: the other side of the measurements
-// of clients, the same for all of them.
-func sink(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			log.Fatal(err)
-		}
-		go sinkSession(c)
-	}
-}
-
-func sinkSession(c net.Conn) {
-	defer c.Close()
-	r, w := bufio.NewReaderSize(c, 64<<10), bufio.NewWriterSize(c, 2048)
-	say := func(s string) {
-		_, _ = w.WriteString(s)
-		if r.Buffered() == 0 {
-			_ = w.Flush()
-		}
-	}
-	say("220 bench.test ESMTP\r\n")
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil || len(line) < 4 {
-			return
-		}
-		switch strings.ToUpper(string(line[:4])) {
-		case "EHLO":
-			say("250-bench.test\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250 8BITMIME\r\n")
-		case "DATA":
-			say("354 go\r\n")
-			for string(line) != ".\r\n" {
-				if line, err = r.ReadSlice('\n'); err != nil && err != bufio.ErrBufferFull {
-					return
-				}
-			}
-			say("250 ok\r\n")
-		case "QUIT":
-			say("221 bye\r\n")
-			_ = w.Flush()
-			return
-		default:
-			say("250 ok\r\n")
-		}
-	}
-}

@@ -46,7 +46,8 @@ func execute() cli.Status {
 		err = refused(cmd, err)
 	}
 	if err != nil && err.Error() != "" {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", cmd.CommandPath(), cli.Printable(err.Error()))
+		text := strings.ReplaceAll(err.Error(), "\n", "; ") // of errors that are joined
+		fmt.Fprintf(os.Stderr, "%s: %s\n", cmd.CommandPath(), cli.Printable(text))
 	}
 	return status
 }

@@ -54,6 +54,9 @@ type Options struct {
 	// An error that is a config.Problems is told line by line. nil: this house
 	// cannot reload.
 	Reload func(ctx context.Context) error
+	// Holding says whether the configuration keeps all mail from being sent, and
+	// where; nil: it does not.
+	Holding func() (at mail.Origin, holding bool)
 	// Sizes are the longest messages that the listeners take; nil: not known.
 	Sizes func() []Size
 
@@ -70,6 +73,7 @@ type Options struct {
 // Size is the longest message that a listener takes.
 type Size struct {
 	Listener string
+	Local    bool // it is there for programs of this host, and nobody else comes by it
 	Octets   int64
 	Origin   mail.Origin
 }

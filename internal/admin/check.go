@@ -64,15 +64,19 @@ func (a *API) check(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case a.checking <- struct{}{}:
-		defer func() { <-a.checking }()
 	default:
 		a.fault(w, r, &Fault{http.StatusServiceUnavailable, "a check is under way", "wait until it has come to its end"})
 		return
 	}
+	a.checked(w, r, checker)() // the last word may bring the next check
+}
+
+// checked does the check, makes room for the next, and returns what says its last word.
+func (a *API) checked(w http.ResponseWriter, r *http.Request, checker Checker) (last func()) {
+	defer func() { <-a.checking }()
 	stats, err := a.opts.Spool.Stats(r.Context())
 	if err != nil {
-		a.fault(w, r, err)
-		return
+		return func() { a.fault(w, r, err) }
 	}
 	header(w, "application/x-ndjson")
 	c, enc := http.NewResponseController(w), encoder(w)
@@ -87,9 +91,11 @@ func (a *API) check(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		quarantine, err = a.opts.Spool.Damaged(r.Context(), mail.ID{}, spool.MaxPage)
 	}
+	line := CheckLine{Read: found.Messages, Total: stats.Messages}
 	if err != nil {
-		tell(CheckLine{Fault: a.faultOf(r, err)})
-		return
+		line = CheckLine{Fault: a.faultOf(r, err)}
+	} else {
+		line.Done = CheckedOf(&found, quarantine)
 	}
-	tell(CheckLine{Read: found.Messages, Total: stats.Messages, Done: CheckedOf(&found, quarantine)})
+	return func() { tell(line) }
 }

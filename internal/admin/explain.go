@@ -86,6 +86,9 @@ func (a *API) explain(r *http.Request) (any, error) {
 		x.Ways = append(x.Ways, wayOf(&in.To[i], &out))
 	}
 	x.More = len(in.To) - len(x.Ways)
+	if at := a.holding(); at != nil && !in.Refused {
+		x.Steps = append(x.Steps, Step{Text: "It waits: nothing is sent while the configuration says hold = true.", At: at})
+	}
 	return x, nil
 }
 
@@ -127,7 +130,7 @@ func address(s string) (smtp.Path, error) {
 // cameFrom tells on what terms the client is.
 func cameFrom(q *intake.Question, x *intake.Explained) Step {
 	switch {
-	case !q.Client.IsValid() && q.Login == "":
+	case isLocal(q):
 		return Step{Text: "It comes from a program on this host, which may send to everybody."}
 	case x.Network.IsValid():
 		return Step{Text: fmt.Sprintf("%s is in the relay network %s, and may send to everybody.", q.Client, x.Network)}
@@ -137,13 +140,20 @@ func cameFrom(q *intake.Question, x *intake.Explained) Step {
 	return Step{Text: fmt.Sprintf("%s is a stranger, who may send to those who live here.", q.Client)}
 }
 
+// isLocal: a program on this host brings the mail.
+func isLocal(q *intake.Question) bool { return !q.Client.IsValid() && q.Login == "" }
+
 // sizeSteps tells which listeners would take a message of that size, and whether
 // any does.
 func (a *API) sizeSteps(q *intake.Question, size int64) (steps []Step, fits bool) {
-	if size == 0 || !q.Client.IsValid() || a.opts.Sizes == nil {
+	if size == 0 || a.opts.Sizes == nil {
 		return nil, true
 	}
+	local := isLocal(q)
 	for _, l := range a.opts.Sizes() {
+		if l.Local != local {
+			continue
+		}
 		text := "The listener %q takes %d octets, of at most %d."
 		if size > l.Octets {
 			text = "The listener %q refuses %d octets: it takes %d at most."

@@ -150,8 +150,8 @@ func parseCursor(s string) (c spool.Cursor, err error) {
 	if c.ID, err = mail.ParseID(id); err == nil {
 		c.Recipient, err = strconv.Atoi(index)
 	}
-	if err != nil {
-		return c, wrong("%q is no place in the queue: take the \"next\" of a page", s)
+	if err != nil || c.Recipient < 0 {
+		return spool.Cursor{}, wrong("%q is no place in the queue: take the \"next\" of a page", s)
 	}
 	return c, nil
 }

@@ -26,7 +26,7 @@ func (a *API) reload(r *http.Request) (any, error) {
 		return nil, &Fault{http.StatusNotImplemented, "this house cannot reload", "it runs without a configuration"}
 	}
 	err := a.opts.Reload(r.Context())
-	a.opts.Log.Info("an operator reloads the configuration", "by", operator(r.Context()), "error", err)
+	a.logReload(r, err)
 	done := Reloaded{OK: err == nil, Problems: []ConfigProblem{}}
 	var ps config.Problems
 	switch {
@@ -40,4 +40,13 @@ func (a *API) reload(r *http.Request) (any, error) {
 		done.Problems = append(done.Problems, ConfigProblem{Message: err.Error()})
 	}
 	return done, nil
+}
+
+func (a *API) logReload(r *http.Request, err error) {
+	who := operator(r.Context())
+	if err != nil {
+		a.opts.Log.Error("an operator wanted a reload; the configuration before stays in force", "by", who, "err", err)
+		return
+	}
+	a.opts.Log.Info("an operator reloaded the configuration", "by", who)
 }

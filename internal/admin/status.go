@@ -18,6 +18,7 @@ type Status struct {
 	Started  time.Time `json:"started,omitzero"`
 	Window   Window    `json:"window"`
 	Spool    Spooled   `json:"spool"`
+	Holding  *Place    `json:"holding,omitempty"` // the setting that keeps all mail from being sent
 }
 
 // Window is how much of the queue is in memory and at work.
@@ -65,8 +66,20 @@ func (a *API) status(r *http.Request) (any, error) {
 	}
 	return Status{
 		Hostname: a.opts.Hostname, Version: a.opts.Version, PID: os.Getpid(), Started: a.opts.Started,
-		Window: Window(load), Spool: spooled(&stats),
+		Window: Window(load), Spool: spooled(&stats), Holding: a.holding(),
 	}, nil
+}
+
+// holding is the setting that keeps all mail from being sent; nil: it is sent.
+func (a *API) holding() *Place {
+	if a.opts.Holding == nil {
+		return nil
+	}
+	at, is := a.opts.Holding()
+	if !is {
+		return nil
+	}
+	return placeOf(at)
 }
 
 // DestinationPage is a part of the destinations, by name.

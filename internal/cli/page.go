@@ -40,7 +40,12 @@ func (p *Page) Print(out io.Writer) error {
 }
 
 // Line adds one line, of parts with a space between them that are not empty.
-func (p *Page) Line(parts ...string) {
+func (p *Page) Line(parts ...string) { p.b.WriteString(Clip(joined(parts), p.wide) + "\n") }
+
+// Fits reports whether a line of these parts would be printed whole.
+func (p *Page) Fits(parts ...string) bool { return p.wide <= 0 || Cells(joined(parts)) <= p.wide }
+
+func joined(parts []string) string {
 	var b strings.Builder
 	for _, part := range parts {
 		if part == "" {
@@ -51,7 +56,7 @@ func (p *Page) Line(parts ...string) {
 		}
 		b.WriteString(Printable(part))
 	}
-	p.b.WriteString(Clip(strings.TrimRight(b.String(), " "), p.wide) + "\n")
+	return strings.TrimRight(b.String(), " ")
 }
 
 // Blank adds an empty line.

@@ -71,3 +71,14 @@ func TestOnlyAClearYesIsYes(t *testing.T) {
 		t.Errorf("without a terminal: %v", err)
 	}
 }
+
+// TestALineFits: what a terminal would cut can be put on two lines instead.
+func TestALineFits(t *testing.T) {
+	p := &Page{wide: 13}
+	if !p.Fits("deferred", "in 5") || p.Fits("deferred", "in 5s") {
+		t.Error("13 columns do not fit into 13, or 14 do")
+	}
+	if !new(Page).Fits(strings.Repeat("x", 500)) {
+		t.Error("a page without a width has one")
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/posthouse/posthouse/internal/mail"
 )
@@ -124,7 +123,7 @@ func (d *decoder) checkDomains(c *Config) {
 		d.checkDomain(c, m)
 	}
 	for _, p := range c.Relay.Domains.Value {
-		if at, ok := names[foldDomain(string(p))]; ok {
+		if at, ok := names[mail.FoldDomain(string(p))]; ok {
 			d.add(c.Relay.Domains.Origin, "a domain is one or the other", "mail for %s is delivered here, as line %d says, and not relayed", p, at.Line)
 		}
 	}
@@ -163,7 +162,7 @@ func (d *decoder) checkDomain(c *Config, m *Domain) {
 
 // checkNames finds a name that is somebody here and elsewhere.
 func (d *decoder) checkNames(m *Domain) {
-	fold := strings.ToLower
+	fold := mail.FoldLocal
 	if m.CaseSensitive.Value {
 		fold = func(s string) string { return s }
 	}

@@ -196,7 +196,7 @@ type Queue struct {
 	Window     Setting[int]   // recipients
 	Deliveries Setting[int]   // at a time in all
 	Memory     Setting[int64] // octets of bodies kept for their first delivery
-	Hold       Setting[bool]  // mail is taken, and waits for an operator
+	Hold       Setting[bool]  // mail is taken, and none is sent while this holds
 }
 
 // Spool is where mail waits.
@@ -216,6 +216,9 @@ type Journal struct {
 type DNS struct {
 	Servers Setting[[]netip.AddrPort] // none: those of the system
 	Timeout Setting[time.Duration]    // for one question to one server
+	// Loopback: mail may go to hosts that the DNS puts at loopback addresses. Else
+	// they are taken for ourselves.
+	Loopback Setting[bool]
 }
 
 // Reports is what happens to delivery reports.

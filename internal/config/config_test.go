@@ -440,7 +440,7 @@ func TestHostileFiles(t *testing.T) {
 	} {
 		start := time.Now()
 		_, err := config.Parse("main.hcl", []byte(text), config.Options{})
-		if took := time.Since(start); took > 5*time.Second { // on a busy machine
+		if took := time.Since(start); took > time.Minute { // what is not linear takes hours
 			t.Errorf("%s: took %v", name, took)
 		}
 		if err == nil {

@@ -126,6 +126,9 @@ func (r *Route) complete() {
 		r.TLS = r.TLS.or("never")
 	case Maildir:
 		r.Quota = r.Quota.or(None)
+		// No host is to be spared here, and messages that are on their way to
+		// the disk together share its syncs.
+		r.Limits.Site, r.Limits.Destination = r.Limits.Site.or(20), r.Limits.Destination.or(20)
 	case Pipe:
 		r.Timeout = r.Timeout.or(10 * time.Minute)
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -30,7 +31,7 @@ func domain() kind[string] {
 		if _, err := smtp.ParseMailbox("x@" + s); err != nil || strings.HasPrefix(s, "[") {
 			return "", fmt.Errorf("%q is no domain", clip(s))
 		}
-		return foldDomain(s), nil
+		return mail.FoldDomain(s), nil
 	}, itself)
 }
 

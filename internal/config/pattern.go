@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -54,7 +55,7 @@ func checkDomainPattern(s string) error {
 func (p Pattern) below() (domain string, ok bool) {
 	s := string(p)
 	rest, ok := strings.CutPrefix(strings.TrimPrefix(s, "*"), ".")
-	return foldDomain(rest), ok && !strings.Contains(rest, "*")
+	return mail.FoldDomain(rest), ok && !strings.Contains(rest, "*")
 }
 
 // covers reports whether every address of q is one of p. Of patterns with stars
@@ -66,9 +67,9 @@ func (p Pattern) covers(q Pattern) bool {
 	if q == "*" || q == "<>" || p == "<>" {
 		return false
 	}
-	domain := foldDomain(string(q))
+	domain := mail.FoldDomain(string(q))
 	if _, of, ok := cutAddress(string(q)); ok {
-		domain = foldDomain(of)
+		domain = mail.FoldDomain(of)
 	}
 	if under, ok := q.below(); ok {
 		domain = "x." + under // stands for each of them
@@ -78,7 +79,7 @@ func (p Pattern) covers(q Pattern) bool {
 	if own, ok := p.below(); ok {
 		return strings.HasSuffix(domain, "."+own)
 	}
-	return foldDomain(string(p)) == domain
+	return mail.FoldDomain(string(p)) == domain
 }
 
 // cutAddress splits an address at its last '@'.
@@ -88,18 +89,6 @@ func cutAddress(s string) (local, domain string, ok bool) {
 		return "", "", false
 	}
 	return s[:at], s[at+1:], true
-}
-
-// foldDomain returns a domain as A-labels in lower case.
-func foldDomain(s string) string {
-	if !isASCII(s) {
-		if p, err := smtp.ParseMailbox("x@" + s); err == nil {
-			if a, err := p.ToASCII(); err == nil {
-				s = a.Domain()
-			}
-		}
-	}
-	return strings.ToLower(s)
 }
 
 func isASCII(s string) bool {

@@ -84,7 +84,7 @@ func (s *search) shadow(i int, p Pattern) (mail.Origin, bool) {
 	if _, of, ok := cutAddress(domain); ok {
 		domain = of
 	}
-	if at, ok := s.local[foldDomain(domain)]; ok {
+	if at, ok := s.local[mail.FoldDomain(domain)]; ok {
 		return at, true
 	}
 	r := &s.c.Routes[i]

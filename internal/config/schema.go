@@ -99,6 +99,7 @@ func (n *DNS) schema() schema {
 	return schema{title: "dns", fields: []field{
 		list("servers", &n.Servers, server()),
 		one("timeout", &n.Timeout, duration(100*time.Millisecond, time.Minute)),
+		one("loopback", &n.Loopback, yesNo()),
 	}}
 }
 

@@ -188,8 +188,9 @@ func (h *House) watch(over <-chan struct{}) {
 func (h *House) end(ctx context.Context, sent <-chan struct{}) error {
 	patience, cancel := context.WithTimeout(ctx, LastWords)
 	defer cancel()
-	h.turn <- struct{}{} // for good: there is no reload after the end
-	h.serving = false
+	h.turn <- struct{}{}
+	h.serving = false // from now on a reload is refused, and nothing changes any more
+	<-h.turn
 	for _, v := range h.views {
 		v.Close()
 	}

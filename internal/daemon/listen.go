@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
@@ -63,7 +64,9 @@ func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
 				for _, s := range opened {
 					s.close()
 				}
-				return &ListenError{config.Problems{c.Problem(s.origin, fmt.Sprintf("cannot listen on %s: %v", at, cause(err)))}, err}
+				p := c.Problem(s.origin, fmt.Sprintf("cannot listen on %s: %v", at, cause(err)))
+				p.Hint = hint(err)
+				return &ListenError{config.Problems{p}, err}
 			}
 			opened[at] = accepting(l)
 		}
@@ -90,4 +93,17 @@ func cause(err error) error {
 		return op.Err
 	}
 	return err
+}
+
+// hint says what to do about a listener that could not be opened.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there: end it, or name another address"
+	case errors.Is(err, syscall.EACCES):
+		return "ports below 1024 are for root, and for programs with CAP_NET_BIND_SERVICE"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "this machine has no such address now"
+	}
+	return ""
 }

@@ -23,6 +23,8 @@ type server struct {
 type endpoint struct {
 	network, address string
 	local            bool // for programs of this machine, whose users the system tells
+	// nth counts the listeners that let the system choose a port: each has its own.
+	nth int
 }
 
 func (e endpoint) String() string {
@@ -37,11 +39,17 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 	if err != nil {
 		return err
 	}
+	chosen := 0
 	for i := range b.cfg.Listen {
 		l := &b.cfg.Listen[i]
 		s := &server{name: l.Name.Value, origin: originOf(l), Server: b.serverOf(l, in.Listener(l.Name.Value), certificates)}
 		for _, address := range l.Address.Value {
-			s.at = append(s.at, endpointOf(address))
+			at := endpointOf(address)
+			if strings.HasSuffix(address, ":0") {
+				chosen++
+				at.nth = chosen
+			}
+			s.at = append(s.at, at)
 		}
 		r.servers = append(r.servers, s)
 	}

@@ -101,7 +101,7 @@ type told struct {
 }
 
 type house struct {
-	name, dir string
+	name string
 	*daemon.House
 	spool *memspool.Spool
 	stop  context.CancelFunc
@@ -168,6 +168,8 @@ func (s *story) play(word, arg, text string) (out string, ok bool) {
 	case "end":
 		return s.end(arg), true
 	case "told":
+		time.Sleep(10 * time.Millisecond) // what was done is recorded by now
+		synctest.Wait()
 		return s.tell(), true
 	case "mail":
 		return s.mail(arg), true

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/netip"
 	"strings"
 
@@ -90,13 +89,26 @@ func (b *builder) hosts(r *config.Route) (*remote.Transport, error) {
 	t := &remote.Transport{
 		Resolver: resolver, LocalName: b.cfg.Hostname.Value, Dial: b.world.from, Seed: b.world.Seed,
 		MaxConns: most(r.Limits.Destination.Value, r.Limits.Site.Value), MaxRecipients: r.Limits.Recipients.Value,
-		AllowLoopback: !b.onLoopback(),
+		AllowLoopback: b.cfg.DNS.Loopback.Value,
 	}
 	if name, err := dns.ParseName(b.cfg.Hostname.Value); err == nil {
 		t.Self.Names = []dns.Name{name}
 	}
 	t.Self.Addrs, err = b.world.Addrs()
+	t.Self.Addrs = append(t.Self.Addrs, b.listensAt()...)
 	return t, err
+}
+
+// listensAt are the addresses at which mail comes in, where others would find us.
+func (b *builder) listensAt() (all []netip.Addr) {
+	for i := range b.cfg.Listen {
+		for _, address := range b.cfg.Listen[i].Address.Value {
+			if at, err := netip.ParseAddrPort(address); err == nil && at.Port() == 25 && !at.Addr().IsUnspecified() {
+				all = append(all, at.Addr().Unmap())
+			}
+		}
+	}
+	return all
 }
 
 // most is the number of connections that the limits of deliveries can make use of.
@@ -106,21 +118,6 @@ func most(limits ...int) int {
 		n = max(n, l)
 	}
 	return n
-}
-
-// onLoopback reports whether hosts that the DNS puts at a loopback address are
-// ourselves: whether we listen there at the port of mail.
-func (b *builder) onLoopback() bool {
-	for i := range b.cfg.Listen {
-		for _, address := range b.cfg.Listen[i].Address.Value {
-			host, port, err := net.SplitHostPort(address)
-			a, _ := netip.ParseAddr(host)
-			if err == nil && port == "25" && (host == "" || a.IsUnspecified() || a.IsLoopback()) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // resolver is who is asked about domains: one for all, since it remembers.

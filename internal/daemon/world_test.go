@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -21,10 +22,18 @@ type network struct {
 
 func newNetwork() *network { return &network{listeners: map[string]*listener{}} }
 
-// listen is a World's Listen: of "tcp" the address is taken as it is.
+// listen is a World's Listen: of "tcp" the address is taken as it is, but that port 0
+// is the first one that is free.
 func (n *network) listen(_ context.Context, _, address string) (net.Listener, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if host, free := strings.CutSuffix(address, ":0"); free {
+		for port := 1; free; port++ {
+			address = fmt.Sprintf("%s:%d", host, port)
+			_, taken := n.listeners[address]
+			free = taken
+		}
+	}
 	if n.listeners[address] != nil {
 		return nil, syscall.EADDRINUSE
 	}

@@ -15,6 +15,18 @@ const (
 	maxTaken = 1000 // recipients that are leased
 )
 
+// After settlements the clerk rests: a call costs little more for twenty of them
+// than for one, and nobody waits for a delivery to be recorded. It is a small
+// part of spool.Lag, in which that is durable.
+const (
+	rest     = 5 * time.Millisecond
+	fullCall = 100 // settlements that are worth a call at once
+)
+
+// idleFor is how many times as long as a search in vain took the next one waits: so
+// mail that cannot be tried now costs little.
+const idleFor = 50
+
 // errand is what the clerk does in one go, in the order of its fields.
 type errand struct {
 	owner  spool.Owner
@@ -31,7 +43,8 @@ type result struct {
 	errand
 	settled []spool.Settled
 	taken   spool.Taken
-	err     error // of settling: nobody knows what was recorded
+	took    time.Duration // to find it
+	err     error         // of settling: nobody knows what was recorded
 	// What was not done of the rest is in the errand still.
 	other error
 }
@@ -48,6 +61,9 @@ func (l *loop) call(now time.Time) {
 		}
 		return
 	}
+	if l.rests(now) {
+		return
+	}
 	e := l.errand(now)
 	if len(e.batch)+len(e.back)+len(e.notes) == 0 && !e.lease {
 		return
@@ -57,6 +73,11 @@ func (l *loop) call(now time.Time) {
 		r := e.run(l.opts.Spool)
 		return func(l *loop) { l.returned(&r, time.Now()) }
 	})
+}
+
+// rests: the clerk gathers what comes.
+func (l *loop) rests(now time.Time) bool {
+	return now.Before(l.restsTill) && len(l.batch) < fullCall && !l.closing
 }
 
 // errand takes from the loop what is to be done.
@@ -121,8 +142,9 @@ func (e errand) run(s Spool) result {
 		}
 	}
 	if e.lease {
+		began := time.Now()
 		taken, err := s.Lease(ctx, e.owner, e.want)
-		r.taken, r.other = taken, errors.Join(r.other, err)
+		r.taken, r.other, r.took = taken, errors.Join(r.other, err), time.Since(began)
 	}
 	return r
 }
@@ -143,6 +165,9 @@ func (l *loop) returned(r *result, now time.Time) {
 		l.batch = append(r.batch, l.batch...)
 		l.lose(r.err)
 	default:
+		if len(r.batch) > 0 {
+			l.restsTill = now.Add(rest)
+		}
 		l.done(r, now)
 	}
 }
@@ -198,6 +223,8 @@ func (l *loop) take(r *result, now time.Time) {
 	switch {
 	case refused > 0:
 		l.lookAt(now.Add(again)) // there is no use in having the same again at once
+	case r.taken.More && len(r.taken.Leases) == 0:
+		l.lookAt(now.Add(idleFor * r.took)) // among much that is not wanted
 	case r.taken.More:
 		l.lookAt(now)
 	default:

@@ -176,16 +176,6 @@ func (d *Desk) Load(ctx context.Context) (queue.Load, error) {
 	return ask(ctx, d, func(l *loop) queue.Load { return l.sched.Load() })
 }
 
-// Status says what is known of a destination; nil: nothing is.
-func (d *Desk) Status(ctx context.Context, h mail.Hop) (*queue.Status, error) {
-	return ask(ctx, d, func(l *loop) *queue.Status {
-		if st, known := l.sched.Destination(h); known {
-			return &st
-		}
-		return nil
-	})
-}
-
 // Shutdown starts nothing new, waits until what is under way has been settled,
 // and gives the rest back to the spool; that ends Run. When ctx ends first, running
 // deliveries are interrupted: then it takes only as long as they need to notice,

@@ -26,7 +26,6 @@ type Explained struct {
 	Settings queue.Route
 	// Status is what is known of the destination; nil: nothing is.
 	Status *queue.Status
-	Load   queue.Load
 }
 
 // Explain tells the way of a recipient of an envelope that need not exist. It asks
@@ -71,7 +70,6 @@ func stepsOf(r Router, q route.Question) []route.Step {
 func (l *loop) state(x Explained) Explained {
 	x.Plan = l.planFor(x.Hop, time.Now())
 	x.Settings = l.sched.Settings(x.Hop.Route)
-	x.Load = l.sched.Load()
 	if st, known := l.sched.Destination(x.Hop); known {
 		x.Status = &st
 	}

@@ -27,15 +27,16 @@ type loop struct {
 	planners int
 	unasked  []planKey
 
-	tenure                     // tenure.go
-	batch   []*record          // to be settled
-	stuck   []*record          // whose report could not be written; tried again at record.again
-	back    []spool.Ref        // leases to be given back
-	notes   []spool.Fact       // for the journal
-	clerk   bool               // a call to the spool is under way
-	callAt  time.Time          // no call before, since the last one did not succeed
-	look    time.Time          // when to look for what is due; zero: not before something happens
-	doubted map[spool.Ref]bool // recipients who may have got the mail, though that is not recorded
+	tenure                       // tenure.go
+	batch     []*record          // to be settled
+	stuck     []*record          // whose report could not be written; tried again at record.again
+	back      []spool.Ref        // leases to be given back
+	notes     []spool.Fact       // for the journal
+	clerk     bool               // a call to the spool is under way
+	callAt    time.Time          // no call before, since the last one did not succeed
+	restsTill time.Time          // no call before, unless there is much to settle
+	look      time.Time          // when to look for what is due; zero: not before something happens
+	doubted   map[spool.Ref]bool // recipients who may have got the mail, though that is not recorded
 
 	closing bool
 	failed  error
@@ -184,6 +185,9 @@ func (l *loop) callNext(now time.Time) time.Time {
 	}
 	if at.IsZero() {
 		return at
+	}
+	if l.rests(now) {
+		at = maxTime(at, l.restsTill)
 	}
 	return maxTime(at, l.callAt)
 }

@@ -336,9 +336,9 @@ func TestPlansAreKept(t *testing.T) {
 		if n := w.count("relayed"); p.asked != 2 || n != 11 {
 			t.Errorf("asked %d times, %d relayed", p.asked, n)
 		}
-		st, err := w.desk.Status(t.Context(), mail.Hop{Route: "out", Transport: "road", Destination: "sina.example"})
-		if err != nil || st == nil || st.Site != "operator 2" {
-			t.Errorf("status %+v, %v", st, err)
+		known, err := w.desk.Known(t.Context(), []string{"sina.example"})
+		if err != nil || len(known) != 1 || known[0].Site != "operator 2" {
+			t.Errorf("known %+v, %v", known, err)
 		}
 		w.shut()
 	})

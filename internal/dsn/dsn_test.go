@@ -382,3 +382,18 @@ func TestEveryStatusHasWords(t *testing.T) {
 		}
 	}
 }
+
+// Reports name a host in a way that means something where they are read: found
+// when a mail store behind a socket was named by its path.
+func TestNamesOfHosts(t *testing.T) {
+	for host, want := range map[string]string{
+		"mx.sina.com": "mx.sina.com", "mx.sina.com:2525": "mx.sina.com", "": "",
+		"192.0.2.1": "[192.0.2.1]", "192.0.2.1:24": "[192.0.2.1]", "2001:db8::1": "[IPv6:2001:db8::1]", "[2001:db8::1]:24": "[IPv6:2001:db8::1]",
+		"/run/dovecot/lmtp": "",
+	} {
+		r := dsn.NewRecipient(mail.Recipient{To: path(t, "bob@sina.com")}, mail.Outcome{Host: host}, mail.ReportFailed)
+		if r.Remote != want {
+			t.Errorf("%q is reported as %q, want %q", host, r.Remote, want)
+		}
+	}
+}

@@ -82,7 +82,7 @@ func tell(r *dsn.Report, err error) string {
 }
 
 // TestReadIsLinear reads a report of 60 MB that is nothing but recipients, and
-// one that is nothing but parts.
+// one that is nothing but parts. It takes a second; what is not linear takes hours.
 func TestReadIsLinear(t *testing.T) {
 	head := "Content-Type: multipart/report; boundary=b\n\n"
 	for name, text := range map[string]string{
@@ -96,7 +96,7 @@ func TestReadIsLinear(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			r, err := dsn.Read(strings.NewReader(text))
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("it took %v for %d octets", took, len(text))
 			}
 			if err == nil && len(r.Recipients) > 10_000 {

@@ -1,6 +1,8 @@
 package dsn
 
 import (
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
@@ -66,7 +68,7 @@ const ourWords = "x-posthouse"
 func NewRecipient(to mail.Recipient, o mail.Outcome, a mail.Action) Recipient {
 	r := Recipient{
 		Final: address(to.To), Original: to.ORcpt, Action: a, Status: status(o, a),
-		Remote: o.Host, Attempted: o.At,
+		Remote: hostName(o.Host), Attempted: o.At,
 	}
 	if o.Reply != nil {
 		r.Diagnostic = Diagnostic{"smtp", o.Reply.Error()}
@@ -78,6 +80,22 @@ func NewRecipient(to mail.Recipient, o mail.Outcome, a mail.Action) Recipient {
 		r.Attempted = time.Time{}
 	}
 	return r
+}
+
+// hostName is who answered in the form that reports have for it: a domain or an
+// address literal, without port. A socket of this machine has no name that means
+// anything to others.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return smtp.FormatLiteral(a)
+	}
+	if _, err := smtp.ParseDomain(host); err != nil {
+		return ""
+	}
+	return host
 }
 
 // address is a path in the form that reports have for it.

@@ -25,6 +25,13 @@ func (e *Entry) Line() string {
 	return string(l.b)
 }
 
+// AppendWords appends to b what Line prints behind the ID.
+func (e *Entry) AppendWords(b []byte) []byte {
+	l := line{b}
+	e.Event.line(&l)
+	return l.b
+}
+
 type line struct{ b []byte }
 
 func (l *line) word(w string) { l.b = append(l.b, w...) }
@@ -33,13 +40,15 @@ func (l *line) pair(key, value string) {
 	if value == "" {
 		return
 	}
-	l.b = append(append(append(l.b, ' '), key...), '=')
+	l.key(key)
 	if isPlain(value) {
 		l.b = append(l.b, value...)
 	} else {
 		l.b = strconv.AppendQuote(l.b, value)
 	}
 }
+
+func (l *line) key(key string) { l.b = append(append(append(l.b, ' '), key...), '=') }
 
 // isPlain: it can stand without quotes.
 func isPlain(s string) bool {
@@ -73,7 +82,8 @@ var plain = func() (is [utf8.RuneSelf]bool) {
 
 func (l *line) number(key string, n int64) {
 	if n != 0 {
-		l.pair(key, strconv.FormatInt(n, 10))
+		l.key(key)
+		l.b = strconv.AppendInt(l.b, n, 10)
 	}
 }
 

@@ -49,9 +49,7 @@ func (t *transaction) Abort() { t.draft.Abort() }
 func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, error) {
 	defer t.draft.Abort()
 	now := time.Now()
-	r := reception{desk: t.desk, draft: t.draft, trace: t.trace(now), most: t.o.KeepUpTo, header: header{mailbox: t.has}}
-	r.large = t.params.Size > int64(r.most)
-	defer r.release()
+	r := reception{draft: t.draft, header: header{mailbox: t.has}}
 	if _, err := io.Copy(&r, body); err != nil {
 		if r.err == nil { // of the client's side, which the server knows best
 			return nil, err
@@ -101,12 +99,13 @@ func (t *transaction) judge(ctx context.Context, r *reception) (fields string, e
 
 // commit makes the message ours, and hands it on.
 func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields string) error {
-	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: traced(fields, r.trace), For: t.o.Owner()}
-	size := t.draft.Size() + int64(len(c.Prepend))
-	facts := t.facts(&c.Envelope, size)
+	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: traced(fields, t.trace(now)), For: t.o.Owner()}
+	facts := t.facts(&c.Envelope, t.draft.Size()+int64(len(c.Prepend)))
 	for _, f := range facts {
 		c.Facts = append(c.Facts, spool.Fact{ID: t.draft.ID(), At: now, Data: event.Append(nil, f)})
 	}
+	text := t.handed(&c)
+	defer t.desk.kept.Add(-int64(len(text)))
 	if sabotage.Is("250 without a commit") {
 		return nil
 	}
@@ -117,7 +116,7 @@ func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, f
 	for _, f := range facts {
 		t.o.Observe(event.Entry{ID: t.draft.ID(), At: now, Event: f})
 	}
-	t.o.Arrived(Arrival{Owner: c.For, Lease: lease, Text: r.text(fields), Due: c.Envelope.HoldUntil})
+	t.o.Arrived(Arrival{Owner: c.For, Lease: lease, Text: text, Due: c.Envelope.HoldUntil})
 	return nil
 }
 
@@ -127,6 +126,25 @@ func traced(fields, trace string) []byte {
 		trace = ""
 	}
 	return []byte(fields + trace)
+}
+
+// handed is the content as it will be committed, for whoever sends it now; nil if
+// nobody does, or it is large.
+func (t *transaction) handed(c *spool.Commit) []byte {
+	draft, able := t.draft.(spool.InMemory)
+	size := int64(len(c.Prepend)) + t.draft.Size()
+	if !able || c.For == (spool.Owner{}) || size > int64(t.o.KeepUpTo) {
+		return nil
+	}
+	body, is := draft.Memory()
+	if !is {
+		return nil
+	}
+	if t.desk.kept.Add(size) > keepAtOnce {
+		t.desk.kept.Add(-size)
+		return nil
+	}
+	return append(append(make([]byte, 0, size), c.Prepend...), body...)
 }
 
 // facts are what the journal is told of a message that is taken in.
@@ -161,31 +179,13 @@ func (t *transaction) envelope(now time.Time, h *header) mail.Envelope {
 	return e
 }
 
-// reception is a text that is coming in: it goes into the draft, its header is
-// looked at, and if it is small it is kept.
+// reception is a text that is coming in: it goes into the draft, and its header is
+// looked at.
 type reception struct {
-	desk    *Desk
-	draft   io.Writer
-	header  header
-	err     error // of the draft
-	trace   string
-	large   bool // it is not kept
-	most    int  // octets that are kept
-	keep    []byte
-	counted int64 // octets of desk.kept that are ours
+	draft  io.Writer
+	header header
+	err    error // of the draft
 }
-
-// count takes a part of what is kept in all, if there is so much left.
-func (r *reception) count(octets int) bool {
-	if r.desk.kept.Add(int64(octets)) > keepAtOnce {
-		r.desk.kept.Add(-int64(octets))
-		return false
-	}
-	r.counted += int64(octets)
-	return true
-}
-
-func (r *reception) release() { r.desk.kept.Add(-r.counted) }
 
 // Write implements [io.Writer].
 func (r *reception) Write(p []byte) (int, error) {
@@ -197,57 +197,7 @@ func (r *reception) Write(p []byte) (int, error) {
 	if !r.header.done {
 		r.header.Write(p)
 	}
-	if !r.large {
-		r.retain(p)
-	}
 	return n, nil
-}
-
-// retain keeps p too, under the trace; or no more of the text at all. Most texts
-// are small and come in one piece, and are copied once.
-func (r *reception) retain(p []byte) {
-	have := len(r.keep)
-	if have == 0 {
-		have = len(r.trace)
-	}
-	size := have + len(p)
-	if size > cap(r.keep) && !r.grow(size) {
-		r.large, r.keep = true, nil
-		return
-	}
-	if len(r.keep) == 0 {
-		r.keep = append(r.keep, r.trace...)
-	}
-	r.keep = append(r.keep, p...)
-}
-
-// grow makes room for what is kept.
-func (r *reception) grow(size int) bool {
-	if size > r.most {
-		return false
-	}
-	room := size
-	if r.keep != nil {
-		room = min(2*size, r.most)
-	}
-	if !r.count(room - cap(r.keep)) {
-		return false
-	}
-	r.keep = append(make([]byte, 0, room), r.keep...)
-	return true
-}
-
-// text is the content as it was committed, nil if it was not kept.
-func (r *reception) text(fields string) []byte {
-	switch {
-	case r.large:
-		return nil
-	case len(r.keep) == 0:
-		return []byte(fields + r.trace)
-	case fields == "":
-		return r.keep
-	}
-	return append([]byte(fields), r.keep...)
 }
 
 // whole ends fields with a line end: one that a policy forgot would make our own

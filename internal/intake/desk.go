@@ -89,7 +89,7 @@ type Desk struct {
 	kept atomic.Int64 // octets of texts that are kept while they come in
 }
 
-// keepAtOnce is how many octets of texts are kept in all while they come in.
+// keepAtOnce is how many octets of texts are kept in all while they are committed.
 const keepAtOnce = 32 << 20
 
 // New makes a desk.

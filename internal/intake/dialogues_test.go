@@ -126,6 +126,7 @@ func newWorld(t *testing.T, comment string) *world {
 		Hostname: "mx.sohu.example", Spool: w.spool, Directory: dir, Policy: policy{w.spool}, MaxHops: 5,
 		RelayFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Arrived:   w.arrived, Observe: w.observe,
+		Owner: func() spool.Owner { return spool.Owner{Name: "somebody", Epoch: 1} },
 	})
 	w.server = &smtpserver.Server{Handler: w.desk.Listener("mx"), Hostname: "mx.sohu.example", Offer: intake.Offers}
 	w.lis = &listener{conns: make(chan net.Conn), done: make(chan struct{})}

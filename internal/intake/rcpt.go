@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"strings"
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/mail"
@@ -56,7 +55,7 @@ func (t *transaction) relayed(to smtp.Path) (smtp.Path, error) {
 	return to, nil
 }
 
-func isPostmaster(p smtp.Path) bool { return strings.EqualFold(p.Mailbox(), "postmaster") }
+func isPostmaster(p smtp.Path) bool { return mail.FoldLocal(p.Mailbox()) == "postmaster" }
 
 // add puts the final recipients of an address into the envelope. What was asked
 // for with NOTIFY goes with each of them. Only success cannot be told of one who
@@ -144,7 +143,7 @@ func placeOf(r *mail.Recipient) place {
 	return place{mailbox: mailbox(r.To), into: r.Into, told: r.Expanded}
 }
 
-func mailbox(p smtp.Path) string { return p.Mailbox() + "@" + strings.ToLower(p.Domain()) }
+func mailbox(p smtp.Path) string { return p.Mailbox() + "@" + mail.FoldDomain(p.Domain()) }
 
 // has reports whether mail for a mailbox is among what the message goes to.
 func (t *transaction) has(p smtp.Path) bool {

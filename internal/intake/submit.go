@@ -86,7 +86,7 @@ func (t *transaction) write(ctx context.Context, report *dsn.Report, original ma
 	if err := t.addressee(ctx, report.To); err != nil {
 		return spool.Commit{}, err
 	}
-	r := reception{desk: t.desk, draft: t.draft, header: header{mailbox: t.has}}
+	r := reception{draft: t.draft, header: header{mailbox: t.has}}
 	needs, err := dsn.Write(&r, report, original)
 	if err != nil {
 		return spool.Commit{}, err

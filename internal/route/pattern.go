@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -61,7 +62,7 @@ func ParsePattern(s string) (Pattern, error) {
 
 func (p *Pattern) parseAddress(s string) error {
 	path, err := smtp.ParseMailbox(s)
-	p.kind, p.local, p.domain = address, strings.ToLower(path.Mailbox()), domainOf(path)
+	p.kind, p.local, p.domain = address, mail.FoldLocal(path.Mailbox()), domainOf(path)
 	return err
 }
 
@@ -98,10 +99,7 @@ func (p Pattern) Fits(a smtp.Path) bool { return p.matches(subjectOf(a)) }
 
 // domainOf returns the domain of a path as A-labels in lower case.
 func domainOf(p smtp.Path) string {
-	if a, err := p.ToASCII(); err == nil {
-		p = a
-	}
-	return strings.ToLower(p.Domain())
+	return mail.FoldDomain(p.Domain())
 }
 
 // subject is an address that is held against patterns.
@@ -111,7 +109,7 @@ type subject struct {
 }
 
 func subjectOf(p smtp.Path) subject {
-	return subject{domain: domainOf(p), local: strings.ToLower(p.Mailbox()), null: p.IsNull()}
+	return subject{domain: domainOf(p), local: mail.FoldLocal(p.Mailbox()), null: p.IsNull()}
 }
 
 func (p *Pattern) matches(s subject) bool {

@@ -35,6 +35,13 @@ type Draft interface {
 	Abort()
 }
 
+// InMemory is a [Draft] whose content may be in memory.
+type InMemory interface {
+	// Memory is the content as it was written so far, if that is in memory. It must
+	// not be changed, and is good until the draft is written to or ends.
+	Memory() (content []byte, is bool)
+}
+
 // Commit is what a draft becomes.
 type Commit struct {
 	// Envelope of the message, with at least one recipient. The engine sets its ID

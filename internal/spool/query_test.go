@@ -36,7 +36,7 @@ func TestLike(t *testing.T) {
 func TestLikeIsLinear(t *testing.T) {
 	start := time.Now()
 	like(strings.Repeat("*a", 1<<19)+"b", strings.Repeat("a", 1<<20))
-	if took := time.Since(start); took > 10*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

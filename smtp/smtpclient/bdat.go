@@ -13,6 +13,7 @@ func (t *transaction) sendChunks() {
 		return
 	}
 	if t.text.whole != nil {
+		t.c.listen()
 		if !t.sayChunk(t.text.whole, true) {
 			t.hearLastWords()
 			return
@@ -53,6 +54,9 @@ func (t *transaction) streamChunks(r io.Reader) {
 			if waiting = false; !t.hearChunk() {
 				return
 			}
+		}
+		if !waiting {
+			t.c.listen()
 		}
 		if !t.sayChunk(block[:n], last) {
 			t.hearLastWords()

@@ -24,6 +24,7 @@ type Conn struct {
 	ctx    context.Context // of the call under way
 	out    []byte          // said, but not yet written
 	late   error           // why a write failed; replies may still come
+	early  bool            // the next reply was there before what it is to answer was said
 	dead   error           // why the connection cannot be used any more
 	secret string          // what AUTH said last, as it was on the wire
 	text   []byte          // memory for the text of messages

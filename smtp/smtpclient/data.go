@@ -32,6 +32,7 @@ func (t *transaction) sendNothing() {
 
 // sendDotted writes the text and its final dot, and hears what the server says.
 func (t *transaction) sendDotted() {
+	t.c.listen()
 	err := t.writeDotted()
 	if err != nil && t.c.late == nil {
 		// The fault is on our side. The text has begun and cannot be taken

@@ -1,6 +1,7 @@
 package smtpclient
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -88,11 +89,21 @@ func (c *Conn) say(cmd smtp.Command) error {
 // from us: it may have said why before it closed the connection.
 const lastWords = 2 * time.Second
 
+// ErrEarlyReply says that a reply came before what it would answer was said. The two
+// sides no longer mean the same thing, and the connection is given up.
+var ErrEarlyReply = errors.New("a reply came before it was asked for")
+
+// listen takes note of whether the server has spoken out of turn, before something is
+// said to it that no reply is owed for. It may do so to refuse, or to say farewell, but not
+// to accept what it has not heard.
+func (c *Conn) listen() { c.early = c.r.Buffered() > 0 }
+
 // flush writes what was said. If that fails the server may have spoken before
 // it went: the replies that are owed are still read, and then the failure is
 // reported in their place.
 func (c *Conn) flush(stage smtp.Verb) {
 	if len(c.out) > 0 && c.dead == nil && c.late == nil {
+		c.listen()
 		if c.late = c.writeWithin(c.d.Timeouts.of(stage)); c.late == nil {
 			_, c.late = c.nc.Write(c.out)
 		}
@@ -124,7 +135,11 @@ func (c *Conn) hear(verb smtp.Verb) (*smtp.Reply, error) {
 	}
 	c.forgetSecret(r)
 	c.trace.received(r)
+	early := c.early
+	c.early = false
 	switch {
+	case early && r.Code.Positive():
+		return nil, c.fail(verb, fmt.Errorf("%w: %q", ErrEarlyReply, r.Error()))
 	case !understood(verb, r):
 		return nil, c.fail(verb, unexpected(verb, r))
 	case r.Code == smtp.CodeUnavailable:

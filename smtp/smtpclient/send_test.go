@@ -157,6 +157,37 @@ func TestUnexpected(t *testing.T) {
 	})
 }
 
+// TestEarlyReplies: what a server accepts before it has heard it is not accepted, at
+// whatever point it begins to talk ahead; what it refuses so is refused.
+func TestEarlyReplies(t *testing.T) {
+	for _, c := range []struct {
+		at, says string
+		offers   []string
+		early    bool
+	}{
+		{at: "EHLO", says: "250 mx.test\r\n250 ok\r\n250 ok\r\n354 go on\r\n250 taken\r\n", early: true},
+		{at: "MAIL", says: "250 ok\r\n250 ok\r\n", early: true},
+		{at: "RCPT", says: "250 ok\r\n354 go on\r\n", early: true},
+		{at: "DATA", says: "354 go on\r\n250 taken\r\n", early: true},
+		{at: "DATA", says: "354 go on\r\n250 taken\r\n", offers: []string{"PIPELINING"}, early: true},
+		{at: "RCPT", says: "250 ok\r\n250 taken\r\n", offers: []string{"CHUNKING"}, early: true},
+		{at: "MAIL", says: "250 ok\r\n550 not you\r\n"},
+		{at: "DATA", says: "354 go on\r\n554 not that\r\n"},
+		{at: "RCPT", says: "250 ok\r\n421 I go\r\n"},
+	} {
+		s := &fake{offers: c.offers, replies: map[string]string{c.at: c.says}}
+		connect(t, nil, s, func(ctx context.Context, conn *smtpclient.Conn) {
+			res, _ := conn.Send(ctx, envelope(t, "a@b.test"), smtpclient.Bytes([]byte(hello)))
+			if res.Accepted() {
+				t.Errorf("%s %q: the message was taken before it was sent", c.at, c.says)
+			}
+			if early := errors.Is(conn.Err(), smtpclient.ErrEarlyReply); early != c.early {
+				t.Errorf("%s %q: the connection ended with %v", c.at, c.says, conn.Err())
+			}
+		})
+	}
+}
+
 // body is read from a reader each time; it may fail.
 type body struct {
 	text string

@@ -2,7 +2,9 @@ package smtpserver_test
 
 import (
 	"bufio"
+	"bytes"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +46,35 @@ func FuzzSession(f *testing.F) {
 				}
 			}()
 			readReplies(t, conn)
+			_ = conn.Close()
+			synctest.Wait()
+		})
+	})
+}
+
+// FuzzProxy throws octets at a server where a trusted proxy is to say who its client is. Whatever they
+// are, who says nothing that is a header is not greeted, and nobody becomes one who may say XCLIENT.
+func FuzzProxy(f *testing.F) {
+	const v2 = "\r\n\r\n\x00\r\nQUIT\n"
+	f.Add([]byte("PROXY TCP4 192.0.2.1 192.0.2.2 40000 25\r\nEHLO a\r\n"))
+	f.Add([]byte("PROXY TCP6 2001:db8::1 2001:db8::2 40000 25\r\nXCLIENT LOGIN=a\r\n"))
+	f.Add([]byte("PROXY UNKNOWN\r\nNOOP\r\n"))
+	f.Add([]byte("PROXY TCP4 192.0.2.1 192.0.2.2 99999 25\r\n"))
+	f.Add([]byte("PROXY " + strings.Repeat("x", 300)))
+	f.Add([]byte(v2 + "\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\x9c\x40\x00\x19EHLO a\r\n"))
+	f.Add([]byte(v2 + "\x20\x00\xff\xff"))
+	f.Add([]byte("EHLO a\r\n"))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		s := &smtpserver.Server{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32")}}
+		inWorld(t, s, func(w *world) {
+			conn := w.dial(stranger)
+			go func() { _, _ = conn.Write(said) }()
+			r := bufio.NewReader(conn)
+			first, err := r.ReadString('\n')
+			if err == nil && strings.HasPrefix(first, "220") && !bytes.HasPrefix(said, []byte("PROXY ")) && !bytes.HasPrefix(said, []byte(v2)) {
+				t.Errorf("%q was greeted with %q", said, first)
+			}
+			readReplies(t, r)
 			_ = conn.Close()
 			synctest.Wait()
 		})

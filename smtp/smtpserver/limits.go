@@ -16,7 +16,10 @@ type Limits struct {
 	Messages    int   // transactions of a session; default none, since a kept connection costs little
 	Errors      int   // replies 5yz since the last accepted message; the last is followed by 421; default 20
 
-	Connections int // at a time; default 10000
+	// Connections is how many there may be at a time; default 10000. When there are as
+	// many and another comes, those that have kept the server waiting for a command for 10 s
+	// are told 421, and make room for it.
+	Connections int
 	PerAddress  int // at a time from one IPv4 address or IPv6 /64; default 100
 
 	Idle      time.Duration // until a command is complete; default 5 min (RFC 5321, 4.5.3.2.7)

@@ -220,6 +220,37 @@ func TestConnections(t *testing.T) {
 	})
 }
 
+// TestFullOfIdlers: when all places are taken, those who have said nothing for a while
+// lose theirs to who comes; those who are at work keep them.
+func TestFullOfIdlers(t *testing.T) {
+	s := &smtpserver.Server{Limits: smtpserver.Limits{Connections: 4}}
+	inWorld(t, s, func(w *world) {
+		idle, dripping, busy, writing := w.call(), w.call(), w.call(), w.call()
+		idle.ask("EHLO sohu.com", 250)
+		dripping.send("EH")
+		writing.ask("EHLO sohu.com", 250)
+		writing.say("MAIL FROM:<bob@sohu.com>", "RCPT TO:<alice@sina.com>", "DATA")
+		writing.hear(250, 250, 354)
+		time.Sleep(9 * time.Second)
+		dripping.send("LO")
+		busy.ask("NOOP", 250)
+		newCaller(t, w.dial("192.0.2.1:1")).hear(421)
+		time.Sleep(2 * time.Second)
+		newcomer := newCaller(t, w.dial("192.0.2.2:1"))
+		newcomer.hear(220)
+		idle.hear(421)
+		idle.ended()
+		dripping.hear(421)
+		dripping.ended()
+		newCaller(t, w.dial("192.0.2.3:1")).hear(220)
+		newCaller(t, w.dial("192.0.2.4:1")).hear(421) // nobody has been waited for so long
+		busy.ask("NOOP", 250)
+		newcomer.ask("NOOP", 250)
+		writing.say("Subject: slow", "", ".")
+		writing.hear(250)
+	})
+}
+
 // TestNoLimits: a negative limit is none, a zero one the default.
 func TestNoLimits(t *testing.T) {
 	s := &smtpserver.Server{Limits: smtpserver.Limits{

@@ -17,9 +17,11 @@ type link struct {
 	tls *tls.Conn // nil without TLS; with it, the same as nc
 	out []byte    // written, but not yet sent
 
-	mu          sync.Mutex // guards what Shutdown touches
+	mu          sync.Mutex // guards what others than the session touch
 	waiting     bool       // for a command
+	since       time.Time  // when that began
 	interrupted bool       // by Shutdown
+	hurried     bool       // by hurry
 
 	endBy   time.Time // when the session is over, whatever it does; zero: no limit
 	readBy  time.Time // the read deadline that is set
@@ -143,7 +145,7 @@ func (l *link) beginWait(by, now time.Time) bool {
 	if l.interrupted {
 		return false
 	}
-	l.waiting = true
+	l.waiting, l.since = true, now
 	_ = l.setReadBy(by, now) // an error shows up in the read as well
 	return true
 }
@@ -154,7 +156,8 @@ func (l *link) endWait() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting = false
-	if l.interrupted {
+	if l.interrupted || l.hurried {
+		l.hurried = false
 		l.readBy = time.Time{} // what is set is over; the next read sets it anew
 	}
 	return l.interrupted
@@ -168,6 +171,19 @@ func (l *link) interrupt() {
 	if l.waiting {
 		_ = l.nc.SetReadDeadline(time.Unix(1, 0))
 	}
+}
+
+// hurry ends the wait for a command, as if its time were over, if it began before a
+// time. It returns whether it did.
+func (l *link) hurry(before time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.waiting || l.interrupted || !l.since.Before(before) {
+		return false
+	}
+	l.hurried = true
+	_ = l.nc.SetReadDeadline(time.Unix(1, 0)) // an error shows up in the read as well
+	return true
 }
 
 // cut closes the connection under whoever uses it.

@@ -99,6 +99,7 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*Conn]struct{}
 	byAddress map[netip.Prefix]int
+	hurried   time.Time // when room was made last
 	nextID    uint64
 	sessions  sync.WaitGroup
 }
@@ -271,7 +272,7 @@ func (s *Server) full(c *Conn) *smtp.Reply {
 	block := addressBlock(c.peer.Addr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.limits.Connections != none && len(s.conns) > s.limits.Connections {
+	if s.limits.Connections != none && len(s.conns) > s.limits.Connections && !s.makeRoom(time.Now()) {
 		return smtp.Replyf(smtp.CodeUnavailable, smtp.EnhancedCode{4, 3, 2}, "Too many connections, try again later")
 	}
 	if !block.IsValid() {
@@ -284,6 +285,27 @@ func (s *Server) full(c *Conn) *smtp.Reply {
 	c.counted = block
 	s.byAddress[block]++
 	return nil
+}
+
+// What makeRoom goes by.
+const (
+	patience   = 10 * time.Second // with a client that others wait for
+	hurryEvery = time.Second      // at the most often
+)
+
+// makeRoom turns out those who have kept the server waiting for a command for
+// longer than patience, and reports whether there was somebody. So a crowd that does
+// nothing, or says its commands an octet at a time, keeps nobody out for long. The lock is held.
+func (s *Server) makeRoom(now time.Time) bool {
+	if now.Sub(s.hurried) < hurryEvery {
+		return false
+	}
+	s.hurried = now
+	room := false
+	for c := range s.conns {
+		room = c.hurry(now.Add(-patience)) || room
+	}
+	return room
 }
 
 // addressBlock is what counts as one client: an IPv4 address, or the /64 that

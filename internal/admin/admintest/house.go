@@ -38,6 +38,8 @@ type House struct {
 	Socket   string
 	// Reload is what a reload answers; nil: it succeeds.
 	Reload func(context.Context) error
+	// Holding: the configuration keeps all mail from being sent.
+	Holding bool
 
 	now time.Time
 	ids []mail.ID // of messages, as they became known
@@ -195,7 +197,10 @@ func (h *House) serve() {
 			}
 			return nil
 		},
-		Sizes: func() []admin.Size { return []admin.Size{{Listener: "mx", Octets: 10 << 20, Origin: at(5)}} },
+		Sizes: func() []admin.Size {
+			return []admin.Size{{Listener: "sendmail", Local: true, Octets: 5 << 20}, {Listener: "mx", Octets: 10 << 20, Origin: at(5)}}
+		},
+		Holding: func() (mail.Origin, bool) { return at(7), h.Holding },
 	})
 	l, err := admin.Listen(h.Socket)
 	h.must(err)

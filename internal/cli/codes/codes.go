@@ -27,7 +27,7 @@ Without an argument all tables are printed. CONNECT stands for the greeting and
   posthouse codes 452      # a reply code
   posthouse codes 4.2.2    # an enhanced code
   posthouse codes rcpt     # a verb and what may answer it`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.AtMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found := all()
 			if len(args) == 1 {

@@ -41,7 +41,7 @@ It ends with status 0 if nothing is wrong, 78 if something is, 66 if there is no
 such file. Environment variables are read where the file names them.`,
 		Example: `  posthouse config check
   posthouse config check main.hcl --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.AtMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := check(cmd.Context(), nameOf(args))
 			if err != nil {
@@ -84,7 +84,7 @@ func showCommand() *cobra.Command {
 		Short: "Print every setting that holds, and where it comes from",
 		Long: `Print every setting that holds, as a file that says the same, with a comment
 behind each that tells the line that it comes from, or that it is built in.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.AtMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := cli.ReadConfig(nameOf(args))
 			var found config.Problems
@@ -140,7 +140,7 @@ func exampleCommand() *cobra.Command {
 		Long: `Print a whole configuration to begin with. Without a name the names are listed;
 "full" has every setting with its default and what it means.`,
 		Example:   `  posthouse config example mx > posthouse.hcl`,
-		Args:      cobra.MaximumNArgs(1),
+		Args:      cli.AtMostOne,
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -38,7 +38,7 @@ mail; nothing is sent. It ends with status 65 if the mail would be refused.`,
 		Example: `  posthouse explain info@example.org
   posthouse explain bob@example.com --from ann@example.org --login ann
   posthouse explain bob@example.com --client 192.0.2.1 --size 20MB`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.One("an address"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.ask.To = args[0]
 			if err := o.readSize(); err != nil {

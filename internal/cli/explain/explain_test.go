@@ -12,4 +12,10 @@ func TestTheWayOfMail(t *testing.T) {
 	h.Play("explain", Command)
 }
 
+func TestTheWayOfMailThatIsHeld(t *testing.T) {
+	h := admintest.Open(t)
+	h.Holding = true
+	h.Play("held", Command)
+}
+
 func TestWithoutADaemon(t *testing.T) { admintest.Away(t, "away", Command) }

@@ -121,7 +121,13 @@ func (p *printer) recipient(r *admin.Recipient) {
 		p.messages++
 		p.message(r)
 	}
-	p.page.Line("  "+cli.Left(stateOf(r), 9), cli.Left(addressOf(r), 36), " "+p.when(r))
+	who := []string{"  " + cli.Left(stateOf(r), 9), cli.Left(addressOf(r), 36)}
+	if whole := append(who, " "+p.when(r)); p.page.Fits(whole...) {
+		p.page.Line(whole...)
+	} else {
+		p.page.Line(who...)
+		p.page.Line("           ", p.when(r))
+	}
 	if r.Last != nil {
 		p.page.Line("           ", lastLine(r.Last))
 	}

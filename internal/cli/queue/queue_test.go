@@ -34,6 +34,12 @@ func TestAMessageIsShown(t *testing.T) { admintest.Run(t, "show", Command, lette
 
 func TestTheQueueIsCounted(t *testing.T) { admintest.Run(t, "stats", Command, letters()...) }
 
+func TestAHouseThatHoldsItsMailSaysSo(t *testing.T) {
+	h := admintest.Open(t, letters()...)
+	h.Holding = true
+	h.Play("holding", Command)
+}
+
 func TestOrdersAreGiven(t *testing.T) { admintest.Run(t, "orders", Command, letters()...) }
 
 func TestMailIsRemovedOnlyOnceItIsSaid(t *testing.T) { admintest.Run(t, "drop", Command, letters()...) }

@@ -30,7 +30,7 @@ func (o *options) showCommand() *cobra.Command {
 of those who have not got it. The ID may be shortened to its first letters.`,
 		Example: `  posthouse queue show 06j2kz4k9r
   posthouse queue show --text 06j2kz4k9r > message.eml`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.One("the ID of a message"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := o.house.Client()
 			if err != nil {

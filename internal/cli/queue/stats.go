@@ -141,7 +141,7 @@ func (s *counting) print(found *stats, out io.Writer) error {
 	row("fresh", st.Spool.Fresh, "recipients that were never tried")
 	row("deferred", st.Spool.Deferred, "recipients that wait for their next attempt")
 	row("held", st.Spool.Held, "recipients that an operator holds")
-	row("active", int64(st.Window.Recipients), fmt.Sprintf("of them; %s under way, room for %s more",
+	row("active", int64(st.Window.Recipients), fmt.Sprintf("of them; %s under way, room for %s",
 		cli.Count(st.Window.InFlight, "delivery"), cli.Number(st.Window.Room)))
 	if st.Spool.Free >= 0 {
 		p.Line("  disk        " + cli.Right(cli.Octets(st.Spool.Free), 11) + "  free")
@@ -151,7 +151,12 @@ func (s *counting) print(found *stats, out io.Writer) error {
 	}
 	p.Blank()
 	if st.Spool.Refusing {
-		p.Line("The disk is full: new mail is refused until there is room.")
+		p.Line("Less of the disk is free than spool { reserve } keeps: new mail is told 452")
+		p.Line("until there is room, and deliveries go on.")
+		p.Blank()
+	}
+	if at := st.Holding; at != nil {
+		p.Text("", fmt.Sprintf("Nothing is sent while the configuration says hold = true (%s:%d).", at.File, at.Line))
 		p.Blank()
 	}
 	s.destinations(p, found, now)
@@ -185,13 +190,21 @@ func (s *counting) destinations(p *cli.Page, found *stats, now time.Time) {
 	}
 	wide := len("DESTINATION")
 	for i := range shown {
-		wide = max(wide, min(cli.Cells(cli.Printable(shown[i].Destination)), 34))
+		wide = max(wide, min(cli.Cells(cli.Printable(shown[i].Destination)), 27))
 	}
 	p.Line(cli.Left("DESTINATION", wide), cli.Right("MAIL", 9), cli.Right("OLDEST", 7), cli.Right("NEXT", 7), " STATE")
 	for i := range shown {
 		d := &shown[i]
-		p.Line(cli.Left(cli.Clip(cli.Printable(d.Destination), wide), wide), cli.Right(cli.Number(d.Recipients), 9),
-			cli.Right(admin.Short(now.Sub(d.Oldest)), 7), cli.Right(d.next(now), 7), " "+d.state(now))
+		figures := []string{
+			cli.Left(cli.Clip(cli.Printable(d.Destination), wide), wide), cli.Right(cli.Number(d.Recipients), 9),
+			cli.Right(admin.Short(now.Sub(d.Oldest)), 7), cli.Right(d.next(now), 7),
+		}
+		if whole := append(figures, " "+d.state(now)); p.Fits(whole...) {
+			p.Line(whole...)
+		} else {
+			p.Line(figures...)
+			p.Line("   ", d.state(now))
+		}
 		if reply := d.reply(); reply != "" {
 			p.Line("   ", reply)
 		}

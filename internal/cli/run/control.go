@@ -7,6 +7,8 @@ import (
 	"github.com/posthouse/posthouse/internal/admin"
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/daemon"
+	"github.com/posthouse/posthouse/internal/intake"
+	"github.com/posthouse/posthouse/internal/mail"
 )
 
 // control is the socket by which a house is seen and steered, in its data
@@ -26,6 +28,7 @@ func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) 
 	api := admin.New(admin.Options{
 		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(),
 		Reload:   func(ctx context.Context) error { return h.again(ctx, d) },
+		Holding:  func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
 		Sizes:    func() []admin.Size { return sizes(d) },
 		Hostname: c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
 	})
@@ -50,10 +53,13 @@ func (h *house) again(ctx context.Context, d *daemon.House) error {
 	return d.Reload(ctx, c)
 }
 
-// sizes are the longest messages that the listeners take.
+// sizes are the longest messages that the listeners take, the one for programs of
+// this machine first.
 func sizes(d *daemon.House) []admin.Size {
-	var all []admin.Size
-	for _, l := range d.Config().Listen {
+	c := d.Config()
+	here := c.Limits.MessageSize
+	all := []admin.Size{{Listener: intake.FromSendmail, Local: true, Octets: here.Value, Origin: here.Origin}}
+	for _, l := range c.Listen {
 		size := l.Limits.MessageSize
 		all = append(all, admin.Size{Listener: l.Name.Value, Octets: size.Value, Origin: size.Origin})
 	}

@@ -45,6 +45,21 @@ func openData(dir string) (*data, error) {
 	return &data{dir, lock, box}, nil
 }
 
+// makeData makes the data directory of a mail system if it is missing. One that root
+// makes is for the whole machine: others may pass through it, but not look around,
+// to where sendmail submits mail; what is below and is not theirs is closed to them.
+func makeData(dir string) error {
+	_, err := os.Lstat(dir)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err := maildir.MakeDirectory(dir); err != nil {
+		return err
+	}
+	if missing && os.Geteuid() == 0 {
+		return os.Chmod(dir, 0o711)
+	}
+	return nil
+}
+
 func (d *data) close() {
 	_ = d.box.Close()
 	_ = d.lock.Close() // unlocks

@@ -16,7 +16,6 @@ import (
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
-	"github.com/posthouse/posthouse/internal/transport/maildir"
 )
 
 // house is the mail system of a configuration.
@@ -38,13 +37,15 @@ const ballastSize = 64 << 20
 // run runs the mail system until ctx ends.
 func (h *house) run(ctx context.Context, out io.Writer) error {
 	defer h.log.close()
+	reload, stop := signals(syscall.SIGHUP) // which would end the program until somebody listens
+	defer stop()
 	ballast := make([]byte, ballastSize)
 	defer runtime.KeepAlive(ballast)
 	c, err := h.read()
 	if err != nil {
 		return h.told(err)
 	}
-	if err := maildir.MakeDirectory(c.Data.Value); err != nil {
+	if err := makeData(c.Data.Value); err != nil {
 		return dataFault(c.Data.Value, err)
 	}
 	d, err := daemon.New(ctx, c, daemon.World{Local: true, Observe: h.log.observe, Log: h.log.Logger})
@@ -56,8 +57,6 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 		return errors.Join(err, endAtOnce(ctx, d))
 	}
 	defer steered.end()
-	reload, stop := signals(syscall.SIGHUP)
-	defer stop()
 	ran := make(chan error, 1)
 	go func() { ran <- d.Run(ctx) }()
 	if err := h.greet(out, d); err != nil {
@@ -108,7 +107,8 @@ func (h *house) read() (*config.Config, error) {
 // something is wrong with it.
 func (h *house) reload(ctx context.Context, d *daemon.House) {
 	if err := h.again(ctx, d); err != nil {
-		h.log.Error("the configuration before stays", "err", h.told(err))
+		h.log.Error("the configuration before stays in force", "err", err)
+		_ = h.told(err) // with the lines that are wrong
 		return
 	}
 	h.log.Info("reloaded", "configuration", h.file)

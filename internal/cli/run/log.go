@@ -30,6 +30,7 @@ type log struct {
 	mu    sync.Mutex // is held while the stream is written to, so that lines stay whole
 	w     io.Writer
 	buf   bytes.Buffer
+	words []byte      // memory for those of an event
 	timer *time.Timer // that will write what is in buf; nil: none
 }
 
@@ -86,10 +87,14 @@ func (l *log) observe(e event.Entry) {
 	if l.form == logNone {
 		return
 	}
-	line := eventLine(l.form, e)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buf.WriteString(line)
+	l.words = e.AppendWords(l.words[:0])
+	if l.form == logText {
+		l.buf.Write(appendLine(l.buf.AvailableBuffer(), &e, l.words))
+	} else {
+		l.buf.WriteString(jsonLine(&e, string(l.words)))
+	}
 	switch {
 	case l.buf.Len() >= logBuffer:
 		l.flush()
@@ -98,19 +103,26 @@ func (l *log) observe(e event.Entry) {
 	}
 }
 
-// eventLine prints an event as a logger would.
-func eventLine(form string, e event.Entry) string {
-	const at = "2006-01-02T15:04:05.000Z07:00" // as slog has it
-	id, line := "", e.Line()
+// timeForm is that of slog.
+const timeForm = "2006-01-02T15:04:05.000Z07:00"
+
+// appendLine appends an event to b as a logger would print it.
+func appendLine(b []byte, e *event.Entry, words []byte) []byte {
+	word, rest, _ := bytes.Cut(words, []byte(" "))
+	b = e.At.AppendFormat(append(b, "time="...), timeForm)
+	b = append(append(b, " level=INFO msg="...), word...)
 	if !e.ID.IsZero() {
-		id, line, _ = strings.Cut(line, " ")
+		b = append(append(b, " id="...), e.ID.String()...)
 	}
-	word, rest, _ := strings.Cut(line, " ")
-	if form == logText {
-		if id != "" {
-			rest = "id=" + id + " " + rest
-		}
-		return "time=" + e.At.Format(at) + " level=INFO msg=" + word + " " + rest + "\n"
+	return append(append(append(b, ' '), rest...), '\n')
+}
+
+// jsonLine prints an event as a logger would.
+func jsonLine(e *event.Entry, words string) string {
+	word, rest, _ := strings.Cut(words, " ")
+	id := ""
+	if !e.ID.IsZero() {
+		id = e.ID.String()
 	}
 	var b strings.Builder
 	_ = json.NewEncoder(cli.SafeJSON(&b)).Encode(struct { // of strings there is no error
@@ -119,6 +131,6 @@ func eventLine(form string, e event.Entry) string {
 		Msg   string `json:"msg"`
 		ID    string `json:"id,omitempty"`
 		Text  string `json:"text"`
-	}{e.At.Format(at), "INFO", word, id, rest})
+	}{e.At.Format(timeForm), "INFO", word, id, rest})
 	return b.String()
 }

@@ -35,7 +35,7 @@ has left the queue. The journal forgets what is older than the configuration
 says (30 days by default); then the status is 66.`,
 		Example: `  posthouse why 06j2kz4k9rq0m3c5tz1g
   posthouse why 06j2kz4k9r --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.One("the ID of a message"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := o.house.Client()
 			if err != nil {

@@ -39,7 +39,7 @@ queue {
   window     = 50000   # recipients; others wait on disk
   deliveries = 500     # at a time in all
   memory     = "64MiB" # of bodies that are kept for their first delivery
-  hold       = false   # true: mail is taken, and none is delivered until an operator says so
+  hold       = false   # true: mail is taken, and none is sent until this is false again
 }
 
 # Where mail waits. Defaults: these.
@@ -56,8 +56,9 @@ journal {
 }
 
 dns {
-  servers = ["127.0.0.1", "192.0.2.53:5353"] # default: those of the system
-  timeout = "5s"                             # for one question to one server; default: this
+  servers  = ["127.0.0.1", "192.0.2.53:5353"] # default: those of the system
+  timeout  = "5s"                             # for one question to one server; default: this
+  loopback = false                            # true: mail may go to hosts that the DNS puts at 127.0.0.1, as in a test; default: false
 }
 
 reports {
@@ -147,8 +148,9 @@ route "partner" {
   expire = "5d"
   warn   = "4h"
 
-  # Defaults: these. A site is all the destinations that the same hosts serve; a
-  # rate is "10/s", "60/h", "5/10m"; "none" is without limit.
+  # Defaults: these; but 20 at a time to a site or destination where a Maildir is. A
+  # site is all the destinations that the same hosts serve; a rate is "10/s", "60/h",
+  # "5/10m"; "none" is without limit.
   limits {
     deliveries       = 200 # at a time, of the route
     rate             = "none"

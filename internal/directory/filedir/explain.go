@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -28,7 +29,7 @@ func (d *Directory) Explain(_ context.Context, to smtp.Path) ([]directory.Line, 
 
 // entryOf is the entry that Lookup goes by; nil: there is none.
 func (d *Directory) entryOf(to smtp.Path) *entry {
-	in := d.domains[foldDomain(to.Domain())]
+	in := d.domains[mail.FoldDomain(to.Domain())]
 	switch {
 	case to.IsNull():
 		return nil

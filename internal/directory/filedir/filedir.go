@@ -69,10 +69,11 @@ const (
 
 // key is the form of a name that is compared.
 func (d *domain) key(name string) string {
-	if d.sensitive && !strings.EqualFold(name, postmaster) {
+	folded := mail.FoldLocal(name)
+	if d.sensitive && folded != postmaster {
 		return name
 	}
-	return strings.ToLower(name)
+	return folded
 }
 
 func (d *domain) named(name string) *entry {
@@ -118,7 +119,7 @@ func (d *Directory) Lookup(_ context.Context, to smtp.Path) (directory.Resolutio
 	if d.isHost(to) {
 		to = smtp.Postmaster
 	}
-	in := d.domains[foldDomain(to.Domain())]
+	in := d.domains[mail.FoldDomain(to.Domain())]
 	switch {
 	case to.IsNull():
 		return directory.Resolution{Kind: directory.NotOurs}, nil
@@ -144,9 +145,9 @@ func (d *Directory) Lookup(_ context.Context, to smtp.Path) (directory.Resolutio
 // isHost reports whether an address is that of the postmaster of this host (RFC 5321,
 // 4.5.1), or the one that reports come from, to which people do answer.
 func (d *Directory) isHost(to smtp.Path) bool {
-	name := to.Mailbox()
-	return d.host != "" && (strings.EqualFold(name, postmaster) || strings.EqualFold(name, mailer)) &&
-		foldDomain(to.Domain()) == d.host
+	name := mail.FoldLocal(to.Mailbox())
+	return d.host != "" && (name == postmaster || name == mailer) &&
+		mail.FoldDomain(to.Domain()) == d.host
 }
 
 func (d *domain) resolve(e *entry, tag string) directory.Resolution {
@@ -189,7 +190,7 @@ func (x *expansion) add(e *entry) {
 			x.add(t.entry)
 			continue
 		}
-		key := leafKey{t.leaf.To.Mailbox(), foldDomain(t.leaf.To.Domain()), t.leaf.Into}
+		key := leafKey{t.leaf.To.Mailbox(), mail.FoldDomain(t.leaf.To.Domain()), t.leaf.Into}
 		if !x.has[key] {
 			x.has[key] = true
 			x.to = append(x.to, t.leaf)
@@ -215,7 +216,7 @@ func (d *Directory) Find(ctx context.Context, word string) ([]directory.Resoluti
 }
 
 func (d *Directory) findAddress(p smtp.Path) []directory.Resolution {
-	in := d.domains[foldDomain(p.Domain())]
+	in := d.domains[mail.FoldDomain(p.Domain())]
 	if in == nil {
 		return nil
 	}

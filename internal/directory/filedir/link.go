@@ -8,6 +8,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/argv"
 	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -42,7 +43,7 @@ func (b *builder) target(ctx context.Context, u *unlinked, w word) (target, bool
 	case p.IsNull():
 		return b.local(u, u.domain, name, w)
 	}
-	if d := b.dir.domains[foldDomain(p.Domain())]; d != nil {
+	if d := b.dir.domains[mail.FoldDomain(p.Domain())]; d != nil {
 		return b.local(u, d, p.Mailbox(), w)
 	}
 	return target{leaf: directory.Target{To: p}}, true
@@ -149,7 +150,7 @@ func (b *builder) local(u *unlinked, d *domain, name string, w word) (target, bo
 // mailboxTarget is a mailbox even if there is an alias of that name.
 func (b *builder) mailboxTarget(u *unlinked, w word) (target, bool) {
 	name := w.plain
-	if i := strings.LastIndexByte(name, '@'); i >= 0 && u.domain == b.dir.domains[foldDomain(name[i+1:])] {
+	if i := strings.LastIndexByte(name, '@'); i >= 0 && u.domain == b.dir.domains[mail.FoldDomain(name[i+1:])] {
 		name = name[:i]
 	}
 	m := u.domain.mailboxes[u.domain.key(name)]

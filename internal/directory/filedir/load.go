@@ -61,15 +61,15 @@ type unlinked struct {
 
 func (b *builder) domain(ctx context.Context, o *Domain) {
 	d := &domain{
-		name: foldDomain(o.Name), tags: o.Tags, keepTags: o.KeepTags, sensitive: o.CaseSensitive, unix: o.Unix, origin: o.Origin,
+		name: mail.FoldDomain(o.Name), tags: o.Tags, keepTags: o.KeepTags, sensitive: o.CaseSensitive, unix: o.Unix, origin: o.Origin,
 		aliases: map[string]*entry{}, mailboxes: map[string]*entry{},
 	}
 	b.dir.order = append(b.dir.order, d)
 	for _, name := range append([]string{o.Name}, o.Also...) {
-		if b.dir.domains[foldDomain(name)] != nil {
+		if b.dir.domains[mail.FoldDomain(name)] != nil {
 			b.add(o.Origin, "the domain %s is there twice", quote(name))
 		}
-		b.dir.domains[foldDomain(name)] = d
+		b.dir.domains[mail.FoldDomain(name)] = d
 	}
 	b.mailboxes(ctx, d, o)
 	for i := range o.Forwards {
@@ -167,7 +167,7 @@ func (b *builder) nameOf(d *domain, w word, f form) (string, error) {
 		return "", errors.New("for whom nobody knows there is catch_all in the configuration")
 	case err != nil:
 		return "", err
-	case f != domainForm || b.dir.domains[foldDomain(p.Domain())] != d:
+	case f != domainForm || b.dir.domains[mail.FoldDomain(p.Domain())] != d:
 		return "", errors.New("it has another domain than the file")
 	}
 	return p.Mailbox(), nil
@@ -216,7 +216,7 @@ func (b *builder) postmasters(o *Options) {
 			b.named(d, postmaster, o.Postmaster, d.origin)
 		}
 	}
-	host := foldDomain(o.Hostname)
+	host := mail.FoldDomain(o.Hostname)
 	if b.dir.domains[host] == nil && (len(b.dir.order) > 0 || !o.Postmaster.IsNull()) {
 		b.dir.host = host
 	}
@@ -225,7 +225,7 @@ func (b *builder) postmasters(o *Options) {
 	}
 	to := o.Postmaster
 	if to.IsNull() {
-		to, _ = localPath(postmaster, foldDomain(o.Hostname))
+		to, _ = localPath(postmaster, mail.FoldDomain(o.Hostname))
 	}
 	if !to.IsNull() {
 		b.dir.postmaster = &entry{kind: directory.Alias, name: postmaster, address: smtp.Postmaster, to: []target{{leaf: directory.Target{To: to}}}}

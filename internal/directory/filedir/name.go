@@ -2,7 +2,6 @@ package filedir
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -19,18 +18,6 @@ func localPath(name, domain string) (smtp.Path, error) {
 		return smtp.Path{}, err // what is wrong with the name itself
 	}
 	return q, bad
-}
-
-// foldDomain returns a domain as A-labels in lower case.
-func foldDomain(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		if p, err := smtp.ParseMailbox("x@" + s); err == nil {
-			if a, err := p.ToASCII(); err == nil {
-				s = a.Domain()
-			}
-		}
-	}
-	return strings.ToLower(s)
 }
 
 // unquote undoes the quoting of a name that stands alone.

@@ -34,10 +34,15 @@ func (s *sources) read(ctx context.Context, from File, f form) []alias {
 	return s.readFile(ctx, from, f, file, err)
 }
 
-// readIn reads a file below one of the directories. The name is a full path.
+// readIn reads a file below one of the directories. The name is a full path; the
+// directories may be relative to the working directory, as those of a configuration are.
 func (s *sources) readIn(ctx context.Context, at mail.Origin, name string, dirs []string) []alias {
 	for _, dir := range dirs {
-		rel, err := filepath.Rel(dir, name)
+		full, err := filepath.Abs(dir)
+		if err != nil {
+			continue
+		}
+		rel, err := filepath.Rel(full, name)
 		if err != nil || !filepath.IsLocal(rel) {
 			continue
 		}

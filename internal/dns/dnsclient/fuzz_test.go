@@ -1,7 +1,9 @@
 package dnsclient
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	wire "github.com/miekg/dns"
 
@@ -50,6 +52,27 @@ func FuzzAnswer(f *testing.F) {
 		}
 		if len(a.Records) > dns.MaxRecords {
 			t.Errorf("%d records", len(a.Records))
+		}
+	})
+}
+
+// FuzzResolvConf: whatever stands in the file, what is read of it is bounded.
+func FuzzResolvConf(f *testing.F) {
+	f.Add("# by hand\nnameserver 192.0.2.1\nnameserver ::1%eth0\noptions timeout:1 attempts:3 trust-ad\nsearch a b\n")
+	f.Add(strings.Repeat("nameserver 192.0.2.1\n", 100))
+	f.Add("options timeout:-1 attempts:99999999999999999999 timeout\nnameserver\nnameserver x\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ReadResolvConf(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		if len(c.Servers) > maxServers || c.Timeout < 0 || c.Timeout > 30*time.Second || c.Attempts < 0 || c.Attempts > 5 {
+			t.Errorf("%+v", c)
+		}
+		for _, s := range c.Servers {
+			if !s.IsValid() || s.Port() != 53 {
+				t.Errorf("a server at %v", s)
+			}
 		}
 	})
 }

@@ -69,6 +69,9 @@ func (d *draft) Open() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(d.data)), nil
 }
 
+// Memory implements [spool.InMemory].
+func (d *draft) Memory() ([]byte, bool) { return d.data, !d.ended }
+
 func (d *draft) Size() int64 { return int64(len(d.data)) }
 
 func (d *draft) Abort() {

@@ -72,7 +72,7 @@ func (t *tx) arrive(d *draft, c *spool.Commit, waits bool) (arrived, error) {
 	if waits {
 		return arrived{&env, h}, t.wait(&env)
 	}
-	t.record = binary.BigEndian.AppendUint32(t.record[:0], uint32(len(env.To)))
+	t.record = appendFlight(t.record[:0], &env)
 	t.set(t.idKey(kFresh, d.id), t.record)
 	t.count[spool.Fresh] += int64(len(env.To))
 	return arrived{&env, h}, nil

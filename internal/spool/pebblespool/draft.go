@@ -185,6 +185,14 @@ type limited struct {
 	io.Closer
 }
 
+// Memory implements [spool.InMemory].
+func (d *draft) Memory() ([]byte, bool) {
+	if d.ended || d.file != nil {
+		return nil, false
+	}
+	return *d.buf, true
+}
+
 func (d *draft) Abort() {
 	if !d.ended && d.file != nil {
 		d.file.drop()

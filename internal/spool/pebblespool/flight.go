@@ -76,7 +76,11 @@ func (l *look) scan(from, to mail.ID) error {
 			l.next = id
 			return false
 		}
-		if !l.s.spoken(id, value) {
+		switch destination, single := readFlight(value); {
+		case l.s.spoken(id, single):
+		case single && !l.wanted(destination):
+			l.leave(id)
+		default:
 			inner = l.message(id)
 		}
 		return inner == nil
@@ -84,13 +88,42 @@ func (l *look) scan(from, to mail.ID) error {
 	return errors.Join(err, inner)
 }
 
+// appendFlight prints the record of a first flight.
+func appendFlight(dst []byte, env *mail.Envelope) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(env.To)))
+	if len(env.To) == 1 {
+		dst = append(dst, first(env, 0).Destination...)
+	}
+	return dst
+}
+
+// readFlight returns the destination of a first flight, if it has a single recipient.
+func readFlight(b []byte) (destination string, single bool) {
+	if len(b) < 4 || binary.BigEndian.Uint32(b) != 1 {
+		return "", false
+	}
+	return string(b[4:]), true
+}
+
 // spoken reports whether there is nothing to lease of a message, without
 // reading it: it is not durable yet, or its one recipient is leased.
-func (s *Spool) spoken(id mail.ID, flight []byte) bool {
+func (s *Spool) spoken(id mail.ID, single bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	single := len(flight) == 4 && binary.BigEndian.Uint32(flight) == 1
 	return s.pending[id] || single && s.book.Owner(spool.Ref{ID: id}) != (spool.Owner{})
+}
+
+func (h *haul) wanted(destination string) bool {
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	return h.wants(destination)
+}
+
+// leave notes a message that is free, and was not taken.
+func (l *look) leave(id mail.ID) {
+	if before(id, l.left) {
+		l.left = id
+	}
 }
 
 // message takes what it may of one.
@@ -109,8 +142,8 @@ func (l *look) message(id mail.ID) error {
 				continue
 			}
 		}
-		if l.consider(rec, l.s.freshStanding(rec, i)) == passed && before(id, l.left) {
-			l.left = id
+		if l.consider(rec, l.s.freshStanding(rec, i)) == passed {
+			l.leave(id)
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ import (
 //	j seq                   journal
 //	l name                  the start of this destination was moved past leased recipients
 //	m word                  facts about the spool: version, generation, clean, lease stamp
-//	n ID                    first flight: some recipients were never settled    once, SingleDelete
+//	n ID                    first flight: some recipients were never settled; where to    once, SingleDelete
 //	o time name             destinations by the time from which they are worth a visit
 //	p ID                    progress of a message with more than one recipient
 //	q ID                    quarantine

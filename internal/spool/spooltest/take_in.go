@@ -54,6 +54,11 @@ func draftReadsBack(d *desk) {
 				d.Errorf("%d octets: %d came back, size %d, %v", size, len(got), draft.Size(), err)
 			}
 		}
+		if m, able := draft.(spool.InMemory); able {
+			if got, is := m.Memory(); is && string(got) != body {
+				d.Errorf("%d octets: %d are in memory", size, len(got))
+			}
+		}
 		early, err := draft.Open()
 		d.must(err)
 		_, err = io.WriteString(draft, "and more\r\n")
@@ -77,6 +82,11 @@ func abortLeavesNothing(d *desk) {
 		draft.Abort()
 		if _, err := io.WriteString(draft, "x"); !errors.Is(err, spool.ErrClosed) {
 			d.Errorf("a write after Abort: %v", err)
+		}
+		if m, able := draft.(spool.InMemory); able {
+			if got, is := m.Memory(); is {
+				d.Errorf("%d octets are in memory after Abort", len(got))
+			}
 		}
 		if _, err := draft.Commit(d.ctx, spool.Commit{Envelope: envelope("bob@sina.example")}); !errors.Is(err, spool.ErrClosed) {
 			d.Errorf("a commit after Abort: %v", err)

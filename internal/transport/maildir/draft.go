@@ -3,10 +3,12 @@ package maildir
 import (
 	"bufio"
 	"errors"
+	"io"
 )
 
 // draftBuffer is what a draft gathers before it writes, in octets: SMTP brings
-// a message in small pieces.
+// a message in small pieces. One that is known to be shorter gets no more than it
+// needs.
 const draftBuffer = 32 * 1024
 
 // errEnded is the error of every use of a draft after its end.
@@ -24,8 +26,10 @@ type Draft struct {
 	ended bool
 }
 
-func newDraft(m *Maildir, name string, f file) *Draft {
-	return &Draft{dir: m, name: name, file: f, buf: bufio.NewWriterSize(f, draftBuffer)}
+func newDraft(m *Maildir, name string, f file, size int64) *Draft {
+	// Only a Writer: as an os.File it would have a buffer of its own for ReadFrom.
+	out := struct{ io.Writer }{f}
+	return &Draft{dir: m, name: name, file: f, buf: bufio.NewWriterSize(out, int(min(max(size, 1), draftBuffer)))}
 }
 
 // Write adds to the message. After an error the draft cannot be committed.
@@ -35,6 +39,16 @@ func (d *Draft) Write(p []byte) (int, error) {
 	}
 	n, err := d.buf.Write(p)
 	d.size += int64(n)
+	return n, err
+}
+
+// ReadFrom adds all that r has, without a buffer of the caller between.
+func (d *Draft) ReadFrom(r io.Reader) (int64, error) {
+	if d.ended {
+		return 0, errEnded
+	}
+	n, err := d.buf.ReadFrom(r)
+	d.size += n
 	return n, err
 }
 

@@ -81,13 +81,16 @@ func open(d disk) (*Maildir, error) {
 func (m *Maildir) Close() error { return m.disk.close() }
 
 // Create begins a message.
-func (m *Maildir) Create() (*Draft, error) {
+func (m *Maildir) Create() (*Draft, error) { return m.create(draftBuffer) }
+
+// create begins a message of about so many octets.
+func (m *Maildir) create(size int64) (*Draft, error) {
 	name := m.names.next(time.Now())
 	f, err := m.disk.create("tmp/" + name)
 	if err != nil {
 		return nil, err
 	}
-	return newDraft(m, name, f), nil
+	return newDraft(m, name, f, size), nil
 }
 
 // removeStale removes the files of tmp that were last written before the given

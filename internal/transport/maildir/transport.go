@@ -133,7 +133,7 @@ func (m *Maildir) deliver(text mail.Content) (string, error) {
 		return "", &textError{err}
 	}
 	defer r.Close()
-	draft, err := m.Create()
+	draft, err := m.create(text.Size())
 	if err != nil {
 		return "", err
 	}

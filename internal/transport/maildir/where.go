@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -46,16 +47,13 @@ func checkFolder(s string) error {
 // fill makes the path of a recipient. What he is called cannot lead out of it, nor
 // to the place of another: it stays within the folder where it stands.
 func (t template) fill(to smtp.Path, tag string) (string, error) {
-	if a, err := to.ToASCII(); err == nil {
-		to = a
-	}
-	user := strings.ToLower(to.Mailbox())
+	user := mail.FoldLocal(to.Mailbox())
 	if tag != "" {
 		if before, _, found := strings.Cut(user, tag); found && before != "" {
 			user = before
 		}
 	}
-	words := strings.NewReplacer("%{user}", user, "%{domain}", strings.ToLower(to.Domain()))
+	words := strings.NewReplacer("%{user}", user, "%{domain}", mail.FoldDomain(to.Domain()))
 	folders := make([]string, len(t))
 	for i, f := range t {
 		folders[i] = words.Replace(f)

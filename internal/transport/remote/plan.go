@@ -112,7 +112,7 @@ func (p *planner) find(ctx context.Context) []*candidate {
 	case errors.Is(err, dns.ErrNotFound):
 		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 1, 2}, "The domain %s does not exist", domain)
 	case errors.Is(err, dns.ErrUnusable):
-		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 4, 4}, "The domain %s has no usable mail exchanger: %v", domain, err)
+		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 4, 4}, "The domain %s has no usable mail exchanger: %v", domain, said(err))
 	default:
 		p.fault = dnsFailed(err)
 	}
@@ -120,6 +120,17 @@ func (p *planner) find(ctx context.Context) []*candidate {
 }
 
 func (p *planner) port() uint16 { return orElse(p.t.Port, 25) }
+
+// said is what the DNS has to say, without whom we asked: the sender reads it.
+func said(err error) error {
+	var e *dns.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	plain := *e
+	plain.Server = ""
+	return &plain
+}
 
 // dnsFailed is for a question that was not answered.
 func dnsFailed(err error) *mail.Outcome {
@@ -280,7 +291,7 @@ func (p *planner) choose() {
 	case !dns.Final(last), p.t.Smarthost: // the operator can mend a smarthost
 		p.fault = dnsFailed(last)
 	default:
-		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 4, 4}, "No host that takes the mail of %s has an address: %v", p.domain, last)
+		p.fault = fault(mail.Failed, smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 4, 4}, "No host that takes the mail of %s has an address: %v", p.domain, said(last))
 	}
 }
 
