@@ -1,9 +1,15 @@
 # Shortcuts. Nothing here is needed to build or test: see README.md.
 
-.PHONY: test all fuzz bench crash
+.PHONY: test all fuzz bench crash sim soak sabotage
 test: ; go test ./...
 all: ; .ci/run
 fuzz: ; .ci/fuzz $(or $(FOR),10s)
 # Kills the mail system N times under load: make crash N=10000 [SEED=...]
 crash: ; POSTHOUSE_CRASH_CYCLES=$(or $(N),100) POSTHOUSE_CRASH_SEED=$(SEED) go test -count=1 -timeout 0 -v -run 'TestCrash$$' ./cmd/posthouse
 bench: ; cd bench && go run ./library
+
+# A simulated mail world: SEED=N tells one story, FOR=5m searches on. LETTERS=N, PEBBLE=1
+sim = cd internal/house && go test -count=1 -timeout 0 $(if $(LETTERS),-letters $(LETTERS)) $(if $(PEBBLE),-pebble)
+sim: ; $(if $(SEED),$(sim) -v -run '^TestASeed$$' -seed $(SEED),$(sim) -run '^TestSearch$$' -for $(or $(FOR),1m))
+soak: ; $(sim) -run '^TestSoak$$' -for $(or $(FOR),10m)
+sabotage: ; go test -tags sabotage ./internal/house -count=1 -timeout 30m -v -run '^TestEveryPlantedBugIsFound$$'

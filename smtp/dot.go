@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"github.com/posthouse/posthouse/internal/sabotage"
 )
 
 // TextLimits bound the text of a message. A zero field is no limit.
@@ -147,7 +149,9 @@ func (d *DotReader) beginLine() bool {
 		d.end = io.EOF
 		return false
 	case dot == stuffed:
-		d.r.r++
+		if !sabotage.Is("stuffed dots stay") {
+			d.r.r++
+		}
 		d.inLine = true
 	}
 	return true
@@ -213,6 +217,9 @@ func (d *DotReader) fill() {
 	if err := d.r.fill(true); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
+		}
+		if sabotage.Is("a cut text is taken for whole") {
+			err = io.EOF
 		}
 		d.end = err
 	}
@@ -286,7 +293,7 @@ func (d *DotWriter) take(p []byte) int {
 		d.cr, d.inLine = false, false
 		return 1
 	}
-	if !d.inLine && p[0] == '.' {
+	if !d.inLine && p[0] == '.' && !sabotage.Is("dots are not stuffed") {
 		d.put(".")
 	}
 	whole, part, fault := scanText(p, 0, 0)

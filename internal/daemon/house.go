@@ -71,7 +71,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		return nil, errors.Join(err, h.spool.Close())
 	}
 	h.out = dispatch.New(dispatch.Options{
-		Settings: r.out, Spool: h.spool, Name: "house", Prepare: h.in.Prepare,
+		Settings: r.out, Spool: h.spool, Name: "house", Prepare: w.Report(h.in.Prepare),
 		KeepBytes: c.Queue.Memory.Value,
 		Observe:   w.Observe, Failed: h.fail, Log: w.Log,
 	})

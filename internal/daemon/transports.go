@@ -39,7 +39,7 @@ func (b *builder) buildTransports(r *rooms) error {
 		if err != nil {
 			return err
 		}
-		r.transports[nameOf(&routes[i])] = t
+		r.transports[nameOf(&routes[i])] = b.world.Carry(t)
 	}
 	return b.aliasTransports(r)
 }

@@ -13,9 +13,12 @@ import (
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/dns"
+	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/plainfile"
 	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -49,6 +52,12 @@ type World struct {
 	Env func(name string) (string, bool)
 	// Exec runs the programs of routes.
 	Exec func(ctx context.Context, c pipe.Command) (pipe.Status, error)
+	// Carry may wrap what carries the mail of routes; nil: it is used as it is. What it
+	// returns is a transport.Planner, and is to be closed, if what it got is.
+	Carry func(t transport.Transport) transport.Transport
+	// Report may wrap what writes delivery reports, as dispatch.Options.Prepare; nil: it is
+	// used as it is.
+	Report func(Writer) Writer
 	// Random makes IDs and keys; nil is crypto/rand. It is read by many goroutines
 	// at once.
 	Random io.Reader
@@ -60,6 +69,9 @@ type World struct {
 	Observe func(event.Entry)
 	Log     *slog.Logger // nil is silence
 }
+
+// Writer writes a delivery report, as dispatch.Options.Prepare says.
+type Writer = func(ctx context.Context, report *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error)
 
 func (w *World) setDefaults() {
 	if w.Listen == nil {
@@ -79,6 +91,12 @@ func (w *World) setDefaults() {
 	}
 	if w.Spool == nil {
 		w.Spool = w.openSpool
+	}
+	if w.Carry == nil {
+		w.Carry = func(t transport.Transport) transport.Transport { return t }
+	}
+	if w.Report == nil {
+		w.Report = func(next Writer) Writer { return next }
 	}
 	if w.Seed == 0 {
 		w.Seed = uint64(time.Now().UnixNano())

@@ -10,6 +10,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/smtp"
@@ -45,6 +46,14 @@ func (l *loop) start(d *queue.Delivery, now time.Time) {
 	}}
 	if lt.text != nil {
 		f.Content = lt.text
+	}
+	for _, other := range l.letters {
+		if sabotage.Is("the text of another letter is sent") && other.text != nil {
+			f.Content = other.text
+		}
+	}
+	if sabotage.Is("the last octets are not sent") && lt.text != nil {
+		f.Content = lt.text[:len(lt.text)-20]
 	}
 	if f.Plan == nil {
 		f.planner, _ = f.carrier.(transport.Planner)
@@ -153,6 +162,11 @@ func (r *watchedReader) Read(p []byte) (int, error) {
 func (l *loop) land(f *landing, now time.Time) {
 	if f.made != nil {
 		l.renew(f)
+	}
+	for i := range f.outcomes {
+		if sabotage.Is("what the first recipient met counts for all") {
+			f.outcomes[i].Fate, f.outcomes[i].Reply = f.outcomes[0].Fate, f.outcomes[0].Reply
+		}
 	}
 	decision, _ := l.sched.Settle(now, f.id, f.outcomes)
 	switch {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -140,7 +141,9 @@ func (l *loop) prune(lt *letter) {
 func (l *loop) giveBack(lt *letter, indices []int) {
 	for _, i := range indices {
 		lt.find(i).phase = gone
-		l.back = append(l.back, spool.Ref{ID: lt.env.ID, Recipient: i})
+		if !sabotage.Is("leases are not given back") {
+			l.back = append(l.back, spool.Ref{ID: lt.env.ID, Recipient: i})
+		}
 	}
 	l.prune(lt)
 }

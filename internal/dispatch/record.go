@@ -8,6 +8,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -80,7 +81,16 @@ func standing(p *place, c *queue.Change, tried bool) spool.Standing {
 		st = *p.was
 	}
 	st.Fate, st.Due, st.Destination = c.Fate, c.Again, destination(c.Hop)
+	if sabotage.Is("what was relayed is recorded as deferred") && st.Fate == mail.Relayed {
+		st.Fate, st.Due = mail.Deferred, time.Now()
+	}
+	if sabotage.Is("what was deferred is recorded as relayed") && st.Fate == mail.Deferred {
+		st.Fate = mail.Relayed
+	}
 	st.Attempts, st.DelayTold, st.LateTold = c.State.Tries, c.State.Warned, c.State.Late
+	if sabotage.Is("that a delay was told is forgotten") {
+		st.DelayTold = false
+	}
 	if tried {
 		st.Last = c.Outcome
 		st.Suspect = st.Suspect && c.OurLimit
@@ -100,12 +110,12 @@ func told(e *mail.Envelope, p *place, c *queue.Change, tried bool) []event.Event
 		return []event.Event{&decided}
 	}
 	events := []event.Event{&attempt}
-	if p.suspect() && !c.OurLimit {
+	if p.suspect() && !c.OurLimit && !sabotage.Is("a crash behind the dot is not in the journal") {
 		events = append(events, &event.SecondCopy{
 			Recipient: c.Recipient, To: to, Why: "it may have been sent before a stop of which no record was kept",
 		})
 	}
-	if c.Unsure {
+	if c.Unsure && !sabotage.Is("a cut behind the dot is not in the journal") {
 		events = append(events, &event.SecondCopy{
 			Recipient: c.Recipient, To: to, Why: "the link was cut between the final dot and its reply",
 		})
@@ -201,6 +211,9 @@ func (l *loop) settled(r *record, s *spool.Settled, now time.Time) {
 		l.opts.Observe(e)
 	}
 	l.reported(r, s, now)
+	if sabotage.Is("a report is sent twice") && len(r.Reports) > 0 {
+		again = append(again, &record{letter: r.letter, owner: r.owner, alone: true, changes: r.changes, Settlement: spool.Settlement{ID: r.ID}})
+	}
 	for _, rest := range again {
 		l.report(rest)
 	}

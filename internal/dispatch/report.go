@@ -9,6 +9,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/smtp"
@@ -21,7 +22,7 @@ const FromReport = "report"
 // cannot be delivered and has nobody to hear of it is told to the journal.
 func (l *loop) owesReport(r *record) bool {
 	for i := range r.changes {
-		if r.changes[i].Report != 0 {
+		if r.changes[i].Report != 0 && !sabotage.Is("no report is sent") {
 			return true
 		}
 	}
@@ -134,6 +135,9 @@ func (l *loop) compose(r *record) *dsn.Report {
 		MTA: l.MTA, From: l.Mailer, To: e.From, Date: time.Now(), Through: e.ID.String(),
 		EnvID: e.EnvID, Return: e.Return, UTF8: e.UTF8, RequireTLS: e.RequireTLS, Arrived: e.Arrived, Client: clientName(e),
 		Subject: e.Subject, MessageID: e.MessageID,
+	}
+	if sabotage.Is("a report goes to the recipient") {
+		report.To = e.To[0].To
 	}
 	double := e.From.IsNull()
 	if double {

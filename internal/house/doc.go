@@ -1,9 +1,21 @@
 // Package house is for tests: a mail world in one testing/synctest bubble. Real
-// houses (internal/daemon) stand on a simulated network (internal/simnet) among
-// model peers, each with manners of its own, and a [Ledger] holds what everybody
-// got against what was promised.
+// houses (internal/daemon) stand on a simulated network (internal/simnet), some with a simulated
+// disk (internal/simdisk), among model peers and clients, and an [Account] holds what
+// everybody got against what was promised, after every event.
 //
-// A [Peer] is a mail server of somebody else. It speaks SMTP by the same rules as ours
-// (smtp/smtpserver), but decides as its [Manners] say: it greylists, limits rates, is
-// slow, has full mailboxes, or lies.
+// A [World] is made of parts: a [House] is one of ours, and outlives its power cuts by
+// its [Store]; a [Peer] is a mail server of somebody else. It speaks SMTP by the same
+// rules as ours (smtp/smtpserver), but decides as its [Manners] say: it greylists,
+// limits rates, is slow, has full mailboxes, or lies.
+//
+// Two worlds are played:
+//
+//   - a [Town] is a road of three houses that clients send letters along, while roads break,
+//     hosts lose power and configurations change. One seed tells one story, whose lines
+//     have one sum ([World.Hash]), whatever order goroutines run in: no two deliveries
+//     begin at one instant, each link and each datagram has chances of its own.
+//   - a [Journey] is the short life of one house on a disk that stops before an
+//     operation, and what the next life makes of it.
+//
+// Where to look when something goes wrong: make sim SEED=N tells the story.
 package house

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/posthouse/posthouse/smtp"
 )
 
 // Ledger is the account of all mail: what was promised to whom, and who got
@@ -19,6 +21,7 @@ type Ledger struct {
 // letter is a message in the account.
 type letter struct {
 	text     string
+	wishes   map[string]smtp.Notify
 	promised map[string]bool // recipients for whom somebody has said 250
 	copies   map[string]int  // by recipient it was sent to: that were taken
 	wrong    []string
@@ -61,11 +64,30 @@ func NewLedger() *Ledger { return &Ledger{letters: map[string]*letter{}} }
 func (l *Ledger) Send(text string, to ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	x := &letter{text: text, promised: map[string]bool{}, copies: map[string]int{}}
+	x := &letter{text: text, wishes: map[string]smtp.Notify{}, promised: map[string]bool{}, copies: map[string]int{}}
 	for _, t := range to {
 		x.copies[t] = 0
 	}
 	l.letters[Key(text)] = x
+}
+
+// Wish notes that a letter that was sent is for one more recipient, and which reports
+// are to come of it. One who is forwarded is two: by both names.
+func (l *Ledger) Wish(key, to string, wish smtp.Notify) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.letters[key]
+	x.wishes[to] = wish
+	x.copies[to] = 0
+}
+
+func (l *Ledger) wish(key, to string) smtp.Notify {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x := l.letters[key]; x != nil {
+		return x.wishes[to]
+	}
+	return 0
 }
 
 // Promise notes that somebody said 250 to a letter that was sent, for recipients.
@@ -75,6 +97,12 @@ func (l *Ledger) Promise(key string, to ...string) {
 	for _, t := range to {
 		l.letters[key].promised[t] = true
 	}
+}
+
+// promised reports whether somebody has said 250 to a letter for a recipient.
+func (l *Ledger) promised(key, to string) bool {
+	x := l.letters[key] // Complaints holds the lock
+	return x != nil && x.promised[to]
 }
 
 // Take notes a message that was taken. One without a key is kept as a stray.

@@ -18,6 +18,7 @@ type Peer struct {
 	Name    string // its host's name in replies, such as mx.sina.test
 	Manners Manners
 	Ledger  *Ledger
+	Account *Account // nil: nobody follows
 	// Server may set more of what the peer offers and limits; Handler and Hostname
 	// are the peer's own.
 	Server smtpserver.Server
@@ -36,7 +37,7 @@ func (p *Peer) Serve(ctx context.Context, h *simnet.Host, address string) (stop 
 		p.memory = newMemory()
 	}
 	s := &smtpserver.Server{
-		Handler: p, Hostname: p.Name, TLS: p.Server.TLS, Offer: p.Server.Offer, Withhold: p.Server.Withhold, Limits: p.Server.Limits,
+		Handler: p, Hostname: p.Name, LMTP: p.Server.LMTP, TLS: p.Server.TLS, Offer: p.Server.Offer, Withhold: p.Server.Withhold, Limits: p.Server.Limits,
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
@@ -131,7 +132,11 @@ func (t *peerTransaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply
 	}
 	t.memory.keep(&t.Manners, t.to)
 	for _, to := range t.to {
-		t.Ledger.Take(Taken{At: time.Now(), By: t.Name, From: t.from, To: to, Text: string(text)})
+		took := Taken{At: time.Now(), By: t.Name, From: t.from, To: to, Text: string(text)}
+		t.Ledger.Take(took)
+		if t.Account != nil {
+			t.Account.took(took)
+		}
 	}
 	return nil, nil
 }

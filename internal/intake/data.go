@@ -9,6 +9,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/message"
 	"github.com/posthouse/posthouse/smtp"
@@ -113,15 +114,18 @@ func (t *transaction) judge(ctx context.Context, r *reception) (fields string, e
 
 // commit makes the message ours, and hands it on.
 func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields string) error {
-	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(fields + t.trace(now)), For: t.o.Owner()}
+	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: traced(fields, t.trace(now)), For: t.o.Owner()}
 	facts := t.facts(&c.Envelope, t.draft.Size()+int64(len(c.Prepend)))
 	for _, f := range facts {
 		c.Facts = append(c.Facts, spool.Fact{ID: t.draft.ID(), At: now, Data: event.Append(nil, f)})
 	}
 	text := t.handed(&c)
 	defer t.desk.kept.Add(-int64(len(text)))
+	if sabotage.Is("250 without a commit") {
+		return nil
+	}
 	lease, err := t.draft.Commit(ctx, c)
-	if err != nil {
+	if err != nil && !sabotage.Is("250 although the commit failed") {
 		return err
 	}
 	for _, f := range facts {
@@ -129,6 +133,14 @@ func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, f
 	}
 	t.o.Arrived(Arrival{Owner: c.For, Lease: lease, Text: text, Due: c.Envelope.HoldUntil})
 	return nil
+}
+
+// traced are the fields above what came in.
+func traced(fields, trace string) []byte {
+	if sabotage.Is("no trace is left") {
+		trace = ""
+	}
+	return []byte(fields + trace)
 }
 
 // handed is the content as it will be committed, for whoever sends it now; nil if

@@ -5,6 +5,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -65,6 +66,9 @@ func isPostmaster(p smtp.Path) bool { return mail.FoldLocal(p.Mailbox()) == "pos
 // (RFC 3461, 5.2.7.3 (c)).
 func (t *transaction) add(original smtp.Path, final []directory.Target, params *smtp.RcptParams) error {
 	notify := params.Notify
+	if sabotage.Is("wishes for reports are forgotten") {
+		notify = 0
+	}
 	expands := len(final) > 1 && notify&smtp.NotifySuccess != 0
 	if len(t.to)+len(final) > t.o.MaxRecipients || expands && len(t.to)+len(final) == t.o.MaxRecipients {
 		return smtp.Replyf(smtp.CodeInsufficientStorage, smtp.EnhancedCode{4, 5, 3}, "Too many recipients")
@@ -76,6 +80,12 @@ func (t *transaction) add(original smtp.Path, final []directory.Target, params *
 		}
 	}
 	for _, f := range final {
+		if sabotage.Is("a forward is forgotten") {
+			f.To = original
+		}
+		if sabotage.Is("the sender gets it") && !t.visit.From.IsNull() {
+			f.To = t.visit.From
+		}
 		t.addOne(mail.Recipient{
 			To: f.To, Original: original, ORcpt: reportedAs(original, f.To, params.ORcpt), Notify: notify, Into: f.Into, Origin: f.Origin,
 		})
@@ -113,6 +123,9 @@ func (t *transaction) addOne(r mail.Recipient) {
 	}
 	if t.index == nil {
 		t.index = make(map[place]int)
+	}
+	if sabotage.Is("only the first recipient gets it") && len(t.to) > 0 {
+		return
 	}
 	t.index[at] = len(t.to)
 	t.to = append(t.to, r)

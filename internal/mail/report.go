@@ -1,6 +1,9 @@
 package mail
 
-import "github.com/posthouse/posthouse/smtp"
+import (
+	"github.com/posthouse/posthouse/internal/sabotage"
+	"github.com/posthouse/posthouse/smtp"
+)
 
 // Action is what a report tells the sender of a recipient (RFC 3464, 2.3.3).
 // The zero value is no report.
@@ -42,11 +45,11 @@ func (o Outcome) Owes(n smtp.Notify, trace bool) Action {
 		return 0
 	case o.Fate == Delivered && n&smtp.NotifySuccess != 0:
 		return ReportDelivered // 5.2.3
-	case o.Fate == Relayed && (trace || n&smtp.NotifySuccess != 0 && !o.Forwarded):
+	case o.Fate == Relayed && (trace || n&smtp.NotifySuccess != 0 && (!o.Forwarded || sabotage.Is("the next host reports, and so do we"))):
 		return ReportRelayed // 5.2.2 (b); the next host reports otherwise, 5.2.1
 	case o.Fate == Deferred && (!told || n&smtp.NotifyDelay != 0):
 		return ReportDelayed // 5.2.5
-	case (o.Fate == Failed || o.Fate == Expired) && (!told || n&smtp.NotifyFailure != 0):
+	case (o.Fate == Failed || o.Fate == Expired) && (!told || n&smtp.NotifyFailure != 0 || sabotage.Is("who wants no failure told hears of it")):
 		return ReportFailed // 5.2.6
 	}
 	return 0

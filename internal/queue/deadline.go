@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -48,7 +49,7 @@ func (m *message) wantsDelay(to *rcpt) bool {
 
 // owes is which report the message's sender is owed for an outcome.
 func (m *message) owes(to *rcpt, o mail.Outcome) mail.Action {
-	if m.null {
+	if m.null && !sabotage.Is("reports are answered with reports") {
 		return 0
 	}
 	return o.Owes(to.notify, m.trace)
@@ -58,7 +59,7 @@ func (m *message) owes(to *rcpt, o mail.Outcome) mail.Action {
 // Expired; and whether its sender is to hear of the delay, once for each reason
 // that there is.
 func (r *route) age(m *message, to *rcpt, now instant) (fate mail.Fate, delayed bool) {
-	if now >= m.from.add(r.conf.Expire) || r.tooLate(m, now) {
+	if now >= m.from.add(r.conf.Expire) && !sabotage.Is("mail is never given up") || r.tooLate(m, now) {
 		return mail.Expired, false
 	}
 	if m.by != 0 && now >= m.by && !to.late {
@@ -108,7 +109,9 @@ func (p *parcel) grow(to *rcpt, now instant) ruling {
 	c := Change{Outcome: o, Hop: p.dest.hop}
 	switch {
 	case fate != mail.Deferred:
-		c.Report = p.msg.owes(to, o)
+		if !sabotage.Is("nobody hears that mail was given up") {
+			c.Report = p.msg.owes(to, o)
+		}
 	case delayed:
 		c.Report = mail.ReportDelayed
 	default:

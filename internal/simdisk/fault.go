@@ -3,6 +3,7 @@ package simdisk
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Kind is a kind of operation.
@@ -60,6 +61,7 @@ type meter struct {
 	operations int
 	stopAt     int
 	stopped    Operation
+	stoppedAt  time.Time
 	dead       bool
 	faults     []*Fault
 	watch      func(Operation)
@@ -96,6 +98,13 @@ func (d *Disk) Stopped() (before Operation, stopped bool) {
 	return d.stopped, d.stopAt > 0 && d.operations >= d.stopAt
 }
 
+// StoppedAt is when [Disk.StopBefore] has cut the power; zero: it has not.
+func (d *Disk) StoppedAt() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stoppedAt
+}
+
 // Fail makes an operation fail.
 func (d *Disk) Fail(f Fault) {
 	d.mu.Lock()
@@ -119,7 +128,7 @@ func (d *Disk) operate(k Kind, name string, length int) error {
 	op := Operation{k, name, length}
 	d.operations++
 	if d.operations == d.stopAt {
-		d.dead, d.stopped = true, op
+		d.dead, d.stopped, d.stoppedAt = true, op, time.Now()
 	}
 	if d.dead {
 		return ErrDead

@@ -16,15 +16,14 @@ type socket struct {
 	host   *Host
 	local  netip.AddrPort
 	remote netip.AddrPort // of a connected one, else invalid
-	name   string         // of its chances
+	name   string         // of its chances, with what it sends
 	inbox  chan datagram
 	closed chan struct{}
 	once   sync.Once
 
-	mu     sync.Mutex
-	chance *rand.Rand
-	until  time.Time
-	nudge  signal // the deadline has changed
+	mu    sync.Mutex
+	until time.Time
+	nudge signal // the deadline has changed
 }
 
 type datagram struct {
@@ -61,19 +60,16 @@ func (h *Host) dialUDP(local netip.Addr, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, opError("dial", "udp", nil, err)
 	}
-	name := h.name + " > udp " + address
-	h.net.dialled[name]++
-	nth := h.net.dialled[name]
 	at := netip.AddrPortFrom(local, h.freePort())
 	for h.sockets[at] != nil {
 		at = netip.AddrPortFrom(local, h.freePort())
 	}
-	return h.socket(at, remote, fmt.Sprint(name, " #", nth)), nil
+	return h.socket(at, remote, h.name+" > udp "+address), nil
 }
 
 func (h *Host) socket(at, remote netip.AddrPort, name string) *socket {
 	s := &socket{
-		host: h, local: at, remote: remote, name: name, chance: h.net.chance(name),
+		host: h, local: at, remote: remote, name: name,
 		inbox: make(chan datagram, inboxSize), closed: make(chan struct{}), nudge: make(signal, 1),
 	}
 	h.sockets[at] = s
@@ -97,7 +93,7 @@ func (s *socket) send(p []byte, to netip.AddrPort) (int, error) {
 		return 0, opError("write", "udp", nil, net.ErrClosed)
 	default:
 	}
-	if other, delay := s.reach(to); other != nil {
+	if other, delay := s.reach(p, to); other != nil {
 		d := datagram{append([]byte(nil), p...), s.from(to)}
 		time.AfterFunc(delay, func() { other.deliver(d) })
 	}
@@ -116,9 +112,16 @@ func (s *socket) from(to netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a, s.local.Port())
 }
 
+// chanceOf is the random stream of one datagram. It hangs on what is in it and when it is
+// sent, so that of two that are sent at one instant nobody need be the first. The first
+// two octets are left out: of a question to the DNS they are chance.
+func (s *socket) chanceOf(p []byte, to netip.AddrPort) *rand.Rand {
+	return s.host.net.chance(fmt.Sprintf("%s, %v, %x, %d", s.name, to.Addr(), p[min(2, len(p)):], time.Now().UnixNano()))
+}
+
 // reach returns the socket at an address and how far it is, or nil if the
 // datagram is lost on the way.
-func (s *socket) reach(to netip.AddrPort) (*socket, time.Duration) {
+func (s *socket) reach(p []byte, to netip.AddrPort) (*socket, time.Duration) {
 	n := s.host.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -126,9 +129,9 @@ func (s *socket) reach(to netip.AddrPort) (*socket, time.Duration) {
 	if h == nil || h.down.Load() || n.parted[between(s.host.name, h.name)] {
 		return nil, 0
 	}
-	w := n.weatherBetween(s.host.name, h.name)
-	delay := w.Latency + residue(s.chance)
-	if s.chance.Float64() < w.Loss {
+	w, chance := n.weatherBetween(s.host.name, h.name), s.chanceOf(p, to)
+	delay := w.Latency + residue(chance)
+	if chance.Float64() < w.Loss {
 		return nil, 0
 	}
 	for _, at := range []netip.AddrPort{to, netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port()), netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())} {

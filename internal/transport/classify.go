@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
@@ -30,12 +31,17 @@ func Classify(ctx context.Context, o *smtpclient.Outcome, accepted mail.Fate) ma
 		out.Fate = accepted
 	case o.Fate() == smtpclient.Unknown:
 		out.Unsure, out.Local = true, true
+		if sabotage.Is("no answer is taken for a yes") {
+			out.Fate, out.Unsure = accepted, false
+		}
 		out.Reply = Local(smtp.CodeLocalError, smtp.EnhancedCode{4, 4, 2}, "The message may have been accepted, but no reply came: %s",
 			strings.TrimPrefix(o.Err.Error(), smtpclient.ErrUnknownOutcome.Error()+": "))
 	case o.Reply == nil:
 		return broken(ctx, o.Stage, o.Err)
 	case o.Reply.Code == smtp.CodeUnavailable:
 		out.HostDown = !afterMail(o.Stage)
+	case sabotage.Is("not now is taken for never"):
+		out.Fate = mail.Failed
 	case o.Reply.Code.Permanent() && !aboutUs(o.Reply.Code):
 		out.Fate = mail.Failed
 	}

@@ -1,6 +1,9 @@
 package smtpclient
 
-import "github.com/posthouse/posthouse/smtp"
+import (
+	"github.com/posthouse/posthouse/internal/sabotage"
+	"github.com/posthouse/posthouse/smtp"
+)
 
 // groupSize bounds the octets of commands that are written before their replies
 // are read. Both they and the replies fit the buffers of the two systems, so
@@ -124,6 +127,11 @@ func (t *transaction) heardRcpt(o *Outcome, r *smtp.Reply) {
 	}
 	o.Rcpt = r
 	if r.Code.Positive() {
+		t.accepted++
+		return
+	}
+	if sabotage.Is("a refused recipient is taken for accepted") {
+		o.asked = true
 		t.accepted++
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -233,6 +234,9 @@ func (d *disk) sortedDestinations() []string {
 func (d *disk) suspectAll(stop time.Time) {
 	for _, m := range d.messages {
 		for i, p := range m.places {
+			if sabotage.Is("after a crash nobody is suspect") {
+				continue
+			}
 			if p == spool.Fresh || p != 0 && !m.standings[i].Due.After(stop) {
 				m.standings[i].Suspect = true
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -144,6 +145,8 @@ func (h *haul) consider(ref spool.Ref) bool {
 
 // take leases one recipient.
 func (s *Spool) take(lease *spool.Lease, owner spool.Owner, m *message, i int) {
-	s.book.Take(owner, spool.Ref{ID: m.env.ID, Recipient: i}, m.standings[i].Destination)
+	if !sabotage.Is("leases are not noted") {
+		s.book.Take(owner, spool.Ref{ID: m.env.ID, Recipient: i}, m.standings[i].Destination)
+	}
 	lease.Recipients = append(lease.Recipients, m.standings[i])
 }

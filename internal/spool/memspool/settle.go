@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -44,7 +45,7 @@ func (s *Spool) settle(owner spool.Owner, t *spool.Settlement) spool.Settled {
 	}
 	s.record(t.ID, t.Facts)
 	for i, yes := range j.Reports {
-		if d, ours := t.Reports[i].Draft.(*draft); yes && ours && !d.ended {
+		if d, ours := t.Reports[i].Draft.(*draft); yes && ours && !d.ended && !sabotage.Is("a report is not committed with its record") {
 			done.Reports[i] = spool.Reported{Committed: true, Lease: d.commit(&t.Reports[i].Commit)}
 			d.end()
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -22,7 +23,7 @@ func (s *Spool) commit(d *draft, c *spool.Commit) (*spool.Lease, error) {
 	}
 	a, err := t.arrive(d, c, waits)
 	how := pebble.Sync
-	if waits {
+	if waits || sabotage.Is("no sync at a commit") {
 		how = pebble.NoSync // the index is not kept waiting for the disk
 	}
 	if err == nil {
@@ -55,7 +56,9 @@ func (t *tx) arrive(d *draft, c *spool.Commit, waits bool) (arrived, error) {
 	h := head{size: env.Size, recipients: len(env.To), generation: t.s.generation}
 	if d.file != nil {
 		h.file = d.file.number
-		t.delete(numberKey(kIntent, h.file))
+		if !sabotage.Is("a file that has a message may be swept") {
+			t.delete(numberKey(kIntent, h.file))
+		}
 	}
 	t.putBody(d, c.Prepend)
 	t.record = seal(appendEnvelope(t.record[:0], &h, &env), d.id[:])

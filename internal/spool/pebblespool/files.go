@@ -9,6 +9,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/posthouse/posthouse/internal/sabotage"
 )
 
 // Body files. A file's life, and what a crash between its steps leaves:
@@ -152,9 +154,13 @@ func (b *bodyFile) write(p []byte) error {
 
 // seal makes the file durable.
 func (b *bodyFile) seal() error {
-	err := errors.Join(b.file.Sync(), b.file.Close())
+	var err error
+	if !sabotage.Is("the file of a body is not synced") {
+		err = b.file.Sync()
+	}
+	err = errors.Join(err, b.file.Close())
 	b.file = nil
-	if err == nil {
+	if err == nil && !sabotage.Is("the folder of bodies is not synced") {
 		err = b.s.files.dir.Sync()
 	}
 	return errors.Join(err, b.s.Err())

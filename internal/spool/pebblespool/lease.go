@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -267,7 +268,7 @@ func (s *Spool) record(id mail.ID) (record, error) {
 // freshStanding is where a recipient stands that was never settled.
 func (s *Spool) freshStanding(rec record, i int) spool.Standing {
 	st := first(rec.env, i)
-	st.Suspect = rec.generation <= s.unclean.generation
+	st.Suspect = rec.generation <= s.unclean.generation && !sabotage.Is("a restart suspects nobody")
 	return st
 }
 

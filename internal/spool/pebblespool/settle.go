@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -30,7 +31,7 @@ func (s *Spool) Settle(ctx context.Context, owner spool.Owner, settlements []spo
 	if err := sb.run(); err != nil {
 		return nil, err
 	}
-	if durable {
+	if durable && !sabotage.Is("a bounce is lazy") {
 		if err := s.sync(); err != nil {
 			return nil, err
 		}

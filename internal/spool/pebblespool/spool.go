@@ -16,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -314,6 +315,9 @@ func (s *Spool) sync() error {
 // kept turns the end of a durable call into its error. Pebble says that all went
 // well even if the latch kept a write from the disk, so the latch has the last word.
 func (s *Spool) kept(err error) error {
+	if sabotage.Is("a failed write is taken for done") {
+		return nil
+	}
 	if broken := s.fs.broken(); broken != nil {
 		return fmt.Errorf("%w: %w: %w", spool.ErrFailed, spool.ErrInDoubt, broken)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -132,7 +133,7 @@ func (t *tx) leave(ref spool.Ref, m *message, old *standing) error {
 	}
 	p.count--
 	p.dirty = true
-	if old.place() == spool.Waiting {
+	if old.place() == spool.Waiting && !sabotage.Is("what was due stays due") {
 		t.delete(dueKey(old.Destination, dueOf(old), ref))
 	}
 	return nil
@@ -163,7 +164,9 @@ func (t *tx) enter(ref spool.Ref, now *standing) error {
 	p.count++
 	p.dirty = true
 	if where == spool.Waiting {
-		t.set(dueKey(now.Destination, dueOf(now), ref), nil)
+		if !sabotage.Is("the due index is not updated") {
+			t.set(dueKey(now.Destination, dueOf(now), ref), nil)
+		}
 		p.wake(dueOf(now))
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
@@ -21,7 +22,7 @@ func (a *attempt) converse(ctx context.Context, l *link) next {
 			return nextHost
 		}
 		res, err := l.Send(ctx, a.envelope(batch), a.d.Content)
-		if l.used > 0 && gone(res, err) && ctx.Err() == nil {
+		if (l.used > 0 && gone(res, err) || err != nil && sabotage.Is("what was cut is sent again at once")) && ctx.Err() == nil {
 			a.t.kept.retire(l)
 			return freshStart
 		}

@@ -117,11 +117,12 @@ func (c *connections) take(k key, addrs []netip.AddrPort) *link {
 // its slot.
 func (c *connections) keep(l *link, limit time.Duration) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.closed {
-		c.part(l)
+		c.mu.Unlock()
+		c.leaveLate(l)
 		return
 	}
+	defer c.mu.Unlock()
 	r := c.rooms[l.key]
 	r.idle = append(r.idle, l)
 	l.timer = time.AfterFunc(limit, func() { c.expire(l) })
@@ -146,8 +147,23 @@ func (c *connections) expire(l *link) {
 // retire ends a connection.
 func (c *connections) retire(l *link) {
 	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		c.leaveLate(l)
+		return
+	}
 	defer c.mu.Unlock()
 	c.part(l)
+}
+
+// leaveLate says good-bye for a delivery that goes on after close, which waits for no
+// more of them: so the delivery does.
+func (c *connections) leaveLate(l *link) {
+	if l.Err() != nil {
+		_ = l.Close()
+		return
+	}
+	_ = l.Quit(c.ending) // its time is bounded
 }
 
 // part says good-bye in the background, if there is somebody to say it to.

@@ -1,0 +1,242 @@
+package house
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/daemon"
+	"github.com/posthouse/posthouse/internal/dns/dnsclient"
+	"github.com/posthouse/posthouse/internal/dsn"
+	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/simnet"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/transport"
+)
+
+// House is one of ours, with a store that outlives its programs.
+type House struct {
+	Name string
+	*daemon.House
+	world   *World
+	text    string
+	host    *simnet.Host
+	store   Store
+	engine  atomic.Pointer[spool.Engine]
+	lives   int
+	powered atomic.Int64 // the life that has power; 0: none
+	stop    context.CancelFunc
+	ended   chan error
+}
+
+// House begins a house for a domain, at an address that is its own. A nil store is
+// one in memory.
+func (w *World) House(domain, address, configuration string, s Store) *House {
+	w.announce(domain, address)
+	if s == nil {
+		s = w.memory(domain)
+	}
+	h := &House{Name: domain, world: w, text: configuration, host: w.Net.Host(domain, address), store: s}
+	h.open()
+	h.begin()
+	w.ends = append(w.ends, h.end)
+	return h
+}
+
+// Engine is the spool, as the present life has it.
+func (h *House) Engine() spool.Engine { return *h.engine.Load() }
+
+// open opens the store for another life.
+func (h *House) open() {
+	if err := h.tryOpen(); err != nil {
+		h.world.Fatal(err)
+	}
+}
+
+func (h *House) tryOpen() error {
+	engine, err := h.store.Open()
+	if err == nil {
+		h.engine.Store(&engine)
+	}
+	return err
+}
+
+// begin begins a life of the house.
+func (h *House) begin() {
+	h.world.Helper()
+	h.lives++
+	h.powered.Store(int64(h.lives))
+	c, err := config.Parse(h.Name+".hcl", []byte(h.text), config.Options{})
+	if err != nil {
+		h.world.Fatal(err)
+	}
+	if h.House, err = daemon.New(h.world.Context(), c, h.outside()); err != nil {
+		h.world.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	h.stop, h.ended = stop, make(chan error, 1)
+	run, ended := h.Run, h.ended
+	go func() { ended <- run(ctx) }()
+}
+
+// Reload puts another configuration in place.
+func (h *House) Reload(configuration string) error {
+	c, err := config.Parse(h.Name+".hcl", []byte(configuration), config.Options{})
+	if err != nil {
+		return err
+	}
+	h.text = configuration
+	return h.House.Reload(context.Background(), c)
+}
+
+// outside is the world of a house.
+func (h *House) outside() daemon.World {
+	life := int64(h.lives)
+	dial := func(ctx context.Context, local netip.Addr, network, address string) (net.Conn, error) {
+		if h.powered.Load() != life {
+			return nil, errNoPower
+		}
+		return h.host.Dial(ctx, local, network, address)
+	}
+	ask := func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dial(ctx, netip.Addr{}, network, address)
+	}
+	engine := h.Engine()
+	return daemon.World{
+		Listen: h.host.Listen, Dial: dial, Addrs: h.host.Addrs,
+		Resolver: &dnsclient.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(nameServerAt)}, Dial: ask},
+		Spool:    func(*config.Config) (spool.Engine, error) { return engine, nil },
+		Env:      func(string) (string, bool) { return "", false },
+		Carry:    h.spread, Report: h.spreadReports,
+		Random: h.world.random(fmt.Sprintf("%s, life %d", h.Name, life)), Seed: h.world.Seed ^ uint64(life),
+		Observe: h.observe(life),
+	}
+}
+
+var errNoPower = errors.New("the house has no power")
+
+// observe is what a life tells, as long as it has power.
+func (h *House) observe(life int64) func(event.Entry) {
+	return func(e event.Entry) {
+		if h.powered.Load() == life {
+			h.world.tell(e.At, h.Name, line(&e))
+			h.world.Account.hear(h, e)
+		}
+	}
+}
+
+// line is that of an event, without the Message-ID of a report: that is drawn from the
+// same chance as the numbers of questions to the DNS, and whoever is first has the first.
+func line(e *event.Entry) string {
+	if t, is := e.Event.(*event.Accepted); is && t.Source.Listener == "report" {
+		plain := *t
+		plain.MessageID = ""
+		return (&event.Entry{ID: e.ID, Event: &plain}).Line()
+	}
+	return e.Line()
+}
+
+// Crash cuts the power of the house, and gives it back after a while. What its
+// store had not made durable is lost.
+func (h *House) Crash(off time.Duration) {
+	at := h.lose("power lost")
+	time.Sleep(off)
+	h.rise(at)
+}
+
+// lose ends a life as a power cut does.
+func (h *House) lose(how string) (at time.Time) {
+	at = time.Now()
+	h.powered.Store(0)
+	h.world.tell(at, h.Name, how)
+	h.world.Account.broke("", h.Name)
+	h.store.Crash()
+	h.host.Crash()
+	h.stop()
+	<-h.ended // of the old life nobody hears, whatever it says
+	return at
+}
+
+// rise begins the life after a crash, with what is left.
+func (h *House) rise(crash time.Time) {
+	h.open()
+	h.world.tell(time.Now(), h.Name, "power is back")
+	h.world.Account.crashed(h, crash)
+	h.begin()
+}
+
+// Left is how many messages are in the spool.
+func (h *House) Left() int64 {
+	st, err := h.Engine().Stats(context.Background())
+	if err != nil {
+		h.world.Fatal(err)
+	}
+	return st.Messages
+}
+
+func (h *House) end() {
+	h.stop()
+	if err := <-h.ended; err != nil {
+		h.world.Errorf("%s ended with %v", h.Name, err)
+	}
+}
+
+// spread has each delivery begin at an instant of its own: of several that begin
+// at once nobody could say which has the first connection, and so the better luck. The instant hangs
+// on the message and its recipient only.
+func (h *House) spread(t transport.Transport) transport.Transport {
+	s := spreading{t, h.world.Seed}
+	if p, is := t.(transport.Planner); is {
+		return spreadingPlanner{s, p}
+	}
+	return s
+}
+
+// spreadReports does the same for reports, each of which takes an ID.
+func (h *House) spreadReports(next daemon.Writer) daemon.Writer {
+	return func(ctx context.Context, r *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error) {
+		_ = rest(ctx, instant(10*time.Millisecond, h.world.Seed, r.Through, r.To.String(), len(r.Recipients), r.Recipients[0].Final))
+		return next(ctx, r, original)
+	}
+}
+
+// instant is a time within so long that hangs on what is told and nothing else.
+func instant(within time.Duration, what ...any) time.Duration {
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, what...) // a hash takes everything
+	return time.Duration(1 + h.Sum64()%uint64(within))
+}
+
+type spreading struct {
+	transport.Transport
+	seed uint64
+}
+
+type spreadingPlanner struct {
+	spreading
+	transport.Planner
+}
+
+// Deliver implements [transport.Transport].
+func (s spreading) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
+	_ = rest(ctx, instant(200*time.Millisecond, s.seed, d.Envelope.ID, d.Recipients))
+	return s.Transport.Deliver(ctx, d) // which sees itself if ctx has ended
+}
+
+// Close closes what can be closed.
+func (s spreading) Close(ctx context.Context) error {
+	switch t := s.Transport.(type) {
+	case interface{ Close(context.Context) error }:
+		return t.Close(ctx)
+	case interface{ Close() error }:
+		return t.Close()
+	}
+	return nil
+}
