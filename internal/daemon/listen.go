@@ -104,6 +104,8 @@ func hint(err error) string {
 		return "ports below 1024 are for root, and for programs with CAP_NET_BIND_SERVICE"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "this machine has no such address now"
+	case errors.Is(err, syscall.EINVAL):
+		return "the path of a socket has 107 octets at most: name a shorter data directory"
 	}
 	return ""
 }
