@@ -188,7 +188,7 @@ func (r *tlsReporter) mail(ctx context.Context, to smtp.Path, domain string, rep
 		return err
 	}
 	_, err := r.submit(ctx, intake.Submission{
-		Source: mail.Source{Listener: "report"}, From: r.from, Text: &text,
+		Source: mail.Source{Listener: mail.FromReport}, From: r.from, Text: &text,
 		To: []smtp.Rcpt{{To: to, Params: smtp.RcptParams{Notify: smtp.NotifyNever}}},
 	})
 	return err

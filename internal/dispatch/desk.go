@@ -71,7 +71,7 @@ type Options struct {
 	// of; original is nil if there is none to be had. What it tells of is not
 	// recorded before it succeeds, or says by a [*smtp.Reply] 5yz that whoever is to
 	// have it gets no mail here; then it goes to DoubleBounces. The mail.Source of the report's envelope has
-	// FromReport as its listener. It is needed.
+	// mail.FromReport as its listener. It is needed.
 	Prepare func(ctx context.Context, report *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error)
 
 	// KeepBytes is how many octets of arrived mail are kept in memory until they

@@ -15,9 +15,6 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 )
 
-// FromReport is the mail.Source.Listener of reports that we have made ourselves.
-const FromReport = "report"
-
 // owesReport reports whether something is to be sent because of a record. What
 // cannot be delivered and has nobody to hear of it is told to the journal.
 func (l *loop) owesReport(r *record) bool {
@@ -40,7 +37,7 @@ func (l *loop) owesReport(r *record) bool {
 
 // bounced: a report of ours could not be delivered.
 func bounced(r *record) bool {
-	if !r.letter.env.From.IsNull() || r.letter.env.Source.Listener != FromReport {
+	if !r.letter.env.From.IsNull() || r.letter.env.Source.Listener != mail.FromReport {
 		return false
 	}
 	for i := range r.changes {

@@ -135,7 +135,7 @@ func (a *Account) accepted(h *House, e event.Entry, t *event.Accepted) {
 		c.doubted = false
 		return
 	}
-	c := &custody{custodyKey: k, house: h, from: t.From.String(), began: e.At, report: t.Source.Listener == "report"}
+	c := &custody{custodyKey: k, house: h, from: t.From.String(), began: e.At, report: t.Source.Listener == mail.FromReport}
 	for i := range t.To {
 		ch := charge{address: t.To[i].To.String(), original: t.To[i].Original.String(), reports: map[mail.Action]int{}}
 		if t.To[i].Original.IsNull() {
@@ -387,7 +387,7 @@ func (a *Account) adopt(h *House, it *spool.Item, at time.Time) {
 		return
 	}
 	e := it.Envelope
-	c := &custody{custodyKey: k, house: h, from: e.From.String(), began: at, report: e.Source.Listener == "report", doubted: true}
+	c := &custody{custodyKey: k, house: h, from: e.From.String(), began: at, report: e.Source.Listener == mail.FromReport, doubted: true}
 	for i := range e.To {
 		c.to = append(c.to, charge{address: e.To[i].To.String(), original: e.To[i].Original.String(), reports: map[mail.Action]int{}, expanded: e.To[i].Expanded})
 	}

@@ -23,8 +23,6 @@ const DropExpires = 5 * 24 * time.Hour
 // hear of a refusal, so the sender gets a report of it.
 type Drop struct {
 	Desk *Desk
-	// Mailer is whose name stands in reports; null: mailer-daemon at the hostname.
-	Mailer smtp.Path
 	// MessageSize is how many octets a text may have; 0: no limit.
 	MessageSize int64
 }
@@ -188,10 +186,7 @@ func (p *Drop) told(l *maildrop.Letter, refused []Refusal) []dsn.Recipient {
 
 func (p *Drop) compose(l *maildrop.Letter, told []dsn.Recipient) (*dsn.Report, error) {
 	o := p.Desk.opts.Load()
-	from, err := p.Mailer, error(nil)
-	if from.IsNull() {
-		from, err = smtp.ParseMailbox("mailer-daemon@" + o.Hostname)
-	}
+	from, err := smtp.ParseMailbox("mailer-daemon@" + o.Hostname)
 	if err != nil {
 		return nil, err
 	}

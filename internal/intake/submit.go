@@ -68,7 +68,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Submitted, error) {
 // error that is a [*smtp.Reply] 5yz says that the report's recipient gets no mail here.
 func (d *Desk) Prepare(ctx context.Context, report *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error) {
 	o := d.opts.Load()
-	t := &transaction{desk: d, o: o, visit: &Visit{Source: mail.Source{Listener: "report"}}, relay: true, inside: true}
+	t := &transaction{desk: d, o: o, visit: &Visit{Source: mail.Source{Listener: mail.FromReport}}, relay: true, inside: true}
 	if err := t.begin(ctx); err != nil {
 		return nil, spool.Commit{}, err
 	}

@@ -34,6 +34,9 @@ type Envelope struct {
 	MessageID  string
 }
 
+// FromReport is the Source.Listener of reports that the house itself has made.
+const FromReport = "report"
+
 // Source is how a message came in.
 type Source struct {
 	Listener string         // name of the listener, "sendmail", "report", "forward"
