@@ -142,11 +142,16 @@ func checkWith(t *testing.T, hello, said string) string {
 	go func() {
 		defer close(done)
 		defer theirs.Close()
+		r := bufio.NewReader(theirs)
+		for range 2 { // VERSION and CPID, so that nobody writes to one who is gone
+			if _, err := r.ReadString('\n'); err != nil {
+				t.Errorf("the greeting: %v", err)
+			}
+		}
 		_, _ = theirs.Write([]byte(hello))
 		if !strings.HasSuffix(hello, "DONE\n") {
 			return
 		}
-		r := bufio.NewReader(theirs)
 		for {
 			line, err := r.ReadString('\n')
 			if err != nil {
