@@ -16,13 +16,13 @@ import (
 	"github.com/posthouse/posthouse/internal/transport/pipe"
 )
 
-// files are those of a test; their names are absolute.
-type files fstest.MapFS
+// tree is the files of a test; their names are absolute.
+type tree fstest.MapFS
 
-func (f files) Open(name string) (fs.File, error) {
+func (f tree) Open(name string) (fs.File, error) {
 	return fstest.MapFS(f).Open(strings.TrimPrefix(name, "/"))
 }
-func (f files) OpenIn(dir, name string) (fs.File, error) { return f.Open(dir + "/" + name) }
+func (f tree) OpenIn(dir, name string) (fs.File, error) { return f.Open(dir + "/" + name) }
 
 func given[T any](v T) config.Setting[T] {
 	return config.Setting[T]{Value: v, Origin: mail.Origin{File: "main.hcl", Line: 1}}
@@ -32,7 +32,7 @@ func given[T any](v T) config.Setting[T] {
 func TestSecrets(t *testing.T) {
 	const canary = "hush-hush-canary"
 	w := &World{
-		Files: files{
+		Files: tree{
 			"etc/private": {Data: []byte(canary), Mode: 0o640}, "etc/open": {Data: []byte(canary), Mode: 0o644},
 			"run/creds/provider": {Data: []byte(canary), Mode: 0o400},
 		},
