@@ -61,6 +61,7 @@ func (s *session) read(ctx context.Context, text *policy.Text) (signed []dkim.Re
 	}
 	if signatures != nil {
 		signed = signatures.Results(ctx, s.o.Resolver)
+		doubt(signed, text.Header)
 	}
 	if seals != nil {
 		chain = seals.Result(ctx, s.o.Resolver)

@@ -102,4 +102,3 @@ func reverse(ctx context.Context, r senderauth.Resolver, client netip.Addr) send
 	}
 	return m
 }
-

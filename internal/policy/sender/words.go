@@ -14,8 +14,10 @@ func dkimWords(r *dkim.Result) senderauth.MethodResult {
 		m.Reason = r.Err.Error()
 	}
 	for _, p := range [...]senderauth.Property{
-		{Type: "header", Name: "d", Value: r.Domain}, {Type: "header", Name: "s", Value: r.Selector},
-		{Type: "header", Name: "a", Value: string(r.Algorithm)}, {Type: "header", Name: "b", Value: r.Tag},
+		{Type: "header", Name: "d", Value: r.Domain},
+		{Type: "header", Name: "s", Value: r.Selector},
+		{Type: "header", Name: "a", Value: string(r.Algorithm)},
+		{Type: "header", Name: "b", Value: r.Tag},
 	} {
 		if p.Value != "" {
 			m.Properties = append(m.Properties, p)
