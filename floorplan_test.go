@@ -31,6 +31,7 @@ var floors = map[string]int{
 	"senderauth/spf":   2,
 	"senderauth/srs":   2,
 
+	"internal/acme":          3,
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,
@@ -80,6 +81,7 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
+	"internal/acme/acmetest":           true,
 	"internal/admin/admintest":         true,
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
