@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 // office is an authority whose certificates are good for 90 days.
 type office struct {
+	mu      sync.Mutex
 	trouble error
 	torn    bool
 	wish    wish
@@ -32,6 +34,8 @@ func (o *office) note(what string) {
 }
 
 func (o *office) load(context.Context, string) (*tls.Certificate, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	switch {
 	case o.torn:
 		return nil, errors.New("the key is another's")
@@ -42,6 +46,8 @@ func (o *office) load(context.Context, string) (*tls.Certificate, error) {
 }
 
 func (o *office) give(how string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.trouble != nil {
 		o.note(how + ": " + o.trouble.Error())
 		return o.trouble
@@ -56,6 +62,8 @@ func (o *office) obtain(context.Context, string) error { return o.give("obtain")
 func (o *office) renew(context.Context, string) error  { return o.give("renew") }
 
 func (o *office) wants(context.Context, *tls.Certificate) (wish, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.asked++
 	return o.wish, o.silent
 }
@@ -64,6 +72,13 @@ func (o *office) challenge(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errors.New("none")
 }
 func (o *office) close() {}
+
+// change changes how the office is.
+func (o *office) change(f func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f()
+}
 
 // run runs a keeper at an office, and what happens there, and returns what was done.
 func (o *office) run(t *testing.T, happens func(k *Keeper)) string {
@@ -110,7 +125,7 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 			if s := k.States()[0]; s.Failures != 6 || s.Err == nil || s.Certificate != nil || s.Next.Sub(o.start).Round(time.Minute) != 16*time.Hour+11*time.Minute {
 				t.Errorf("%+v, next after %v", s, s.Next.Sub(o.start))
 			}
-			o.trouble = nil
+			o.change(func() { o.trouble = nil })
 			after(12 * time.Hour)
 			if s := k.States()[0]; s.Failures != 0 || s.Err != nil || s.Certificate == nil {
 				t.Errorf("%+v", s)
@@ -128,12 +143,12 @@ func TestARenewalThatFailsKeepsTheCertificate(t *testing.T) {
 		o := &office{}
 		o.run(t, func(k *Keeper) {
 			after(59 * day)
-			o.trouble = errors.New("no")
+			o.change(func() { o.trouble = errors.New("no") })
 			after(2 * day)
 			if s := k.States()[0]; s.Certificate == nil || s.Failures != 8 {
 				t.Errorf("%+v", s)
 			}
-			o.trouble = nil
+			o.change(func() { o.trouble = nil })
 			after(6 * time.Hour)
 			if s := k.States()[0]; s.Failures != 0 || time.Until(s.Certificate.Leaf.NotAfter) < 89*day {
 				t.Errorf("%+v", s)
@@ -148,9 +163,9 @@ func TestWishesOfTheAuthority(t *testing.T) {
 		got := o.run(t, func(*Keeper) {
 			after(10 * day)
 			soon := time.Now().Add(day)
-			o.wish = wish{from: soon, to: soon.Add(2 * day), at: soon.Add(day)}
+			o.change(func() { o.wish = wish{from: soon, to: soon.Add(2 * day), at: soon.Add(day)} })
 			after(day)
-			o.wish.at = soon.Add(40 * time.Hour) // another one that was chosen: the first stays
+			o.change(func() { o.wish.at = soon.Add(40 * time.Hour) }) // another one that was chosen: the first stays
 			after(4 * day)
 		})
 		if want := "0s obtain\n288h0m0s renew"; got != want {
