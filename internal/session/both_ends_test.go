@@ -175,6 +175,7 @@ func TestFollow(t *testing.T) {
 		if lines, err := f.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, %q", err, told(lines))
 		}
+		synctest.Wait() // the connection has one user at a time
 		_ = c.Quit(t.Context())
 		for err = nil; err == nil; lines, err = f.Next(t.Context()) {
 			_ = lines
