@@ -45,6 +45,7 @@ var floors = map[string]int{
 	"internal/policy":    4,
 	"internal/queue":     4,
 	"internal/route":     4,
+	"internal/session":   4,
 	"internal/spool":     4,
 	"internal/tlspolicy": 4,
 	"internal/transport": 4,

@@ -23,6 +23,7 @@ func (b *builder) localServer(in *intake.Desk) *server {
 		name: intake.FromSendmail, at: []endpoint{at}, origin: b.cfg.Data.Origin,
 		answerer: &smtpserver.Server{
 			Handler: in.Local(), Hostname: b.cfg.Hostname.Value, Offer: intake.Offers, Limits: limits, Log: b.world.Log,
+			NextID: b.world.Sessions.NextID, Trace: b.world.Sessions.Inbound(intake.FromSendmail),
 		},
 	}
 }

@@ -101,6 +101,7 @@ func (b *builder) serverOf(l *config.Listen, h smtpserver.Handler, keys *certifi
 		Offer:     intake.Offers,
 		ProxyFrom: l.ProxyFrom.Value, XClientFrom: l.XClientFrom.Value,
 		Limits: limitsOfServer(&l.Limits), Log: b.world.Log,
+		NextID: b.world.Sessions.NextID, Trace: b.world.Sessions.Inbound(l.Name.Value),
 	}
 	if l.TLS.Value != "off" {
 		s.TLS = b.tlsOf(l, keys)
