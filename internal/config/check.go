@@ -20,6 +20,7 @@ func (d *decoder) check(c *Config) {
 		if !x.Chain.Given() || !x.Key.Given() {
 			d.add(x.Origin, "", "a certificate has a chain and a key")
 		}
+		d.checkSecret("key", &x.Key)
 	}
 	d.checkListeners(c)
 	d.checkRelay(c)

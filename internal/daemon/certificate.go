@@ -60,7 +60,7 @@ func (b *builder) certificates() (*certificates, error) {
 	for i := range b.cfg.Certificates {
 		p := &pair{setting: &b.cfg.Certificates[i]}
 		chain, ok := b.file(p.setting.Chain)
-		key, also := b.file(p.setting.Key)
+		key, also := b.secret(&p.setting.Key)
 		if !ok || !also {
 			continue
 		}
@@ -150,7 +150,7 @@ func (h *House) renewOnce() {
 	changed := false
 	for _, p := range c.pairs {
 		chain, err := h.world.read(p.setting.Chain.Value)
-		key, err2 := h.world.read(p.setting.Key.Value)
+		key, err2 := h.world.keyAgain(p)
 		if err = errors.Join(err, err2); err == nil {
 			if bytes.Equal(chain, p.chain) && bytes.Equal(key, p.key) {
 				continue

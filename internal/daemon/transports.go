@@ -213,26 +213,9 @@ func (b *builder) login(r *config.Route) *smtpclient.Auth {
 	}
 	// In clear a password goes to this machine only, which the configuration checks.
 	return &smtpclient.Auth{
-		Username: r.User.Value, Password: b.password(r),
+		Username: r.User.Value, Password: b.password(&r.Password),
 		AllowPlaintext: r.TLS.Value == "never" || r.TLS.Value == "opportunistic",
 	}
-}
-
-func (b *builder) password(r *config.Route) string {
-	if r.PasswordEnv.Given() {
-		password, _ := b.world.Env(r.PasswordEnv.Value)
-		if password == "" {
-			b.add(r.PasswordEnv.Origin, "the environment variable %s is not set; it must hold the password", r.PasswordEnv.Value)
-		}
-		return password
-	}
-	text, ok := b.file(r.PasswordFile)
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	first = bytes.TrimRight(first, "\r")
-	if ok && len(first) == 0 {
-		b.add(r.PasswordFile.Origin, "the first line of %q is empty; it must be the password", r.PasswordFile.Value)
-	}
-	return string(first)
 }
 
 // maxFile is the longest certificate or password file, in octets.

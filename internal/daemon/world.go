@@ -46,11 +46,11 @@ type World struct {
 	// Spool opens the engine of a configuration; nil: pebblespool, below its data
 	// directory.
 	Spool func(c *config.Config) (spool.Engine, error)
-	// Files are read: aliases, certificates, passwords.
+	// Files are read: aliases, certificates, secrets.
 	Files plainfile.Opener
 	// Env looks up environment variables that settings name.
 	Env func(name string) (string, bool)
-	// Exec runs the programs of routes.
+	// Exec runs the programs of routes, and those that print secrets.
 	Exec func(ctx context.Context, c pipe.Command) (pipe.Status, error)
 	// Carry may wrap what carries the mail of routes; nil: it is used as it is. What it
 	// returns is a transport.Planner, and is to be closed, if what it got is.
@@ -88,6 +88,9 @@ func (w *World) setDefaults() {
 	}
 	if w.Env == nil {
 		w.Env = os.LookupEnv
+	}
+	if w.Exec == nil {
+		w.Exec = pipe.Run
 	}
 	if w.Spool == nil {
 		w.Spool = w.openSpool

@@ -27,6 +27,7 @@ type Conn struct {
 	early  bool            // the next reply was there before what it is to answer was said
 	dead   error           // why the connection cannot be used any more
 	secret string          // what AUTH said last, as it was on the wire
+	proofs []string        // what AUTH proves who we are with: the password, the token
 	text   []byte          // memory for the text of messages
 
 	greeting *smtp.Reply

@@ -84,7 +84,10 @@ security {
 # serves mail between servers, but not people's programs.
 certificate {
   chain = "mx.example.org.chain.pem"
-  key   = "mx.example.org.key.pem"
+  key   = "mx.example.org.key.pem" # others must not be able to read it. Or one of these:
+  #   key_env        = "VARIABLE"
+  #   key_command    = ["/usr/bin/pass", "mx"]   what it prints, at the start and with each reload
+  #   key_credential = "mx.key"                  LoadCredential=mx.key:FILE in the systemd unit
 }
 
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
@@ -175,7 +178,10 @@ route "partner" {
   tls           = "require"
   ca            = "partner-ca.pem"   # trusted certificates; default: those of the system
   user          = "example"          # to log in with
-  password_file = "partner.password" # the first line; or password_env = "VARIABLE"
+  password_file = "partner.password" # the first line, which others must not be able to read. Or one of these:
+  #   password_env        = "VARIABLE"
+  #   password_command    = ["/usr/bin/pass", "partner"]  what it prints, at the start and with each reload
+  #   password_credential = "partner"                     LoadCredential=partner:FILE in the systemd unit
 
   # Of this route; default: what the file says.
   retry  = ["1m", "5m", "15m", "1h..4h"]
