@@ -23,6 +23,7 @@ var floors = map[string]int{
 	"senderauth":         1,
 	"smtp":               1,
 
+	"internal/authdns": 2,
 	"internal/mail":    2,
 	"internal/tlsrpt":  2,
 	"senderauth/arc":   2,
@@ -39,6 +40,7 @@ var floors = map[string]int{
 
 	"internal/config":    4,
 	"internal/directory": 4,
+	"internal/dkimkeys":  4,
 	"internal/dsn":       4,
 	"internal/event":     4,
 	"internal/maildrop":  4,
@@ -67,8 +69,9 @@ var floors = map[string]int{
 	"internal/tlspolicy/remembered": 5,
 	"internal/tlspolicy/tally":      5,
 
-	"internal/dispatch": 6,
-	"internal/intake":   6,
+	"internal/dispatch":    6,
+	"internal/domainsetup": 6,
+	"internal/intake":      6,
 
 	"internal/admin":  7,
 	"internal/cli":    7,
