@@ -42,6 +42,7 @@ var floors = map[string]int{
 	"internal/dsn":       4,
 	"internal/event":     4,
 	"internal/maildrop":  4,
+	"internal/policy":    4,
 	"internal/queue":     4,
 	"internal/route":     4,
 	"internal/spool":     4,

@@ -65,6 +65,10 @@ type Recipient struct {
 	// their own. Nothing is sent for it but a report that tells so, since its
 	// sender has asked for one (RFC 3461, 5.2.7.3 (c)).
 	Expanded bool
+
+	// Junk: policy wants the message out of the way of what he reads. It is the
+	// transport's to say how.
+	Junk bool
 }
 
 // Content is the text of a message: fields, empty line and body, lines ended by
