@@ -19,6 +19,7 @@ var floors = map[string]int{
 	"internal/argv":      1,
 	"internal/dns":       1,
 	"internal/plainfile": 1,
+	"internal/service":   1,
 	"message":            1,
 	"senderauth":         1,
 	"smtp":               1,
@@ -87,6 +88,7 @@ var floors = map[string]int{
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
 	"internal/acme/acmetest":           true,
+	"deploy/systemd":                   true,
 	"internal/admin/admintest":         true,
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,

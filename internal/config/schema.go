@@ -18,6 +18,7 @@ func (c *Config) schema(d *decoder) schema {
 		fields: append([]field{
 			one("hostname", &c.Hostname, domain()),
 			one("data", &c.Data, file()),
+			one("user", &c.User, text()),
 			one("postmaster", &c.Postmaster, mailbox()),
 		}, c.Schedule.fields()...),
 		blocks: []block{

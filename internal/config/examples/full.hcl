@@ -7,6 +7,7 @@
 
 hostname   = "mx.example.org"      # in greetings and trace fields; must be given
 data       = "/var/lib/posthouse"  # the spool, and mailboxes; default: this
+user       = "posthouse"           # whom root becomes when its ports are open; default: nobody else
 postmaster = "jane@example.org"    # of domains that name none; default: each has a mailbox of that name
 
 # When mail that was deferred is tried again. The last delay is for all that follow;
