@@ -16,10 +16,12 @@ type Config struct {
 
 	Hostname   Setting[string]    // in greetings and trace fields
 	Data       Setting[string]    // directory of the spool and of mailboxes
+	User       Setting[string]    // whom the program becomes after it has opened its listeners as root; "": nobody else
 	Postmaster Setting[smtp.Path] // for domains that name none, and for reports that cannot be delivered; null: not set
 	Schedule                      // of routes that say nothing else
 
 	Certificates []Certificate
+	ACME         ACME
 	Listen       []Listen
 	Relay        Relay
 	Users        Users

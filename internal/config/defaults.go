@@ -35,6 +35,7 @@ func defaults() *Config {
 
 		Security: defaultSecurity(),
 		Policy:   defaultPolicy(),
+		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
 	}
 }
 

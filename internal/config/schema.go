@@ -18,6 +18,7 @@ func (c *Config) schema(d *decoder) schema {
 		fields: append([]field{
 			one("hostname", &c.Hostname, domain()),
 			one("data", &c.Data, file()),
+			one("user", &c.User, text()),
 			one("postmaster", &c.Postmaster, mailbox()),
 		}, c.Schedule.fields()...),
 		blocks: []block{
@@ -29,6 +30,7 @@ func (c *Config) schema(d *decoder) schema {
 			single("reports", c.Reports.schema),
 			single("security", c.Security.schema),
 			c.certificateBlock(),
+			c.acmeBlock(),
 			c.listenBlock(),
 			c.relayBlock(),
 			c.usersBlock(),

@@ -17,6 +17,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/plainfile"
+	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
@@ -64,6 +65,9 @@ type World struct {
 	// Seed is where the spread of retries and the order of equal hosts come from.
 	Seed uint64
 
+	// Sessions knows who speaks with the house; nil: one that nobody else has.
+	Sessions *session.Registry
+
 	// Observe hears of what happens to mail, from many goroutines: it must be
 	// quick. nil is silence.
 	Observe func(event.Entry)
@@ -75,7 +79,7 @@ type Writer = func(ctx context.Context, report *dsn.Report, original mail.Conten
 
 func (w *World) setDefaults() {
 	if w.Listen == nil {
-		w.Listen = listen
+		w.Listen = Listen
 	}
 	if w.Dial == nil {
 		w.Dial = dial
@@ -110,6 +114,10 @@ func (w *World) setDefaults() {
 	if w.Log == nil {
 		w.Log = slog.New(slog.DiscardHandler)
 	}
+	if w.Sessions == nil {
+		w.Sessions = session.New(session.Options{})
+	}
+	w.watch()
 }
 
 // anywhere is a Dial without a local address.
@@ -122,8 +130,9 @@ func (w *World) from(ctx context.Context, local netip.Addr, remote netip.AddrPor
 	return w.Dial(ctx, local, "tcp", remote.String())
 }
 
-// listen takes the place of a socket that a dead process has left.
-func listen(ctx context.Context, network, address string) (net.Listener, error) {
+// Listen listens on "tcp" or "unix". It takes the place of a socket that a dead process
+// has left.
+func Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	if network != "unix" {
 		return smtpserver.Listen(ctx, address)
 	}
