@@ -23,6 +23,7 @@ var floors = map[string]int{
 	"senderauth":         1,
 	"smtp":               1,
 
+	"internal/letter":  2,
 	"internal/mail":    2,
 	"internal/tlsrpt":  2,
 	"senderauth/arc":   2,
@@ -40,6 +41,7 @@ var floors = map[string]int{
 	"internal/directory": 4,
 	"internal/dsn":       4,
 	"internal/event":     4,
+	"internal/inbox":     4,
 	"internal/maildrop":  4,
 	"internal/queue":     4,
 	"internal/route":     4,
@@ -54,6 +56,7 @@ var floors = map[string]int{
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
 	"internal/transport/discard":    5,
+	"internal/transport/inbox":      5,
 	"internal/transport/lmtp":       5,
 	"internal/transport/maildir":    5,
 	"internal/transport/mbox":       5,
