@@ -20,6 +20,7 @@ type Config struct {
 	Schedule                      // of routes that say nothing else
 
 	Certificates []Certificate
+	ACME         ACME
 	Listen       []Listen
 	Relay        Relay
 	Users        Users
@@ -50,7 +51,7 @@ func (c *Config) Problem(at mail.Origin, message string) Problem {
 type Certificate struct {
 	Origin mail.Origin
 	Chain  Setting[string] // file: the certificate first, then those that vouch for it
-	Key    Setting[string] // file
+	Key    Secret
 }
 
 // Kinds of listeners.
@@ -186,13 +187,12 @@ type Route struct {
 	Pipe      Setting[[]string] // a program and its arguments, with %{user}, %{domain}, %{sender}, %{recipient}, %{id}; "%%" is a percent sign
 	Discard   Setting[bool]
 
-	TLS          Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"
-	CA           Setting[string]        // smarthost, lmtp: file of trusted certificates; "": those of the system
-	User         Setting[string]        // smarthost, lmtp: logs in with ...
-	PasswordFile Setting[string]        // ... the first line of this file,
-	PasswordEnv  Setting[string]        // ... or this environment variable
-	Quota        Setting[int64]         // maildir: octets, or None
-	Timeout      Setting[time.Duration] // pipe: the program is ended after it
+	TLS      Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"
+	CA       Setting[string]        // smarthost, lmtp: file of trusted certificates; "": those of the system
+	User     Setting[string]        // smarthost, lmtp: logs in with ...
+	Password Secret                 // ... the first line of this
+	Quota    Setting[int64]         // maildir: octets, or None
+	Timeout  Setting[time.Duration] // pipe: the program is ended after it
 
 	Schedule
 	Limits RouteLimits
