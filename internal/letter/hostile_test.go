@@ -42,7 +42,7 @@ func TestHostile(t *testing.T) {
 		"encoded words":          {"Subject: " + strings.Repeat("=?utf-8?q?a?= ", 15_000) + "\r\n\r\nhi", ""},
 		"words half begun":       {"Subject: " + strings.Repeat("=?", 30_000) + "\r\n\r\nhi", ""},
 		"quoted-printable":       {"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + strings.Repeat("=", 1<<20), ""},
-		"base64 of 3 MB":         {"Content-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("QUJD\r\n", 1<<19), "longer than 2 MiB"},
+		"base64 of 3 MB":         {"Content-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("QUJD\r\n", 3<<18), "longer than 2 MiB"},
 		"dashes":                 {"Content-Type: multipart/mixed; boundary=-\r\n\r\n---\r\n\r\n" + strings.Repeat("-", 1<<19), "not closed"},
 		"nearly boundaries":      {"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" + strings.Repeat("--bx\r\n", 1<<16), "not closed"},
 		"16,384 <div>":           {"Content-Type: text/html\r\n\r\n" + strings.Repeat("<div>", 1<<14), ""},
