@@ -25,6 +25,7 @@ var floors = map[string]int{
 	"smtp":               1,
 
 	"internal/authdns": 2,
+	"internal/letter":  2,
 	"internal/mail":    2,
 	"internal/tlsrpt":  2,
 	"senderauth/arc":   2,
@@ -44,6 +45,7 @@ var floors = map[string]int{
 	"internal/dkimkeys":  4,
 	"internal/dsn":       4,
 	"internal/event":     4,
+	"internal/inbox":     4,
 	"internal/maildrop":  4,
 	"internal/policy":    4,
 	"internal/queue":     4,
@@ -61,6 +63,7 @@ var floors = map[string]int{
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
 	"internal/transport/discard":    5,
+	"internal/transport/inbox":      5,
 	"internal/transport/lmtp":       5,
 	"internal/transport/maildir":    5,
 	"internal/transport/mbox":       5,
