@@ -68,6 +68,9 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 		b.buildSigning(r),
 		b.buildServers(r, in),
 	)
+	if err == nil {
+		b.buildForwarding(r)
+	}
 	if err == nil && len(b.problems) > 0 {
 		err = b.problems
 	}
