@@ -34,6 +34,7 @@ func (c *Config) schema(d *decoder) schema {
 			c.domainBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
+			c.consoleBlock(),
 		},
 	}
 }
