@@ -19,10 +19,12 @@ var floors = map[string]int{
 	"internal/argv":      1,
 	"internal/dns":       1,
 	"internal/plainfile": 1,
+	"internal/service":   1,
 	"message":            1,
 	"senderauth":         1,
 	"smtp":               1,
 
+	"internal/authdns": 2,
 	"internal/mail":    2,
 	"internal/tlsrpt":  2,
 	"senderauth/arc":   2,
@@ -31,6 +33,7 @@ var floors = map[string]int{
 	"senderauth/spf":   2,
 	"senderauth/srs":   2,
 
+	"internal/acme":          3,
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,
@@ -38,11 +41,14 @@ var floors = map[string]int{
 
 	"internal/config":    4,
 	"internal/directory": 4,
+	"internal/dkimkeys":  4,
 	"internal/dsn":       4,
 	"internal/event":     4,
 	"internal/maildrop":  4,
+	"internal/policy":    4,
 	"internal/queue":     4,
 	"internal/route":     4,
+	"internal/session":   4,
 	"internal/spool":     4,
 	"internal/tlspolicy": 4,
 	"internal/transport": 4,
@@ -64,8 +70,9 @@ var floors = map[string]int{
 	"internal/tlspolicy/remembered": 5,
 	"internal/tlspolicy/tally":      5,
 
-	"internal/dispatch": 6,
-	"internal/intake":   6,
+	"internal/dispatch":    6,
+	"internal/domainsetup": 6,
+	"internal/intake":      6,
 
 	"internal/admin":  7,
 	"internal/cli":    7,
@@ -81,6 +88,8 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
+	"internal/acme/acmetest":           true,
+	"deploy/systemd":                   true,
 	"internal/admin/admintest":         true,
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,

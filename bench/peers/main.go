@@ -9,7 +9,7 @@
 //
 // Every round starts a server on an empty directory, warms it up, loads it with
 // Postfix's smtp-source, and ends it. The program starts itself again as warden of
-// a server, and as the baseline.
+// a server, and as the baseline and the yardstick.
 package main
 
 import (
@@ -32,8 +32,8 @@ import (
 
 func main() {
 	warden.Main()
-	if len(os.Args) == 4 && os.Args[1] == baselineWord {
-		fmt.Fprintln(os.Stderr, serveBaseline(os.Args[2], os.Args[3]))
+	if err := becomePeer(os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,7 +67,7 @@ func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("peers", flag.ContinueOnError)
 	f.IntVar(&o.reps, "reps", 3, "rounds; medians are printed")
 	f.StringVar(&o.work, "work", "", "workloads, such as accept-4k-20,relay-4k-20 or accept-* (all but idle and backlog)")
-	f.StringVar(&o.peers, "peers", "posthouse,baseline,postfix,opensmtpd,exim", "servers to measure")
+	f.StringVar(&o.peers, "peers", "posthouse,baseline,yardstick,postfix,opensmtpd,exim", "servers to measure")
 	f.DurationVar(&o.each, "each", 3*time.Second, "about how long the load of a round takes")
 	f.DurationVar(&o.limit, "limit", 2*time.Minute, "a round that takes longer has failed; the backlog may take twenty times as long")
 	f.StringVar(&o.dir, "dir", "/var/tmp/posthouse-bench", "a directory that all users may enter, on the disk to measure")
@@ -190,6 +190,8 @@ func byName(ctx context.Context, name, scratch string, o options) (peer, error) 
 		return buildPosthouse(ctx, scratch, o.configs)
 	case "baseline":
 		return baseline{}, nil
+	case second:
+		return ceiling{}, nil
 	case "postfix":
 		return postfix{}, nil
 	case "exim":
@@ -197,7 +199,7 @@ func byName(ctx context.Context, name, scratch string, o options) (peer, error) 
 	case "opensmtpd":
 		return opensmtpd{unpacked{filepath.Join(o.unpacked, name), "smtpd"}}, nil
 	}
-	return nil, fmt.Errorf("there is no peer %q: posthouse, baseline, postfix, opensmtpd, exim", name)
+	return nil, fmt.Errorf("there is no peer %q: posthouse, baseline, yardstick, postfix, opensmtpd, exim", name)
 }
 
 // choose returns the workloads that a list of names and prefixes* asks for.

@@ -12,11 +12,11 @@ import (
 	"github.com/posthouse/posthouse/bench/internal/warden"
 )
 
-// TestMain lets this test program be the warden and the baseline that it starts.
+// TestMain lets this test program be the warden, the baseline and the yardstick that it starts.
 func TestMain(m *testing.M) {
 	warden.Main()
-	if len(os.Args) == 4 && os.Args[1] == baselineWord {
-		fmt.Fprintln(os.Stderr, serveBaseline(os.Args[2], os.Args[3]))
+	if err := becomePeer(os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())

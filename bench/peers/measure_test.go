@@ -61,6 +61,22 @@ type modest struct{ baseline }
 
 func (modest) crowd() int { return 20 }
 
+// TestTheYardstick measures it in what it knows.
+func TestTheYardstick(t *testing.T) {
+	b := small(t)
+	for _, w := range mailWorkloads() {
+		if !(ceiling{}).knows(w.mode) {
+			continue
+		}
+		w.load.Messages = min(w.load.Messages, 50)
+		for _, r := range b.rounds(t.Context(), w, []peer{ceiling{}}, 1) {
+			if r.Error != "" || r.Figures[rate] <= 0 {
+				t.Errorf("%s: %+v", w.name, r)
+			}
+		}
+	}
+}
+
 // TestAServerThatDoesNotStart: the round fails with its last words, and the others
 // go on.
 func TestAServerThatDoesNotStart(t *testing.T) {

@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// base is the peer that the others are compared with.
-const base = "postfix"
+// base is the peer that the others are compared with; second is another one, with
+// which they are compared where it was measured.
+const (
+	base   = "postfix"
+	second = "yardstick"
+)
 
 // report is all that a run has shown.
 type report struct {
@@ -29,13 +33,14 @@ type peerName struct {
 }
 
 // summary is the medians of a peer in a workload, and how the first figure of
-// the table compares with Postfix's.
+// the table compares with Postfix's and the yardstick's.
 type summary struct {
 	Work  string  `json:"workload"`
 	Peer  string  `json:"peer"`
 	Of    int     `json:"rounds"`
 	Each  figures `json:"figures"`
 	Times float64 `json:"times_postfix,omitempty"`
+	Share float64 `json:"times_yardstick,omitempty"`
 }
 
 func (r report) head(out io.Writer) {
@@ -55,7 +60,8 @@ func (r *report) medians(works []workload) {
 				continue
 			}
 			s := summary{Work: w.name, Peer: p.Name, Of: n, Each: each}
-			s.Times = r.times(w.name, p.Name, w.columns[0].figure)
+			s.Times = r.times(w.name, p.Name, base, w.columns[0].figure)
+			s.Share = r.times(w.name, p.Name, second, w.columns[0].figure)
 			r.Medians = append(r.Medians, s)
 		}
 	}
@@ -97,9 +103,9 @@ func middle(values []float64) float64 {
 	return values[n/2]
 }
 
-// times is the median of a figure divided by Postfix's; 0 if one of them is missing.
-func (r report) times(work, peer, figure string) float64 {
-	ours, theirs := r.of(work, peer, figure), r.of(work, base, figure)
+// times is the median of a figure divided by another peer's; 0 if one of them is missing.
+func (r report) times(work, peer, other, figure string) float64 {
+	ours, theirs := r.of(work, peer, figure), r.of(work, other, figure)
 	if len(ours) == 0 || len(theirs) == 0 || middle(theirs) == 0 {
 		return 0
 	}
@@ -116,7 +122,9 @@ func (r report) table(out io.Writer, w workload) {
 			head = append(head, "[min..max]")
 		}
 		if c.times {
-			head = append(head, "× "+base)
+			for _, other := range r.bases(w) {
+				head = append(head, "× "+other)
+			}
 		}
 	}
 	rows := [][]string{head}
@@ -133,8 +141,7 @@ func (r report) table(out io.Writer, w workload) {
 
 // row is a peer's line, or nil if it was not measured in that workload.
 func (r report) row(w workload, peer string) []string {
-	measured := func(o round) bool { return o.Work == w.name && o.Peer == peer }
-	if !slices.ContainsFunc(r.Rounds, measured) {
+	if !r.measured(w, peer) {
 		return nil
 	}
 	if len(r.of(w.name, peer, w.columns[0].figure)) == 0 {
@@ -147,8 +154,8 @@ func (r report) row(w workload, peer string) []string {
 	return row
 }
 
-// cells are the median of a figure, and its least and most or its ratio to
-// Postfix's where they are shown.
+// cells are the median of a figure, and its least and most or its ratios to
+// the figure of others where they are shown.
 func (r report) cells(w workload, peer string, c column, spread bool) []string {
 	values := r.of(w.name, peer, c.figure)
 	cells := []string{"-"}
@@ -161,10 +168,26 @@ func (r report) cells(w workload, peer string, c column, spread bool) []string {
 	if !c.times {
 		return cells
 	}
-	if times := r.times(w.name, peer, c.figure); times > 0 {
-		return append(cells, number(times, 2))
+	for _, other := range r.bases(w) {
+		ratio := ""
+		if times := r.times(w.name, peer, other, c.figure); times > 0 {
+			ratio = number(times, 2)
+		}
+		cells = append(cells, ratio)
 	}
-	return append(cells, "")
+	return cells
+}
+
+// bases are the peers with which the others are compared in a workload.
+func (r report) bases(w workload) []string {
+	if r.measured(w, second) {
+		return []string{base, second}
+	}
+	return []string{base}
+}
+
+func (r report) measured(w workload, peer string) bool {
+	return slices.ContainsFunc(r.Rounds, func(o round) bool { return o.Work == w.name && o.Peer == peer })
 }
 
 // verdict says what posthouse should reach and what it did.
@@ -184,7 +207,7 @@ func (r report) verdict(w workload, g goal) string {
 	}
 	if g.times {
 		title += " × " + base
-		got = r.times(w.name, "posthouse", g.figure)
+		got = r.times(w.name, "posthouse", base, g.figure)
 		known = got > 0
 	}
 	switch {

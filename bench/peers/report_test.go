@@ -12,7 +12,7 @@ import (
 )
 
 // TestTable: three rounds with an outlier, a peer that failed, and one that was
-// not measured in that workload.
+// not measured in that workload; then with the yardstick.
 func TestTable(t *testing.T) {
 	w := workload{
 		name: "accept", about: "mail", columns: []column{columnRate, columnCost, columnOthers},
@@ -23,7 +23,7 @@ func TestTable(t *testing.T) {
 			{figure: others, most: 1},
 		},
 	}
-	r := report{Peers: []peerName{{"posthouse", "1"}, {"postfix", "3"}, {"exim", "4"}, {"opensmtpd", "6"}}}
+	r := report{Peers: []peerName{{"posthouse", "1"}, {"postfix", "3"}, {"exim", "4"}, {"opensmtpd", "6"}, {"yardstick", "0"}}}
 	for _, v := range []float64{15000, 16000, 900} {
 		r.Rounds = append(r.Rounds, round{Work: "accept", Peer: "posthouse", Figures: figures{rate: v, cost: 70}})
 	}
@@ -33,18 +33,25 @@ func TestTable(t *testing.T) {
 	r.Rounds = append(r.Rounds,
 		round{Work: "accept", Peer: "exim", Error: "it slept"},
 		round{Work: "other", Peer: "opensmtpd", Figures: figures{rate: 1}})
+	holdTable(t, r, w, "testdata/table.txt")
+	r.Rounds = append(r.Rounds, round{Work: "accept", Peer: "yardstick", Figures: figures{rate: 25000, cost: 35}})
+	holdTable(t, r, w, "testdata/yardstick.txt")
+	r.medians([]workload{w})
+	if n := len(r.Medians); n != 3 || r.Medians[0].Share != 0.6 || r.Medians[0].Times < 8.57 || r.Medians[0].Times > 8.58 || r.Medians[0].Each[cost] != 70 || r.Medians[1].Of != 2 {
+		t.Errorf("medians %+v", r.Medians)
+	}
+}
+
+func holdTable(t *testing.T, r report, w workload, path string) {
+	t.Helper()
 	var got strings.Builder
 	r.table(&got, w)
-	want, err := os.ReadFile("testdata/table.txt")
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.String() != string(want) {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
-	}
-	r.medians([]workload{w})
-	if n := len(r.Medians); n != 2 || r.Medians[0].Times < 8.57 || r.Medians[0].Times > 8.58 || r.Medians[0].Each[cost] != 70 || r.Medians[1].Of != 2 {
-		t.Errorf("medians %+v", r.Medians)
 	}
 }
 

@@ -16,10 +16,12 @@ type Config struct {
 
 	Hostname   Setting[string]    // in greetings and trace fields
 	Data       Setting[string]    // directory of the spool and of mailboxes
+	User       Setting[string]    // whom the program becomes after it has opened its listeners as root; "": nobody else
 	Postmaster Setting[smtp.Path] // for domains that name none, and for reports that cannot be delivered; null: not set
 	Schedule                      // of routes that say nothing else
 
 	Certificates []Certificate
+	ACME         ACME
 	Listen       []Listen
 	Relay        Relay
 	Users        Users
@@ -51,7 +53,7 @@ func (c *Config) Problem(at mail.Origin, message string) Problem {
 type Certificate struct {
 	Origin mail.Origin
 	Chain  Setting[string] // file: the certificate first, then those that vouch for it
-	Key    Setting[string] // file
+	Key    Secret
 }
 
 // Kinds of listeners.
@@ -187,13 +189,12 @@ type Route struct {
 	Pipe      Setting[[]string] // a program and its arguments, with %{user}, %{domain}, %{sender}, %{recipient}, %{id}; "%%" is a percent sign
 	Discard   Setting[bool]
 
-	TLS          Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"
-	CA           Setting[string]        // smarthost, lmtp: file of trusted certificates; "": those of the system
-	User         Setting[string]        // smarthost, lmtp: logs in with ...
-	PasswordFile Setting[string]        // ... the first line of this file,
-	PasswordEnv  Setting[string]        // ... or this environment variable
-	Quota        Setting[int64]         // maildir: octets, or None
-	Timeout      Setting[time.Duration] // pipe: the program is ended after it
+	TLS      Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"
+	CA       Setting[string]        // smarthost, lmtp: file of trusted certificates; "": those of the system
+	User     Setting[string]        // smarthost, lmtp: logs in with ...
+	Password Secret                 // ... the first line of this
+	Quota    Setting[int64]         // maildir: octets, or None
+	Timeout  Setting[time.Duration] // pipe: the program is ended after it
 
 	Schedule
 	Limits RouteLimits

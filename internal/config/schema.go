@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ func (c *Config) schema(d *decoder) schema {
 		fields: append([]field{
 			one("hostname", &c.Hostname, domain()),
 			one("data", &c.Data, file()),
+			one("user", &c.User, text()),
 			one("postmaster", &c.Postmaster, mailbox()),
 		}, c.Schedule.fields()...),
 		blocks: []block{
@@ -28,6 +30,7 @@ func (c *Config) schema(d *decoder) schema {
 			single("reports", c.Reports.schema),
 			single("security", c.Security.schema),
 			c.certificateBlock(),
+			c.acmeBlock(),
 			c.listenBlock(),
 			c.relayBlock(),
 			c.usersBlock(),
@@ -120,10 +123,9 @@ func (c *Config) certificateBlock() block {
 }
 
 func (c *Certificate) schema() schema {
-	return schema{title: "certificate", fields: []field{
+	return schema{title: "certificate", fields: append([]field{
 		one("chain", &c.Chain, file()),
-		one("key", &c.Key, file()),
-	}}
+	}, c.Key.fields("key", "key")...)}
 }
 
 func (c *Config) listenBlock() block {
@@ -271,7 +273,7 @@ func (c *Config) routeBlock() block {
 func (r *Route) schema() schema {
 	return schema{
 		title: fmt.Sprintf("route %s", literal(r.Name)),
-		fields: append([]field{
+		fields: slices.Concat([]field{
 			list("to", &r.To, pattern()),
 			list("from", &r.From, pattern()),
 			list("networks", &r.Networks, network()),
@@ -285,11 +287,10 @@ func (r *Route) schema() schema {
 			one("tls", &r.TLS, choice("require", "opportunistic", "implicit", "never")),
 			one("ca", &r.CA, file()),
 			one("user", &r.User, text()),
-			one("password_file", &r.PasswordFile, file()),
-			one("password_env", &r.PasswordEnv, text()),
+		}, r.Password.fields("password", "password_file"), []field{
 			one("quota", &r.Quota, unlessZero(orNone(size(1<<20, 1<<50)))),
 			one("timeout", &r.Timeout, unlessZero(duration(time.Second, day))),
-		}, r.Schedule.fields()...),
+		}, r.Schedule.fields()),
 		blocks: []block{single("limits", r.limits)},
 	}
 }

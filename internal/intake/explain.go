@@ -6,6 +6,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -39,7 +40,7 @@ type Explained struct {
 // means that the answer could not be found out for the time being.
 func (d *Desk) Explain(ctx context.Context, q Question) (Explained, error) {
 	o := d.opts.Load()
-	v := &Visit{From: q.From, Source: mail.Source{Login: q.Login, Client: netip.AddrPortFrom(q.Client, 0)}}
+	v := &policy.Visit{From: q.From, Source: mail.Source{Login: q.Login, Client: netip.AddrPortFrom(q.Client, 0)}}
 	t := &transaction{desk: d, o: o, visit: v, inside: !q.Client.IsValid()}
 	t.relay = t.inside || q.Login != "" || o.trusts(v.Source.Client)
 	x := Explained{MayRelay: t.relay, Network: o.network(q.Client), RelaysTo: o.RelayTo(q.To)}

@@ -17,6 +17,7 @@ import (
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/service"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -30,6 +31,9 @@ type house struct {
 	errs       io.Writer
 	log        *log
 	pages      atomic.Pointer[web.Console] // nil: there is no console
+
+	supervisor *service.Notifier
+	sockets    *service.Sockets
 }
 
 // ballastSize is memory that is never touched, and so never resident. Little is alive
@@ -44,14 +48,15 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	defer stop()
 	ballast := make([]byte, ballastSize)
 	defer runtime.KeepAlive(ballast)
-	c, err := h.read()
+	if err := h.meetSupervisor(); err != nil {
+		return err
+	}
+	c, err := h.settle(ctx)
 	if err != nil {
 		return h.told(err)
 	}
-	if err := makeData(c.Data.Value); err != nil {
-		return dataFault(c.Data.Value, err)
-	}
-	d, err := daemon.New(ctx, c, daemon.World{Local: true, Observe: h.observe, Log: h.log.Logger})
+	h.plan(c)
+	d, err := daemon.New(ctx, c, daemon.World{Local: true, Listen: h.listen, Observe: h.observe, Log: h.log.Logger})
 	if err != nil {
 		return h.told(err)
 	}
@@ -70,6 +75,7 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	if err := h.greet(out, d, browsers.at); err != nil {
 		h.log.Error("nobody reads what we print", "err", err)
 	}
+	defer h.tellSupervisor(ctx, d)()
 	for {
 		select {
 		case <-reload:

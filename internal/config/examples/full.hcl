@@ -7,6 +7,7 @@
 
 hostname   = "mx.example.org"      # in greetings and trace fields; must be given
 data       = "/var/lib/posthouse"  # the spool, and mailboxes; default: this
+user       = "posthouse"           # whom root becomes when its ports are open; default: nobody else
 postmaster = "jane@example.org"    # of domains that name none; default: each has a mailbox of that name
 
 # When mail that was deferred is tried again. The last delay is for all that follow;
@@ -84,7 +85,25 @@ security {
 # serves mail between servers, but not people's programs.
 certificate {
   chain = "mx.example.org.chain.pem"
-  key   = "mx.example.org.key.pem"
+  key   = "mx.example.org.key.pem" # others must not be able to read it. Or one of these:
+  #   key_env        = "VARIABLE"
+  #   key_command    = ["/usr/bin/pass", "mx"]   what it prints, at the start and with each reload
+  #   key_credential = "mx.key"                  LoadCredential=mx.key:FILE in the systemd unit
+}
+
+# Certificates that an authority gives to programs (ACME, RFC 8555). They are kept below
+# the data directory and renewed in time; until the first one is there, one that was made
+# for the run serves. The authority asks at port 80 or 443 of each name whether it is ours.
+# Default: none are got.
+acme {
+  agree     = true                      # to the terms of the authority, which you have read
+  email     = "postmaster@example.org"  # of the account; default: none
+  directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
+  ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
+  names     = ["mail.example.org"]      # a certificate for each; default: hostname
+  http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
+  tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
+  reuse_key = true                      # a renewed certificate keeps its key, as TLSA records want it; default: false
 }
 
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
@@ -175,7 +194,10 @@ route "partner" {
   tls           = "require"
   ca            = "partner-ca.pem"   # trusted certificates; default: those of the system
   user          = "example"          # to log in with
-  password_file = "partner.password" # the first line; or password_env = "VARIABLE"
+  password_file = "partner.password" # the first line, which others must not be able to read. Or one of these:
+  #   password_env        = "VARIABLE"
+  #   password_command    = ["/usr/bin/pass", "partner"]  what it prints, at the start and with each reload
+  #   password_credential = "partner"                     LoadCredential=partner:FILE in the systemd unit
 
   # Of this route; default: what the file says.
   retry  = ["1m", "5m", "15m", "1h..4h"]
