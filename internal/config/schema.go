@@ -39,6 +39,7 @@ func (c *Config) schema(d *decoder) schema {
 			c.forwardingBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
+			c.consoleBlock(),
 		},
 	}
 }
