@@ -3,7 +3,6 @@ package daemon_test
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -72,7 +71,13 @@ func submit(t *testing.T, at net.Addr, auth smtp.Auth, as string) error {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	return errors.Join(c.Hello("client.example.org"), c.Auth(auth), c.Mail(as), c.Rcpt("joe@example.com"), c.Quit())
+	if err = c.Hello("client.example.org"); err == nil {
+		err = c.Auth(auth)
+	}
+	if err == nil {
+		err = c.Mail(as)
+	}
+	return err
 }
 
 func password(name, word string) smtp.Auth {
@@ -95,9 +100,9 @@ func TestPeopleOfLDAP(t *testing.T) {
 	for _, x := range []struct{ name, password, as, want string }{
 		{"jane@example.org", "lion-canary", "jane@example.org", ""},
 		{"Jane", "lion-canary", "also-jane@example.org", ""},
-		{"jane", "lion-canary", "joe@example.org", "550 5.7.1"},
-		{"jane", "tiger-canary", "jane@example.org", "535 5.7.8"},
-		{"nobody", "tiger-canary", "jane@example.org", "535 5.7.8"},
+		{"jane", "lion-canary", "joe@example.org", `553 "5.7.1 You may not send as <joe@example.org>"`},
+		{"jane", "tiger-canary", "jane@example.org", `535 "5.7.8`},
+		{"nobody", "tiger-canary", "jane@example.org", `535 "5.7.8`},
 	} {
 		err := submit(t, at, password(x.name, x.password), x.as)
 		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)) {

@@ -82,7 +82,7 @@ func (a *Accounts) check(ctx context.Context, name, password string) (account *d
 			return err
 		}
 		c.as = unknown // whatever comes of it
-		if err = c.Bind(entry.DN, password); isNo(err) {
+		if err = c.heard(c.Bind(entry.DN, password)); isNo(err) {
 			return directory.ErrNoLogin
 		}
 		if err == nil && a.opts.Entry != "" && a.attributes()[0] != none { // it may read its own
@@ -152,7 +152,7 @@ func (a *Accounts) entry(c *conn, name string) (*goldap.Entry, error) {
 func (a *Accounts) search(c *conn, base string, scope int, filter string) (*goldap.Entry, error) {
 	seconds := max(1, int(a.opts.Timeout/time.Second))
 	found, err := c.Search(goldap.NewSearchRequest(base, scope, goldap.NeverDerefAliases, 2, seconds, false, filter, a.attributes(), nil))
-	switch {
+	switch err = c.heard(err); {
 	case goldap.IsErrorWithCode(err, goldap.LDAPResultSizeLimitExceeded), err == nil && len(found.Entries) > 1:
 		return nil, errors.New("the filter fits more than one entry")
 	case goldap.IsErrorWithCode(err, goldap.LDAPResultNoSuchObject), err == nil && len(found.Entries) == 0:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -22,6 +21,7 @@ const (
 	maxTalk  = 1 << 20          // octets that a server says to one question
 	enough   = 10 * time.Second // that a question waits for its turn
 	maxQueue = 1024             // questions that wait
+	grace    = time.Second      // after the end of a question's context, which should have ended it
 )
 
 // pool is the connections to a server.
@@ -52,6 +52,18 @@ type conn struct {
 	wire *wire
 	as   who
 	used time.Time
+
+	broken bool // nothing more can be said
+}
+
+// heard takes what came of a request: what is no answer of the server breaks the
+// connection.
+func (c *conn) heard(err error) error {
+	var said *goldap.Error
+	if err != nil && (!errors.As(err, &said) || said.ResultCode >= goldap.ErrorNetwork) {
+		c.broken = true
+	}
+	return err
 }
 
 // service binds as who may search.
@@ -66,9 +78,9 @@ func (c *conn) service(o *Options) error {
 	c.as = unknown
 	var err error
 	if o.User == "" {
-		err = c.UnauthenticatedBind("")
+		err = c.heard(c.UnauthenticatedBind(""))
 	} else {
-		err = c.Bind(o.User, o.Password)
+		err = c.heard(c.Bind(o.User, o.Password))
 	}
 	if err == nil {
 		c.as = want
@@ -92,7 +104,7 @@ func (p *pool) use(ctx context.Context, question func(c *conn) error) error {
 			}
 		}
 		err = p.ask(ctx, c, question)
-		if !old || !isBroken(err) || ctx.Err() != nil {
+		if !old || !c.broken || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -104,7 +116,7 @@ func lastly(ctx context.Context) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	return at.Add(time.Second)
+	return at.Add(grace)
 }
 
 // enter waits for a turn.
@@ -140,11 +152,6 @@ func (p *pool) count(n int) bool {
 	return true
 }
 
-// isBroken reports whether nothing more can be said on the connection.
-func isBroken(err error) bool {
-	return goldap.IsErrorWithCode(err, goldap.ErrorNetwork) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
-}
-
 // take returns a connection that waits, nil if there is none.
 func (p *pool) take() *conn {
 	p.mu.Lock()
@@ -171,9 +178,7 @@ func (p *pool) ask(ctx context.Context, c *conn, question func(c *conn) error) e
 	c.wire.begin(lastly(ctx))
 	cut := context.AfterFunc(ctx, func() { _ = c.wire.Conn.Close() })
 	err := question(c)
-	whole := cut()
-	var said *goldap.Error
-	if !whole || isBroken(err) || errors.As(err, &said) && said.ResultCode >= goldap.ErrorNetwork || !p.keep(c) {
+	if whole := cut(); !whole || c.broken || !p.keep(c) {
 		_ = c.Close()
 	}
 	return err
@@ -226,7 +231,7 @@ func (p *pool) dial(ctx context.Context) (*conn, error) {
 		}
 		c.Conn = goldap.NewConn(t, true)
 	}
-	c.SetTimeout(p.opts.Timeout)
+	c.SetTimeout(p.opts.Timeout + grace)
 	c.Start()
 	if p.opts.StartTLS {
 		if err := c.StartTLS(p.opts.TLS); err != nil {
