@@ -32,6 +32,7 @@ var floors = map[string]int{
 	"senderauth/spf":   2,
 	"senderauth/srs":   2,
 
+	"internal/acme":          3,
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,
@@ -46,6 +47,7 @@ var floors = map[string]int{
 	"internal/policy":    4,
 	"internal/queue":     4,
 	"internal/route":     4,
+	"internal/session":   4,
 	"internal/spool":     4,
 	"internal/tlspolicy": 4,
 	"internal/transport": 4,
@@ -84,6 +86,7 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
+	"internal/acme/acmetest":           true,
 	"internal/admin/admintest":         true,
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/cli/bench"
+	"github.com/posthouse/posthouse/internal/cli/certificates"
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
 	"github.com/posthouse/posthouse/internal/cli/dkim"
@@ -114,6 +115,7 @@ Try it in two terminals; no mail leaves this machine:
 		tlsrpt.Command(),
 		spool.Command(),
 		reload.Command(),
+		certificates.Command(),
 		config.Command(),
 		user.Command(),
 		codes.Command(),

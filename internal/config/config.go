@@ -20,6 +20,7 @@ type Config struct {
 	Schedule                      // of routes that say nothing else
 
 	Certificates []Certificate
+	ACME         ACME
 	Listen       []Listen
 	Relay        Relay
 	Users        Users

@@ -34,6 +34,7 @@ func defaults() *Config {
 		},
 
 		Security: defaultSecurity(),
+		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
 	}
 }
 

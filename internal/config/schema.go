@@ -29,6 +29,7 @@ func (c *Config) schema(d *decoder) schema {
 			single("reports", c.Reports.schema),
 			single("security", c.Security.schema),
 			c.certificateBlock(),
+			c.acmeBlock(),
 			c.listenBlock(),
 			c.relayBlock(),
 			c.usersBlock(),

@@ -163,6 +163,9 @@ func (b *builder) at(local string) smtp.Path {
 
 // close ends what the rooms hold open. Deliveries that are under way go on.
 func (r *rooms) close(ctx context.Context) {
+	if r.keys != nil {
+		r.keys.acme.close()
+	}
 	for _, t := range r.transports {
 		switch t := t.(type) {
 		case interface{ Close(context.Context) error }:

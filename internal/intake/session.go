@@ -61,7 +61,7 @@ func (s *session) Close() {
 func (s *session) source() mail.Source {
 	return mail.Source{
 		Listener: s.name, Client: s.conn.RemoteAddr(), Hello: s.conn.Hello(), Protocol: s.conn.Protocol(),
-		TLS: tlsWords(s.conn.TLS()), Login: s.login(),
+		TLS: tlsWords(s.conn.TLS()), Login: s.login(), Session: s.conn.ID(),
 	}
 }
 

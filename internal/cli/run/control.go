@@ -27,10 +27,12 @@ func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) 
 	}
 	api := admin.New(admin.Options{
 		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(),
-		Reload:   func(ctx context.Context) error { return h.again(ctx, d) },
-		Holding:  func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
-		Sizes:    func() []admin.Size { return sizes(d) },
-		Hostname: c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
+		Reload:  func(ctx context.Context) error { return h.again(ctx, d) },
+		Holding: func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
+		Sizes:   func() []admin.Size { return sizes(d) },
+
+		Certificates: func() []admin.Certificate { return certificates(d) },
+		Hostname:     c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
 	})
 	steered := &control{done: make(chan error, 1)}
 	ctx, steered.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -62,6 +64,13 @@ func sizes(d *daemon.House) []admin.Size {
 	for _, l := range c.Listen {
 		size := l.Limits.MessageSize
 		all = append(all, admin.Size{Listener: l.Name.Value, Octets: size.Value, Origin: size.Origin})
+	}
+	return all
+}
+
+func certificates(d *daemon.House) (all []admin.Certificate) {
+	for _, c := range d.Certificates() {
+		all = append(all, admin.Certificate(c))
 	}
 	return all
 }

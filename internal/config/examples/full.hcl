@@ -90,6 +90,21 @@ certificate {
   #   key_credential = "mx.key"                  LoadCredential=mx.key:FILE in the systemd unit
 }
 
+# Certificates that an authority gives to programs (ACME, RFC 8555). They are kept below
+# the data directory and renewed in time; until the first one is there, one that was made
+# for the run serves. The authority asks at port 80 or 443 of each name whether it is ours.
+# Default: none are got.
+acme {
+  agree     = true                      # to the terms of the authority, which you have read
+  email     = "postmaster@example.org"  # of the account; default: none
+  directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
+  ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
+  names     = ["mail.example.org"]      # a certificate for each; default: hostname
+  http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
+  tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
+  reuse_key = true                      # a renewed certificate keeps its key, as TLSA records want it; default: false
+}
+
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
 # (RFC 6409), "submissions" from them with TLS from the beginning (RFC 8314), "lmtp" from
 # another part of a mail system. Default: nowhere.
