@@ -35,6 +35,7 @@ func defaults() *Config {
 
 		Security: defaultSecurity(),
 		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
+		HTTPS:    HTTPS{Address: builtIn([]string{":443"})},
 	}
 }
 
