@@ -28,6 +28,7 @@ func (d *decoder) check(c *Config) {
 	d.checkDomains(c)
 	d.checkRoutes(c)
 	d.checkTLS(c)
+	d.checkPolicy(c)
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {

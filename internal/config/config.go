@@ -16,6 +16,7 @@ type Config struct {
 
 	Hostname   Setting[string]    // in greetings and trace fields
 	Data       Setting[string]    // directory of the spool and of mailboxes
+	User       Setting[string]    // whom the program becomes after it has opened its listeners as root; "": nobody else
 	Postmaster Setting[smtp.Path] // for domains that name none, and for reports that cannot be delivered; null: not set
 	Schedule                      // of routes that say nothing else
 
@@ -26,6 +27,7 @@ type Config struct {
 	Relay        Relay
 	Users        Users
 	Domains      []Domain
+	Policy       Policy
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
 	Queue        Queue
@@ -74,6 +76,7 @@ type Listen struct {
 	XClientFrom Setting[[]netip.Prefix] // peers that may say XCLIENT
 	ClientCA    Setting[string]         // submission: file of those whose client certificates are logins; "": none
 	HideClient  Setting[bool]           // submission: Received does not tell the client's name and address
+	Policy      Setting[string]         // the severest that policy may do to what comes in here, or PolicyOff
 	Limits      Limits
 }
 
@@ -136,6 +139,7 @@ type Domain struct {
 	KeepTags      Setting[bool]   // the tag stays in the address that goes to the route
 	CaseSensitive Setting[bool]   // Anna and anna are two
 	MTASTS        Setting[string] // of the policy that HTTPS serves: STSNone, STSTesting or STSEnforce; "": there is no HTTPS
+	Policy        Setting[string] // the severest that policy may do to mail for it
 
 	// Files in the form of Unix, and what they may do.
 	UnixAliases Setting[[]string]

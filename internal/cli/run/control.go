@@ -47,11 +47,23 @@ func (c *control) end() {
 }
 
 // again reads the configuration and puts it in place.
-func (h *house) again(ctx context.Context, d *daemon.House) error {
+func (h *house) again(ctx context.Context, d *daemon.House) (err error) {
+	h.noted(h.supervisor.Reloading())
+	defer func() {
+		status := h.status(ctx, d)
+		if err != nil {
+			status = "the configuration before stays in force: the new one is wrong"
+		}
+		h.noted(h.supervisor.Ready(status))
+	}()
 	c, err := h.read()
 	if err != nil {
 		return err
 	}
+	if err := checkFile(h.file); err != nil {
+		return err
+	}
+	h.plan(c)
 	return d.Reload(ctx, c)
 }
 
