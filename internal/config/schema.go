@@ -39,6 +39,7 @@ func (c *Config) schema(d *decoder) schema {
 			c.policyBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
+			c.consoleBlock(),
 		},
 	}
 }
