@@ -43,6 +43,7 @@ var floors = map[string]int{
 	"internal/config":    4,
 	"internal/directory": 4,
 	"internal/dkimkeys":  4,
+	"internal/domainweb": 4,
 	"internal/dsn":       4,
 	"internal/event":     4,
 	"internal/inbox":     4,

@@ -74,6 +74,7 @@ func (d *decoder) checkListeners(c *Config) {
 		d.checkLimits(&l.Limits)
 		d.checkSubmission(c, l)
 	}
+	d.checkHTTPS(c, taken)
 	d.checkACME(c, taken)
 }
 

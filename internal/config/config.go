@@ -22,6 +22,7 @@ type Config struct {
 
 	Certificates []Certificate
 	ACME         ACME
+	HTTPS        HTTPS
 	Listen       []Listen
 	Relay        Relay
 	Users        Users
@@ -139,6 +140,7 @@ type Domain struct {
 	Tags          Setting[string] // characters of which each may begin a tag: "+" for name+tag; "": none
 	KeepTags      Setting[bool]   // the tag stays in the address that goes to the route
 	CaseSensitive Setting[bool]   // Anna and anna are two
+	MTASTS        Setting[string] // of the policy that HTTPS serves: STSNone, STSTesting or STSEnforce; "": there is no HTTPS
 	Policy        Setting[string] // the severest that policy may do to mail for it
 
 	// Files in the form of Unix, and what they may do.
