@@ -28,6 +28,7 @@ type Config struct {
 	Users        Users
 	Domains      []Domain
 	Policy       Policy
+	Forwarding   Forwarding
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
 	Queue        Queue

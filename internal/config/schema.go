@@ -37,6 +37,7 @@ func (c *Config) schema(d *decoder) schema {
 			c.usersBlock(),
 			c.domainBlock(),
 			c.policyBlock(),
+			c.forwardingBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
 			c.consoleBlock(),

@@ -217,6 +217,12 @@ policy {
   arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
 }
 
+# How mail goes on whose recipient here is an alias for somebody elsewhere.
+forwarding {
+  srs  = "example.org" # reports come back to addresses of this domain, that stand for senders; default: senders stay
+  seal = "example.org" # ARC: what we found is sealed with a key of this domain; default: it is not
+}
+
 # Where mail goes next: the first route whose conditions all fit has it. A domain's
 # deliver comes before all of them. Patterns of addresses are "example.org",
 # ".example.org" (what is below), "mx*.example.*", "info@example.org", "<>", "*".
