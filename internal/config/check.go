@@ -29,6 +29,7 @@ func (d *decoder) check(c *Config) {
 	d.checkRoutes(c)
 	d.checkTLS(c)
 	d.checkConsole(c)
+	d.checkPolicy(c)
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {

@@ -115,6 +115,7 @@ listen "smtp" {
   tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", submissions "implicit", lmtp "off"
   proxy_from   = ["10.0.0.5"]    # peers that begin with a PROXY header; default: none
   xclient_from = ["10.0.0.6"]    # peers that may say XCLIENT; default: none
+  policy       = "reject"        # the severest that policy may do here: "reject", "quarantine", "mark", or "off"; default: smtp "reject", others "off"
 
   limits {
     per_address = 20
@@ -157,6 +158,7 @@ domain "example.org" {
   tags          = "+"                # jane+anything is jane; "none": no tags; default: this
   keep_tags     = false              # the route gets jane+anything; default: false
   case_sensitive = false             # Jane and jane are two; default: false
+  policy         = "reject"          # the severest that policy may do: "reject", "quarantine", "mark"; default: this
 
   # Files in the form of /etc/aliases, and what they may do. Default: nothing.
   unix_aliases = ["/etc/aliases"]
@@ -169,6 +171,20 @@ domain "example.org" {
     to     = "jack@elsewhere.example"
     answer = 250 # 251: the sender is told; 551: refused, and the sender is told; default: this
   }
+}
+
+# What is asked of mail that strangers bring; nothing without this block. Whoever has logged
+# in, or comes from relay.networks, is not asked. What is found stands in Authentication-Results,
+# and "posthouse why" tells who decided what.
+policy {
+  spf         = "mark"   # may the client send for the sender's domain? "mark" or "off"; default: this. Never refuses by itself
+  dkim        = "mark"   # who signed the message? "mark" or "off"; default: this
+  iprev       = "mark"   # has the client a name that leads back to it? "mark" or "off"; default: this
+  dmarc       = "honour" # do these speak for the author? "honour": as his domain wants; "quarantine": never refused; "mark"; "off"; default: this
+  dns_failure = "defer"  # while the DNS does not answer for DMARC: "defer" or "mark"; default: this
+
+  arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
+  arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
 }
 
 # Where mail goes next: the first route whose conditions all fit has it. A domain's
