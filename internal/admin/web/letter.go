@@ -24,6 +24,8 @@ const (
 	// maxShown is how much of a source or text is on a page, in octets: the rest is in
 	// the download.
 	maxShown = 512 << 10
+	// maxRead is how many octets of HTML are read only to say on a tab how much is behind it.
+	maxRead = 200 << 10
 	// maxEmbedded is how many octets of images are put into the HTML of a message.
 	maxEmbedded = 12 << 20
 )
@@ -108,18 +110,23 @@ func (d *letterData) Count(tab string) int {
 	case "attachments":
 		return len(d.Letter.Attachments()) + len(d.Letter.Inline())
 	case "links":
-		return len(d.Letter.Links())
+		if len(d.Letter.HTML()) < maxRead {
+			return len(d.Letter.Links())
+		}
 	case "checks":
-		return len(d.Letter.Checks())
+		if len(d.Letter.HTML()) < maxRead {
+			return len(d.Letter.Checks())
+		}
 	case "parts":
 		return len(d.Letter.Parts())
 	}
 	return 0
 }
 
-// Files are all that has come with it.
+// Files are what has come with it; the first of them, if they are very many.
 func (d *letterData) Files() []*letter.Part {
-	return append(slices.Clone(d.Letter.Attachments()), d.Letter.Inline()...)
+	all := append(slices.Clone(d.Letter.Attachments()), d.Letter.Inline()...)
+	return all[:min(len(all), maxBranches)]
 }
 
 // Began is when the dialogue did.
