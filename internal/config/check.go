@@ -28,13 +28,8 @@ func (d *decoder) check(c *Config) {
 	d.checkDomains(c)
 	d.checkRoutes(c)
 	d.checkTLS(c)
-<<<<<<< HEAD
-	d.checkConsole(c)
-	d.checkPolicy(c)
-=======
 	d.checkPolicy(c)
 	d.checkConsole(c)
->>>>>>> main
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {
