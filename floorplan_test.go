@@ -43,6 +43,7 @@ var floors = map[string]int{
 	"internal/config":    4,
 	"internal/directory": 4,
 	"internal/dkimkeys":  4,
+	"internal/domainweb": 4,
 	"internal/dsn":       4,
 	"internal/event":     4,
 	"internal/inbox":     4,
@@ -57,6 +58,7 @@ var floors = map[string]int{
 
 	"internal/directory/dovecot":    5,
 	"internal/directory/filedir":    5,
+	"internal/directory/ldap":       5,
 	"internal/directory/userfile":   5,
 	"internal/login":                5,
 	"internal/policy/dnsbl":         5,
