@@ -32,6 +32,7 @@ var floors = map[string]int{
 	"senderauth/spf":   2,
 	"senderauth/srs":   2,
 
+	"internal/bearer":        3,
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,
