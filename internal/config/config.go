@@ -22,10 +22,13 @@ type Config struct {
 
 	SealKey      Secret // seals the tokens that are kept; none: a file of our own
 	Certificates []Certificate
+	ACME         ACME
+	HTTPS        HTTPS
 	Listen       []Listen
 	Relay        Relay
 	Users        Users
 	Domains      []Domain
+	Policy       Policy
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
 	Queue        Queue
@@ -34,6 +37,7 @@ type Config struct {
 	DNS          DNS
 	Reports      Reports
 	Security     Security
+	Console      Console
 	TLS          []TLS // in the order in which they are asked
 
 	lines []string // of the file
@@ -74,6 +78,7 @@ type Listen struct {
 	XClientFrom Setting[[]netip.Prefix] // peers that may say XCLIENT
 	ClientCA    Setting[string]         // submission: file of those whose client certificates are logins; "": none
 	HideClient  Setting[bool]           // submission: Received does not tell the client's name and address
+	Policy      Setting[string]         // the severest that policy may do to what comes in here, or PolicyOff
 	Limits      Limits
 }
 
@@ -113,6 +118,7 @@ type Users struct {
 	// One of these says who they are.
 	File    Setting[string] // see package userfile
 	Dovecot Setting[string] // the socket "auth-client" of Dovecot
+	LDAP    LDAP
 
 	Senders    Setting[string] // "own", "domain" or "any": as whom those may send of whom the directory does not say it
 	Messages   Setting[Rate]   // of each of them
@@ -135,6 +141,8 @@ type Domain struct {
 	Tags          Setting[string] // characters of which each may begin a tag: "+" for name+tag; "": none
 	KeepTags      Setting[bool]   // the tag stays in the address that goes to the route
 	CaseSensitive Setting[bool]   // Anna and anna are two
+	MTASTS        Setting[string] // of the policy that HTTPS serves: STSNone, STSTesting or STSEnforce; "": there is no HTTPS
+	Policy        Setting[string] // the severest that policy may do to mail for it
 
 	// Files in the form of Unix, and what they may do.
 	UnixAliases Setting[[]string]

@@ -30,12 +30,16 @@ func (c *Config) schema(d *decoder) schema {
 			single("reports", c.Reports.schema),
 			single("security", c.Security.schema),
 			c.certificateBlock(),
+			c.acmeBlock(),
+			c.httpsBlock(),
 			c.listenBlock(),
 			c.relayBlock(),
 			c.usersBlock(),
 			c.domainBlock(),
+			c.policyBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
+			c.consoleBlock(),
 		},
 	}
 }
@@ -149,6 +153,7 @@ func (l *Listen) schema() schema {
 			list("xclient_from", &l.XClientFrom, network()),
 			one("client_ca", &l.ClientCA, file()),
 			one("hide_client", &l.HideClient, yes()),
+			one("policy", &l.Policy, choice(PolicyReject, PolicyQuarantine, PolicyMark, PolicyOff)),
 		},
 		blocks: []block{single("limits", func() schema {
 			return schema{title: fmt.Sprintf("limits of listen %q", l.Kind), fields: l.Limits.fields()}
@@ -197,7 +202,7 @@ func (u *Users) schema() schema {
 		one("senders", &u.Senders, choice("own", "domain", "any")),
 		one("messages", &u.Messages, rate()),
 		one("recipients", &u.Recipients, rate()),
-	}}
+	}, blocks: []block{u.LDAP.block()}}
 }
 
 func (c *Config) domainBlock() block {
@@ -226,6 +231,8 @@ func (m *Domain) schema() schema {
 			one("tags", &m.Tags, tags()),
 			one("keep_tags", &m.KeepTags, yesNo()),
 			one("case_sensitive", &m.CaseSensitive, yesNo()),
+			one("mta_sts", &m.MTASTS, choice(STSNone, STSTesting, STSEnforce)),
+			one("policy", &m.Policy, choice(PolicyReject, PolicyQuarantine, PolicyMark)),
 			list("unix_aliases", &m.UnixAliases, file()),
 			list("unix_include", &m.UnixInclude, file()),
 			one("unix_pipes", &m.UnixPipes, yesNo()),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/directory"
@@ -11,6 +12,7 @@ import (
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/route"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/tlspolicy/tally"
@@ -29,7 +31,8 @@ type rooms struct {
 	out        dispatch.Settings
 	servers    []*server
 	relays     relays
-	reporter   *tlsReporter // nil: nobody gets reports on TLS
+	reporter   *tlsReporter             // nil: nobody gets reports on TLS
+	panels     map[string]*policy.Panel // by the name of the listener
 }
 
 // builder makes rooms. Problems of the configuration are collected, so that all
@@ -62,6 +65,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 		b.buildAccounts(r),
 		b.buildRoutes(r),
 		b.buildTransports(r),
+		b.buildPolicy(r),
 		b.buildServers(r, in),
 	)
 	if err == nil && len(b.problems) > 0 {
@@ -129,6 +133,7 @@ func (b *builder) options(r *rooms) intake.Options {
 		RelayTo:    b.relayTo(),
 		Postmaster: b.postmaster(),
 		Senders:    b.senders(),
+		Policy:     r.panels,
 		Observe:    b.world.Observe,
 		Log:        b.world.Log,
 	}
@@ -164,6 +169,12 @@ func (b *builder) at(local string) smtp.Path {
 
 // close ends what the rooms hold open. Deliveries that are under way go on.
 func (r *rooms) close(ctx context.Context) {
+	if r.keys != nil {
+		r.keys.acme.close()
+	}
+	if c, ok := r.accounts.(io.Closer); ok {
+		_ = c.Close() // connections that nobody uses
+	}
 	for _, t := range r.transports {
 		switch t := t.(type) {
 		case interface{ Close(context.Context) error }:

@@ -49,6 +49,7 @@ func (h *House) serve() {
 			})
 		}
 	}
+	h.rooms.keys.acme.begin()
 }
 
 // listen opens the sockets that the servers of a configuration need and that are

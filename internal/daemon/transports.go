@@ -90,7 +90,7 @@ func (b *builder) hosts(r *config.Route) (*remote.Transport, error) {
 	t := &remote.Transport{
 		Resolver: resolver, LocalName: b.cfg.Hostname.Value, Dial: b.world.from, Seed: b.world.Seed,
 		MaxConns: most(r.Limits.Destination.Value, r.Limits.Site.Value), MaxRecipients: r.Limits.Recipients.Value,
-		AllowLoopback: b.cfg.DNS.Loopback.Value,
+		AllowLoopback: b.cfg.DNS.Loopback.Value, Trace: b.world.Sessions.Outbound,
 	}
 	if name, err := dns.ParseName(b.cfg.Hostname.Value); err == nil {
 		t.Self.Names = []dns.Name{name}
@@ -154,7 +154,7 @@ func (b *builder) lmtp(r *config.Route) (transport.Transport, error) {
 	for _, address := range r.LMTP.Value {
 		path, _ := strings.CutPrefix(address, "unix:")
 		servers = append(servers, lmtp.New(lmtp.Options{
-			Address: path, LocalName: b.cfg.Hostname.Value, Dial: b.world.anywhere,
+			Address: path, LocalName: b.cfg.Hostname.Value, Dial: b.world.anywhere, Trace: b.world.Sessions.Outbound,
 			TLS: tlsPolicy(r.TLS.Value, smtpclient.TLSRequire), TLSConfig: b.trust(r), Auth: b.login(r),
 			MaxRecipients: r.Limits.Recipients.Value, MaxConns: most(r.Limits.Destination.Value, r.Limits.Site.Value),
 		}))

@@ -17,6 +17,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/plainfile"
+	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
@@ -64,6 +65,9 @@ type World struct {
 	// Seed is where the spread of retries and the order of equal hosts come from.
 	Seed uint64
 
+	// Sessions knows who speaks with the house; nil: one that nobody else has.
+	Sessions *session.Registry
+
 	// Observe hears of what happens to mail, from many goroutines: it must be
 	// quick. nil is silence.
 	Observe func(event.Entry)
@@ -110,6 +114,10 @@ func (w *World) setDefaults() {
 	if w.Log == nil {
 		w.Log = slog.New(slog.DiscardHandler)
 	}
+	if w.Sessions == nil {
+		w.Sessions = session.New(session.Options{})
+	}
+	w.watch()
 }
 
 // anywhere is a Dial without a local address.

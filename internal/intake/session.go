@@ -26,9 +26,6 @@ type listener struct {
 func (l listener) NewSession(ctx context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
 	s := &session{desk: l.desk, name: l.name, conn: c}
 	o := l.desk.opts.Load()
-	if o.Policy == nil {
-		return s, nil
-	}
 	if err := s.hear(ctx, o); err != nil {
 		return nil, err
 	}
@@ -61,7 +58,7 @@ func (s *session) Close() {
 func (s *session) source() mail.Source {
 	return mail.Source{
 		Listener: s.name, Client: s.conn.RemoteAddr(), Hello: s.conn.Hello(), Protocol: s.conn.Protocol(),
-		TLS: tlsWords(s.conn.TLS()), Login: s.login(),
+		TLS: tlsWords(s.conn.TLS()), Login: s.login(), Session: s.conn.ID(),
 	}
 }
 

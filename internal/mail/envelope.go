@@ -45,6 +45,9 @@ type Source struct {
 	Protocol string // the word of RFC 3848: "ESMTPS"
 	TLS      string // "TLS 1.3 TLS_AES_128_GCM_SHA256"; "" without
 	Login    string // who logged in; "" for nobody
+	// Session is the number of the session, while the house lives: it is in no record.
+	// 0: there was none.
+	Session uint64
 }
 
 // Recipient is one recipient of a message. Its index in Envelope.To is its

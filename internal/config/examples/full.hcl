@@ -98,6 +98,30 @@ certificate {
   #   key_credential = "mx.key"                  LoadCredential=mx.key:FILE in the systemd unit
 }
 
+# Certificates that an authority gives to programs (ACME, RFC 8555). They are kept below
+# the data directory and renewed in time; until the first one is there, one that was made
+# for the run serves. The authority asks at port 80 or 443 of each name whether it is ours.
+# Default: none are got.
+acme {
+  agree     = true                      # to the terms of the authority, which you have read
+  email     = "postmaster@example.org"  # of the account; default: none
+  directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
+  ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
+  names     = ["mail.example.org"]      # a certificate for each; default: hostname, and those of the pages that https has
+  http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
+  tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
+  reuse_key = true                      # a renewed certificate keeps its key, as TLSA records want it; default: false
+}
+
+# The pages of our domains, for who asks at mta-sts.DOMAIN for the MTA-STS policy (RFC 8461), and
+# for people's programs, who ask at autoconfig.DOMAIN and autodiscover.DOMAIN where their mail
+# is. The certificates must be good for those names. Default: there are none.
+https {
+  address = [":443"]           # default: this; the same may stand in acme at tls_alpn
+  imap    = "imap.example.org" # where people read their mail, at port 993; default: nothing is told
+  pop3    = "pop.example.org"  # where they fetch it, at port 995; default: nothing is told
+}
+
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
 # (RFC 6409), "submissions" from them with TLS from the beginning (RFC 8314), "lmtp" from
 # another part of a mail system. Default: nowhere.
@@ -107,6 +131,7 @@ listen "smtp" {
   tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", submissions "implicit", lmtp "off"
   proxy_from   = ["10.0.0.5"]    # peers that begin with a PROXY header; default: none
   xclient_from = ["10.0.0.6"]    # peers that may say XCLIENT; default: none
+  policy       = "reject"        # the severest that policy may do here: "reject", "quarantine", "mark", or "off"; default: smtp "reject", others "off"
 
   limits {
     per_address = 20
@@ -131,6 +156,26 @@ users {
   recipients = "3000/h" # the same
 }
 
+# In the place of the file: a server that knows who may log in. A name stands in texts as
+# %{name}, what is in front of its @ as %{user}, and behind that as %{domain}; it cannot
+# change what they mean.
+#
+# users {
+#   ldap {
+#     url           = "ldaps://ldap.example.org" # or "ldap://HOST", with STARTTLS; or "ldapi:///FILE"
+#     tls           = "starttls"      # of ldap://; "off" is for this machine only; default: this
+#     ca            = "ldap-ca.pem"   # trusted certificates; default: those of the system
+#     base          = "ou=people,dc=example,dc=org"    # where an entry is searched ...
+#     filter        = "(&(objectClass=inetOrgPerson)(mail=%{name}))" # ... that fits this
+#     user          = "cn=posthouse,dc=example,dc=org" # who may search; default: nobody has to say who he is
+#     password_file = "ldap.password" # the first line; or password_env, password_command, password_credential
+#     entry         = "uid=%{user},ou=people,dc=example,dc=org" # in the place of base and filter: its name is known
+#     name          = "mail"          # attribute that names the account; default: what was typed does
+#     addresses     = ["mail"]        # attributes of the addresses as which it may send; default: what senders says
+#     timeout       = "10s"           # of one question; default: this
+#   }
+# }
+
 # For whom mail is taken that goes on to others. Default: for nobody.
 relay {
   networks = ["10.0.0.0/8", "127.0.0.0/8", "::1"] # clients that may send to everybody
@@ -149,6 +194,8 @@ domain "example.org" {
   tags          = "+"                # jane+anything is jane; "none": no tags; default: this
   keep_tags     = false              # the route gets jane+anything; default: false
   case_sensitive = false             # Jane and jane are two; default: false
+  mta_sts       = "testing"          # the policy that https serves: "none"; "testing": nobody obeys it, but reports tell of it; "enforce": whoever sends here needs our certificate to be good; default: this
+  policy         = "reject"          # the severest that policy may do: "reject", "quarantine", "mark"; default: this
 
   # Files in the form of /etc/aliases, and what they may do. Default: nothing.
   unix_aliases = ["/etc/aliases"]
@@ -161,6 +208,20 @@ domain "example.org" {
     to     = "jack@elsewhere.example"
     answer = 250 # 251: the sender is told; 551: refused, and the sender is told; default: this
   }
+}
+
+# What is asked of mail that strangers bring; nothing without this block. Whoever has logged
+# in, or comes from relay.networks, is not asked. What is found stands in Authentication-Results,
+# and "posthouse why" tells who decided what.
+policy {
+  spf         = "mark"   # may the client send for the sender's domain? "mark" or "off"; default: this. Never refuses by itself
+  dkim        = "mark"   # who signed the message? "mark" or "off"; default: this
+  iprev       = "mark"   # has the client a name that leads back to it? "mark" or "off"; default: this
+  dmarc       = "honour" # do these speak for the author? "honour": as his domain wants; "quarantine": never refused; "mark"; "off"; default: this
+  dns_failure = "defer"  # while the DNS does not answer for DMARC: "defer" or "mark"; default: this
+
+  arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
+  arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
 }
 
 # Where mail goes next: the first route whose conditions all fit has it. A domain's
@@ -261,4 +322,15 @@ tls "bank.example" {
   level = "require"         # "require": a good certificate; "encrypt": any; "opportunistic"; "never"; default: this
   names = [".bank.example"] # of which it must bear one; default: the name of the host
   ca    = "partner-ca.pem"  # trusted certificates; default: those of the system
+}
+
+# Where browsers see the mail and steer it. Other machines can only come with TLS, and by
+# logins that are named here.
+console {
+  address   = ["127.0.0.1:8025"] # HOST:PORT or "unix:FILE"; default: this
+  tls       = "off"              # or "implicit"; default: "implicit" if other machines can come
+  hosts     = ["mail.example.org"] # names by which browsers call it beside localhost, as with a proxy in front
+  guests    = "none"             # who has not logged in, on this machine: "view", "operate", "none"; default: "view" if no logins are named
+  viewers   = ["jane@example.org"] # see all mail; "*": all who can log in
+  operators = ["ops@example.org"]  # give orders too
 }

@@ -51,7 +51,7 @@ func (t *Transport) refused(failed []dialled, err error) (again bool, _ error) {
 
 // connectOnce is connect, with what Auth says first.
 func (t *Transport) connectOnce(ctx context.Context, h *transport.Host, k key, w *terms, addrs []netip.AddrPort) (l *link, failed []dialled, err error) {
-	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, TLSConfig: w.config, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit}
+	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, TLSConfig: w.config, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit, Trace: t.Trace}
 	d.Timeouts.Connect = orElse(d.Timeouts.Connect, 30*time.Second)
 	if t.Auth != nil {
 		if d.Auth, err = t.Auth(ctx); err != nil {
@@ -71,9 +71,6 @@ func (t *Transport) connectOnce(ctx context.Context, h *transport.Host, k key, w
 		failed = append(failed, lost...)
 		if won.conn == nil {
 			return nil, why(lost[len(lost)-1].err)
-		}
-		if t.Trace != nil {
-			d.Trace = t.Trace(h.Name, won.addr)
 		}
 		return won.conn, nil
 	}
