@@ -23,6 +23,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
+	"github.com/posthouse/posthouse/internal/cli/sessions"
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
@@ -106,6 +107,7 @@ Try it in two terminals; no mail leaves this machine:
 		queue.Command(),
 		why.Command(),
 		explain.Command(),
+		sessions.Command(),
 		probe.Command(),
 		tlsrpt.Command(),
 		spool.Command(),
