@@ -53,6 +53,9 @@ type Options struct {
 	// Sessions are those who speak with the house; nil: nobody keeps them.
 	Sessions Sessions
 
+	// Find finds messages in the journal; nil: it cannot be searched.
+	Find Finder
+
 	// Reload reads the configuration again and puts it in place, all or nothing.
 	// An error that is a config.Problems is told line by line. nil: this house
 	// cannot reload.
@@ -123,6 +126,9 @@ func (a *API) routes() map[string]http.Handler {
 		"GET /v1/explain":             a.json(a.explain),
 		"POST /v1/reload":             a.json(a.reload),
 		"POST /v1/spool/check":        a.bounded(a.check),
+	}
+	if a.opts.Find != nil {
+		routes["GET /v1/find"] = a.json(a.search)
 	}
 	if a.opts.Sessions != nil {
 		routes["GET /v1/sessions"] = a.json(a.sessions)

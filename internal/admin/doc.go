@@ -18,6 +18,7 @@
 //	GET  /v1/messages/ID/text              its text, as it is
 //	GET  /v1/messages/ID/story?after=      what the journal tells of it
 //	GET  /v1/messages/ID/session           the [Session] by which it came in, as long as it is kept
+//	GET  /v1/find?q=&after=&limit=         messages that the journal tells of, the newest first: a [FoundPage]
 //	GET  /v1/sessions                      who speaks with the house: a [SessionPage]
 //	GET  /v1/sessions/N                    one [Session] with its lines
 //	GET  /v1/sessions/N/follow             a stream: "line" with a [TraceLine] each, at last "end" with the [Session]

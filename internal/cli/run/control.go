@@ -25,13 +25,17 @@ func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) 
 	if err != nil {
 		return nil, cli.Fail(cli.OSErr, "%w", err)
 	}
-	api := admin.New(admin.Options{
+	o := admin.Options{
 		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(), Sessions: d.Sessions(),
 		Reload:   func(ctx context.Context) error { return h.again(ctx, d) },
 		Holding:  func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
 		Sizes:    func() []admin.Size { return sizes(d) },
 		Hostname: c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
-	})
+	}
+	if x := d.Index(); x != nil {
+		o.Find = x
+	}
+	api := admin.New(o)
 	steered := &control{done: make(chan error, 1)}
 	ctx, steered.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go func() { steered.done <- api.Serve(ctx, l) }()

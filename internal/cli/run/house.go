@@ -48,7 +48,7 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	if err := makeData(c.Data.Value); err != nil {
 		return dataFault(c.Data.Value, err)
 	}
-	d, err := daemon.New(ctx, c, daemon.World{Local: true, Observe: h.log.observe, Log: h.log.Logger})
+	d, err := daemon.New(ctx, c, daemon.World{Local: true, Index: true, Observe: h.log.observe, Log: h.log.Logger})
 	if err != nil {
 		return h.told(err)
 	}
