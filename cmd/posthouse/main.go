@@ -14,9 +14,13 @@ import (
 
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/cli/bench"
+	"github.com/posthouse/posthouse/internal/cli/certificates"
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
+	"github.com/posthouse/posthouse/internal/cli/dkim"
+	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/find"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/reload"
@@ -106,12 +110,16 @@ Try it in two terminals; no mail leaves this machine:
 		bench.Command(),
 		queue.Command(),
 		why.Command(),
+		find.Command(),
 		explain.Command(),
 		sessions.Command(),
 		probe.Command(),
+		domain.Command(),
+		dkim.Command(),
 		tlsrpt.Command(),
 		spool.Command(),
 		reload.Command(),
+		certificates.Command(),
 		config.Command(),
 		user.Command(),
 		codes.Command(),

@@ -28,6 +28,7 @@ func (d *decoder) check(c *Config) {
 	d.checkDomains(c)
 	d.checkRoutes(c)
 	d.checkTLS(c)
+	d.checkPolicy(c)
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {
@@ -72,6 +73,7 @@ func (d *decoder) checkListeners(c *Config) {
 		d.checkLimits(&l.Limits)
 		d.checkSubmission(c, l)
 	}
+	d.checkACME(c, taken)
 }
 
 // checkSubmission finds a listener at which nobody could log in, and settings that
@@ -126,22 +128,27 @@ type taken struct {
 	origin mail.Origin
 }
 
-// checkAddress finds two listeners at one place. A listener on all addresses has
-// the port on each of them.
+// checkAddress finds a listener at a place that is not its own.
 func (d *decoder) checkAddress(l *Listen, address string, all map[string][]taken) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil { // unix:FILE
-		host, port = "", address
-	}
-	if l.Kind == ListenLMTP && port == "25" {
+	if _, port, _ := net.SplitHostPort(address); l.Kind == ListenLMTP && port == "25" {
 		d.add(l.Address.Origin, "", "LMTP must not be spoken on port 25 (RFC 2033, 5)")
-	}
-	if port == "0" {
-		return
 	}
 	at := l.Address.Origin
 	if !l.Address.Given() {
 		at = l.Origin
+	}
+	d.claimPlace(at, address, all)
+}
+
+// claimPlace finds two listeners at one place. A listener on all addresses has the
+// port on each of them.
+func (d *decoder) claimPlace(at mail.Origin, address string, all map[string][]taken) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil { // unix:FILE
+		host, port = "", address
+	}
+	if port == "0" {
+		return
 	}
 	for _, other := range all[port] {
 		if host == other.host || anyHost(host) || anyHost(other.host) {

@@ -16,14 +16,17 @@ type Config struct {
 
 	Hostname   Setting[string]    // in greetings and trace fields
 	Data       Setting[string]    // directory of the spool and of mailboxes
+	User       Setting[string]    // whom the program becomes after it has opened its listeners as root; "": nobody else
 	Postmaster Setting[smtp.Path] // for domains that name none, and for reports that cannot be delivered; null: not set
 	Schedule                      // of routes that say nothing else
 
 	Certificates []Certificate
+	ACME         ACME
 	Listen       []Listen
 	Relay        Relay
 	Users        Users
 	Domains      []Domain
+	Policy       Policy
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
 	Queue        Queue
@@ -72,6 +75,7 @@ type Listen struct {
 	XClientFrom Setting[[]netip.Prefix] // peers that may say XCLIENT
 	ClientCA    Setting[string]         // submission: file of those whose client certificates are logins; "": none
 	HideClient  Setting[bool]           // submission: Received does not tell the client's name and address
+	Policy      Setting[string]         // the severest that policy may do to what comes in here, or PolicyOff
 	Limits      Limits
 }
 
@@ -133,6 +137,7 @@ type Domain struct {
 	Tags          Setting[string] // characters of which each may begin a tag: "+" for name+tag; "": none
 	KeepTags      Setting[bool]   // the tag stays in the address that goes to the route
 	CaseSensitive Setting[bool]   // Anna and anna are two
+	Policy        Setting[string] // the severest that policy may do to mail for it
 
 	// Files in the form of Unix, and what they may do.
 	UnixAliases Setting[[]string]

@@ -96,6 +96,7 @@ func fixed(was, is *config.Config) (found config.Problems) {
 		}
 	}
 	check(was.Data.Value == is.Data.Value, "data", is.Data.Origin)
+	check(was.User.Value == is.User.Value, "user", is.User.Origin)
 	s, t := &was.Spool, &is.Spool
 	check(s.FileBodies.Value == t.FileBodies.Value, "spool.file_bodies", t.FileBodies.Origin)
 	check(s.DraftMemory.Value == t.DraftMemory.Value, "spool.draft_memory", t.DraftMemory.Origin)

@@ -82,7 +82,7 @@ type Writer = func(ctx context.Context, report *dsn.Report, original mail.Conten
 
 func (w *World) setDefaults() {
 	if w.Listen == nil {
-		w.Listen = listen
+		w.Listen = Listen
 	}
 	if w.Dial == nil {
 		w.Dial = dial
@@ -133,8 +133,9 @@ func (w *World) from(ctx context.Context, local netip.Addr, remote netip.AddrPor
 	return w.Dial(ctx, local, "tcp", remote.String())
 }
 
-// listen takes the place of a socket that a dead process has left.
-func listen(ctx context.Context, network, address string) (net.Listener, error) {
+// Listen listens on "tcp" or "unix". It takes the place of a socket that a dead process
+// has left.
+func Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	if network != "unix" {
 		return smtpserver.Listen(ctx, address)
 	}

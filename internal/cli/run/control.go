@@ -27,10 +27,12 @@ func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) 
 	}
 	o := admin.Options{
 		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(), Sessions: d.Sessions(),
-		Reload:   func(ctx context.Context) error { return h.again(ctx, d) },
-		Holding:  func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
-		Sizes:    func() []admin.Size { return sizes(d) },
-		Hostname: c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
+		Reload:  func(ctx context.Context) error { return h.again(ctx, d) },
+		Holding: func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
+		Sizes:   func() []admin.Size { return sizes(d) },
+
+		Certificates: func() []admin.Certificate { return certificates(d) },
+		Hostname:     c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
 	}
 	if x := d.Index(); x != nil {
 		o.Find = x
@@ -49,11 +51,23 @@ func (c *control) end() {
 }
 
 // again reads the configuration and puts it in place.
-func (h *house) again(ctx context.Context, d *daemon.House) error {
+func (h *house) again(ctx context.Context, d *daemon.House) (err error) {
+	h.noted(h.supervisor.Reloading())
+	defer func() {
+		status := h.status(ctx, d)
+		if err != nil {
+			status = "the configuration before stays in force: the new one is wrong"
+		}
+		h.noted(h.supervisor.Ready(status))
+	}()
 	c, err := h.read()
 	if err != nil {
 		return err
 	}
+	if err := checkFile(h.file); err != nil {
+		return err
+	}
+	h.plan(c)
 	return d.Reload(ctx, c)
 }
 
@@ -66,6 +80,13 @@ func sizes(d *daemon.House) []admin.Size {
 	for _, l := range c.Listen {
 		size := l.Limits.MessageSize
 		all = append(all, admin.Size{Listener: l.Name.Value, Octets: size.Value, Origin: size.Origin})
+	}
+	return all
+}
+
+func certificates(d *daemon.House) (all []admin.Certificate) {
+	for _, c := range d.Certificates() {
+		all = append(all, admin.Certificate(c))
 	}
 	return all
 }

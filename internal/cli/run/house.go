@@ -15,6 +15,7 @@ import (
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/service"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -27,6 +28,9 @@ type house struct {
 	version    string
 	errs       io.Writer
 	log        *log
+
+	supervisor *service.Notifier
+	sockets    *service.Sockets
 }
 
 // ballastSize is memory that is never touched, and so never resident. Little is alive
@@ -41,14 +45,15 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	defer stop()
 	ballast := make([]byte, ballastSize)
 	defer runtime.KeepAlive(ballast)
-	c, err := h.read()
+	if err := h.meetSupervisor(); err != nil {
+		return err
+	}
+	c, err := h.settle(ctx)
 	if err != nil {
 		return h.told(err)
 	}
-	if err := makeData(c.Data.Value); err != nil {
-		return dataFault(c.Data.Value, err)
-	}
-	d, err := daemon.New(ctx, c, daemon.World{Local: true, Index: true, Observe: h.log.observe, Log: h.log.Logger})
+	h.plan(c)
+	d, err := daemon.New(ctx, c, daemon.World{Local: true, Index: true, Listen: h.listen, Observe: h.log.observe, Log: h.log.Logger})
 	if err != nil {
 		return h.told(err)
 	}
@@ -62,6 +67,7 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	if err := h.greet(out, d); err != nil {
 		h.log.Error("nobody reads what we print", "err", err)
 	}
+	defer h.tellSupervisor(ctx, d)()
 	for {
 		select {
 		case <-reload:

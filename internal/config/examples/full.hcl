@@ -7,6 +7,7 @@
 
 hostname   = "mx.example.org"      # in greetings and trace fields; must be given
 data       = "/var/lib/posthouse"  # the spool, and mailboxes; default: this
+user       = "posthouse"           # whom root becomes when its ports are open; default: nobody else
 postmaster = "jane@example.org"    # of domains that name none; default: each has a mailbox of that name
 
 # When mail that was deferred is tried again. The last delay is for all that follow;
@@ -90,6 +91,21 @@ certificate {
   #   key_credential = "mx.key"                  LoadCredential=mx.key:FILE in the systemd unit
 }
 
+# Certificates that an authority gives to programs (ACME, RFC 8555). They are kept below
+# the data directory and renewed in time; until the first one is there, one that was made
+# for the run serves. The authority asks at port 80 or 443 of each name whether it is ours.
+# Default: none are got.
+acme {
+  agree     = true                      # to the terms of the authority, which you have read
+  email     = "postmaster@example.org"  # of the account; default: none
+  directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
+  ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
+  names     = ["mail.example.org"]      # a certificate for each; default: hostname
+  http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
+  tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
+  reuse_key = true                      # a renewed certificate keeps its key, as TLSA records want it; default: false
+}
+
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
 # (RFC 6409), "submissions" from them with TLS from the beginning (RFC 8314), "lmtp" from
 # another part of a mail system. Default: nowhere.
@@ -99,6 +115,7 @@ listen "smtp" {
   tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", submissions "implicit", lmtp "off"
   proxy_from   = ["10.0.0.5"]    # peers that begin with a PROXY header; default: none
   xclient_from = ["10.0.0.6"]    # peers that may say XCLIENT; default: none
+  policy       = "reject"        # the severest that policy may do here: "reject", "quarantine", "mark", or "off"; default: smtp "reject", others "off"
 
   limits {
     per_address = 20
@@ -141,6 +158,7 @@ domain "example.org" {
   tags          = "+"                # jane+anything is jane; "none": no tags; default: this
   keep_tags     = false              # the route gets jane+anything; default: false
   case_sensitive = false             # Jane and jane are two; default: false
+  policy         = "reject"          # the severest that policy may do: "reject", "quarantine", "mark"; default: this
 
   # Files in the form of /etc/aliases, and what they may do. Default: nothing.
   unix_aliases = ["/etc/aliases"]
@@ -153,6 +171,20 @@ domain "example.org" {
     to     = "jack@elsewhere.example"
     answer = 250 # 251: the sender is told; 551: refused, and the sender is told; default: this
   }
+}
+
+# What is asked of mail that strangers bring; nothing without this block. Whoever has logged
+# in, or comes from relay.networks, is not asked. What is found stands in Authentication-Results,
+# and "posthouse why" tells who decided what.
+policy {
+  spf         = "mark"   # may the client send for the sender's domain? "mark" or "off"; default: this. Never refuses by itself
+  dkim        = "mark"   # who signed the message? "mark" or "off"; default: this
+  iprev       = "mark"   # has the client a name that leads back to it? "mark" or "off"; default: this
+  dmarc       = "honour" # do these speak for the author? "honour": as his domain wants; "quarantine": never refused; "mark"; "off"; default: this
+  dns_failure = "defer"  # while the DNS does not answer for DMARC: "defer" or "mark"; default: this
+
+  arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
+  arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
 }
 
 # Where mail goes next: the first route whose conditions all fit has it. A domain's
