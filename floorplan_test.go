@@ -84,6 +84,7 @@ var floors = map[string]int{
 	"internal/daemon": 7,
 
 	"internal/admin/client": 8,
+	"internal/admin/web":    8,
 
 	"internal/cli/*": 9,
 

@@ -35,6 +35,7 @@ type Config struct {
 	DNS          DNS
 	Reports      Reports
 	Security     Security
+	Console      Console
 	TLS          []TLS // in the order in which they are asked
 
 	lines []string // of the file

@@ -38,6 +38,7 @@ func (c *Config) schema(d *decoder) schema {
 			c.policyBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
+			c.consoleBlock(),
 		},
 	}
 }

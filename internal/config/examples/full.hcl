@@ -261,3 +261,14 @@ tls "bank.example" {
   names = [".bank.example"] # of which it must bear one; default: the name of the host
   ca    = "partner-ca.pem"  # trusted certificates; default: those of the system
 }
+
+# Where browsers see the mail and steer it. Other machines can only come with TLS, and by
+# logins that are named here.
+console {
+  address   = ["127.0.0.1:8025"] # HOST:PORT or "unix:FILE"; default: this
+  tls       = "off"              # or "implicit"; default: "implicit" if other machines can come
+  hosts     = ["mail.example.org"] # names by which browsers call it beside localhost, as with a proxy in front
+  guests    = "none"             # who has not logged in, on this machine: "view", "operate", "none"; default: "view" if no logins are named
+  viewers   = ["jane@example.org"] # see all mail; "*": all who can log in
+  operators = ["ops@example.org"]  # give orders too
+}
