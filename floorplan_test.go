@@ -60,6 +60,7 @@ var floors = map[string]int{
 	"internal/directory/userfile":   5,
 	"internal/find":                 5,
 	"internal/login":                5,
+	"internal/meter":                5,
 	"internal/policy/sender":        5,
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
