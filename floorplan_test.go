@@ -44,6 +44,7 @@ var floors = map[string]int{
 	"internal/config":    4,
 	"internal/directory": 4,
 	"internal/dkimkeys":  4,
+	"internal/domainweb": 4,
 	"internal/dsn":       4,
 	"internal/event":     4,
 	"internal/inbox":     4,
@@ -66,6 +67,7 @@ var floors = map[string]int{
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
 	"internal/transport/discard":    5,
+	"internal/transport/forward":    5,
 	"internal/transport/inbox":      5,
 	"internal/transport/lmtp":       5,
 	"internal/transport/maildir":    5,
@@ -86,6 +88,7 @@ var floors = map[string]int{
 	"internal/daemon": 7,
 
 	"internal/admin/client": 8,
+	"internal/admin/web":    8,
 
 	"internal/cli/*": 9,
 

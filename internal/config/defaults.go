@@ -37,6 +37,7 @@ func defaults() *Config {
 
 		Security: defaultSecurity(),
 		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
+		HTTPS:    HTTPS{Address: builtIn([]string{":443"})},
 		Policy:   defaultPolicy(),
 	}
 }

@@ -39,7 +39,7 @@ func (d *decoder) checkUsers(c *Config) {
 	switch {
 	case !first.set:
 		d.add(u.Origin, `write file = "users", dovecot = "/run/dovecot/auth-client", ldap { ... } or sql { ... }`, "it says nowhere who they are")
-	case !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
+	case !c.Console.logins() && !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
 		d.add(u.Origin, `write listen "submission" {}`, "users are of no use, since no listener lets them log in")
 	}
 	d.checkLDAP(&u.LDAP)
