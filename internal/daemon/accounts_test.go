@@ -127,7 +127,7 @@ func TestPeopleOfADatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = db.Exec("CREATE TABLE users (name, password, addresses); INSERT INTO users VALUES ('jane', ?, 'jane@example.org')",
-		word.NewSCRAM("lion-canary").String())
+		word.NewSCRAM("lion-canary", 4096).String())
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func TestTooManyAtATime(t *testing.T) {
 func TestKept(t *testing.T) {
 	for name, text := range map[string]string{
 		"argon2id":      password.NewHash("lion-canary").String(),
-		"SCRAM":         password.NewSCRAM("lion-canary").String(),
+		"SCRAM":         password.NewSCRAM("lion-canary", 4096).String(),
 		"another SCRAM": "SCRAM-SHA-256$4096:ZmFpcmx5LXJhbmRvbS1zYWx0$Bvc+K7xEqfEFJ7FS+6fZjHYtolkJgNz3WKaTMRGGeSA=:x0zOwUR+9hntLJuvnRCIMg3y63f7YRIq3Xt8B2/RDGM=",
 		"bcrypt":        "$2b$04$abcdefghijklmnopqrstuubmokO9r0OX8/0rhXpf66qtvfczUc1UC",
 	} {
@@ -88,7 +88,7 @@ func TestWhatIsNotKept(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add(password.NewSCRAM("x").String())
+	f.Add(password.NewSCRAM("x", 4096).String())
 	f.Add(password.NewHash("x").String())
 	f.Add("$2b$04$abcdefghijklmnopqrstuu")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -67,9 +67,9 @@ type SCRAM struct {
 	ServerKey  []byte
 }
 
-// NewSCRAM keeps a prepared password.
-func NewSCRAM(prepared string) *SCRAM {
-	s := &SCRAM{Salt: newSalt(), Iterations: SCRAMIterations}
+// NewSCRAM keeps a prepared password, with [SCRAMIterations] if nothing speaks for another number.
+func NewSCRAM(prepared string, iterations int) *SCRAM {
+	s := &SCRAM{Salt: newSalt(), Iterations: iterations}
 	s.StoredKey, s.ServerKey = s.keys(prepared)
 	return s
 }

@@ -23,6 +23,9 @@ import (
 
 const byName = "SELECT password FROM users WHERE name = %{name}"
 
+// few is how many iterations make quick tests.
+const few = 4096
+
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -41,7 +44,7 @@ func table(users []directorytest.User) []string {
 		if err != nil {
 			panic(err) // a user of the suite has a password
 		}
-		all = append(all, "INSERT INTO users VALUES ("+quoted(u.Name)+", "+quoted(password.NewSCRAM(prepared).String())+", NULL)")
+		all = append(all, "INSERT INTO users VALUES ("+quoted(u.Name)+", "+quoted(password.NewSCRAM(prepared, few).String())+", NULL)")
 	}
 	return all
 }
@@ -163,7 +166,7 @@ func somebody(t *testing.T, dir string) *syscall.SysProcAttr {
 
 // TestWhatTheColumnsSay: names, addresses and passwords that none fits.
 func TestWhatTheColumnsSay(t *testing.T) {
-	hash := quoted(password.NewSCRAM("lion").String())
+	hash := quoted(password.NewSCRAM("lion", few).String())
 	file := sqliteFile(t, append(table(nil),
 		"INSERT INTO users VALUES ('jane', "+hash+", 'jane@example.org, *@example.net')",
 		"INSERT INTO users VALUES ('joe', "+hash+", 'domain')",

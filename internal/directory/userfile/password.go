@@ -8,6 +8,6 @@ func (u *User) SetPassword(word string) error {
 	if err != nil {
 		return err
 	}
-	u.SCRAM, u.Password = password.NewSCRAM(prepared), password.NewHash(prepared)
+	u.SCRAM, u.Password = password.NewSCRAM(prepared, password.SCRAMIterations), password.NewHash(prepared)
 	return nil
 }
