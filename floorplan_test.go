@@ -18,6 +18,7 @@ var floors = map[string]int{
 
 	"internal/argv":      1,
 	"internal/dns":       1,
+	"internal/password":  1,
 	"internal/plainfile": 1,
 	"internal/service":   1,
 	"message":            1,
@@ -60,6 +61,7 @@ var floors = map[string]int{
 	"internal/directory/dovecot":    5,
 	"internal/directory/filedir":    5,
 	"internal/directory/ldap":       5,
+	"internal/directory/sql":        5,
 	"internal/directory/userfile":   5,
 	"internal/find":                 5,
 	"internal/login":                5,
