@@ -60,6 +60,7 @@ var floors = map[string]int{
 	"internal/directory/filedir":    5,
 	"internal/directory/userfile":   5,
 	"internal/login":                5,
+	"internal/policy/milter":        5,
 	"internal/policy/sender":        5,
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
