@@ -58,6 +58,7 @@ var floors = map[string]int{
 
 	"internal/directory/dovecot":    5,
 	"internal/directory/filedir":    5,
+	"internal/directory/ldap":       5,
 	"internal/directory/userfile":   5,
 	"internal/login":                5,
 	"internal/policy/milter":        5,
@@ -65,6 +66,7 @@ var floors = map[string]int{
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
 	"internal/transport/discard":    5,
+	"internal/transport/forward":    5,
 	"internal/transport/inbox":      5,
 	"internal/transport/lmtp":       5,
 	"internal/transport/maildir":    5,
