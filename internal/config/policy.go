@@ -25,6 +25,8 @@ type Policy struct {
 	DMARC      Setting[string]   // PolicyHonour, PolicyQuarantine, PolicyMark or PolicyOff
 	ARCTrusted Setting[[]string] // sealers whose word counts where DMARC fails: domains, or ".example.org" for all below one
 	DNSFailure Setting[string]   // PolicyDefer or PolicyMark: while DMARC cannot be decided
+
+	Milters []Milter // in the order in which they hear of mail
 }
 
 func defaultPolicy() Policy {
@@ -60,7 +62,7 @@ func (p *Policy) schema() schema {
 		one("dmarc", &p.DMARC, choice(PolicyHonour, PolicyQuarantine, PolicyMark, PolicyOff)),
 		list("arc_trusted", &p.ARCTrusted, domainPattern()),
 		one("dns_failure", &p.DNSFailure, choice(PolicyDefer, PolicyMark)),
-	}}
+	}, blocks: []block{p.milterBlock()}}
 }
 
 // checkPolicy finds settings that mean nothing, or that would refuse what is in order.
@@ -81,6 +83,7 @@ func (d *decoder) checkPolicy(c *Config) {
 	if p.ARCTrusted.Given() && p.ARC.Value == PolicyOff {
 		d.add(p.ARCTrusted.Origin, "", "arc_trusted is of no use if seals are not looked at")
 	}
+	d.checkMilters(c)
 	for _, name := range p.ARCTrusted.Value {
 		if name == "*" {
 			d.add(p.ARCTrusted.Origin, "name those whom you trust", "whoever is trusted can make any message pass")

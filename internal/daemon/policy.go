@@ -39,7 +39,7 @@ func (b *builder) checks() ([]policy.Check, error) {
 		return nil, err
 	}
 	p := &b.cfg.Policy
-	return []policy.Check{sender.New(sender.Options{
+	all := []policy.Check{sender.New(sender.Options{
 		Resolver: authdns.Resolver{DNS: resolver}, Hostname: b.cfg.Hostname.Value,
 		SPF:   p.SPF.Value != config.PolicyOff,
 		DKIM:  p.DKIM.Value != config.PolicyOff,
@@ -48,7 +48,8 @@ func (b *builder) checks() ([]policy.Check, error) {
 		DMARC: actionOf(p.DMARC.Value), DMARCOrigin: p.DMARC.Origin,
 		DNSFailure: actionOf(p.DNSFailure.Value), DNSFailureOrigin: p.DNSFailure.Origin,
 		Trusted: trusted(p.ARCTrusted.Value),
-	})}, nil
+	})}
+	return append(all, b.milters()...), nil
 }
 
 // actionOf is the action that a word of the configuration stands for.
