@@ -32,7 +32,7 @@ type program struct {
 
 	mu    sync.Mutex
 	heard []*strings.Builder // on each connection
-	skips uint32 // as it has said
+	skips uint32             // as it has said
 	calls int
 	work  sync.WaitGroup
 }
