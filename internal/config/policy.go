@@ -26,13 +26,20 @@ type Policy struct {
 	ARCTrusted Setting[[]string] // sealers whose word counts where DMARC fails: domains, or ".example.org" for all below one
 	DNSFailure Setting[string]   // PolicyDefer or PolicyMark: while DMARC cannot be decided
 
-	Milters []Milter // in the order in which they hear of mail
+	DNSBL      []DNSBL
+	DNSBLLimit Setting[int]    // the sum of weights that is too much
+	DNSBLTo    Setting[string] // PolicyReject, PolicyQuarantine or PolicyMark: what is done then
+	Greylist   Greylist
+	Rates      Rates
+	Milters    []Milter // in the order in which they hear of mail
 }
 
 func defaultPolicy() Policy {
 	return Policy{
 		SPF: builtIn(PolicyMark), DKIM: builtIn(PolicyMark), ARC: builtIn(PolicyMark), IPRev: builtIn(PolicyMark),
 		DMARC: builtIn(PolicyHonour), DNSFailure: builtIn(PolicyDefer),
+		DNSBLLimit: builtIn(1), DNSBLTo: builtIn(PolicyReject),
+		Greylist: defaultGreylist(), Rates: defaultRates(),
 	}
 }
 
@@ -62,7 +69,14 @@ func (p *Policy) schema() schema {
 		one("dmarc", &p.DMARC, choice(PolicyHonour, PolicyQuarantine, PolicyMark, PolicyOff)),
 		list("arc_trusted", &p.ARCTrusted, domainPattern()),
 		one("dns_failure", &p.DNSFailure, choice(PolicyDefer, PolicyMark)),
-	}, blocks: []block{p.milterBlock()}}
+		one("dnsbl_limit", &p.DNSBLLimit, number(1, 1000)),
+		one("dnsbl_action", &p.DNSBLTo, choice(PolicyReject, PolicyQuarantine, PolicyMark)),
+	}, blocks: []block{
+		p.dnsblBlock(),
+		p.greylistBlock(),
+		p.milterBlock(),
+		single("rates", p.Rates.schema),
+	}}
 }
 
 // checkPolicy finds settings that mean nothing, or that would refuse what is in order.
@@ -80,6 +94,7 @@ func (d *decoder) checkPolicy(c *Config) {
 			d.add(o.origin, `write dmarc = "off" too`, "DMARC needs %s: without it, mail that is in order would fail", o.word)
 		}
 	}
+	d.checkChecks(p)
 	if p.ARCTrusted.Given() && p.ARC.Value == PolicyOff {
 		d.add(p.ARCTrusted.Origin, "", "arc_trusted is of no use if seals are not looked at")
 	}
