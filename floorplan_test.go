@@ -65,6 +65,7 @@ var floors = map[string]int{
 	"internal/directory/userfile":   5,
 	"internal/find":                 5,
 	"internal/login":                5,
+	"internal/policy/milter":        5,
 	"internal/policy/dnsbl":         5,
 	"internal/policy/greylist":      5,
 	"internal/policy/ratelimit":     5,
