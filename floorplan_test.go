@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"senderauth/srs":    2,
 
 	"internal/acme":          3,
+	"internal/bearer":        3,
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,
