@@ -90,7 +90,6 @@ func open(dir string, opts Options, readOnly bool) (*Spool, error) {
 		stop: make(chan struct{}), index: make(chan struct{}, 1), lazy: make(chan struct{}, 1),
 		pending: map[mail.ID]bool{}, born: map[mail.ID]head{}, broken: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
 	}
-	s.drafts.init()
 	if err := s.openDisk(); err != nil {
 		return nil, err
 	}
