@@ -19,10 +19,13 @@ var floors = map[string]int{
 	"internal/argv":      1,
 	"internal/dns":       1,
 	"internal/plainfile": 1,
+	"internal/service":   1,
 	"message":            1,
 	"senderauth":         1,
 	"smtp":               1,
 
+	"internal/authdns": 2,
+	"internal/letter":  2,
 	"internal/mail":    2,
 	"internal/tlsrpt":  2,
 	"senderauth/arc":   2,
@@ -31,6 +34,7 @@ var floors = map[string]int{
 	"senderauth/spf":   2,
 	"senderauth/srs":   2,
 
+	"internal/acme":          3,
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,
@@ -38,11 +42,15 @@ var floors = map[string]int{
 
 	"internal/config":    4,
 	"internal/directory": 4,
+	"internal/dkimkeys":  4,
 	"internal/dsn":       4,
 	"internal/event":     4,
+	"internal/inbox":     4,
 	"internal/maildrop":  4,
+	"internal/policy":    4,
 	"internal/queue":     4,
 	"internal/route":     4,
+	"internal/session":   4,
 	"internal/spool":     4,
 	"internal/tlspolicy": 4,
 	"internal/transport": 4,
@@ -51,9 +59,11 @@ var floors = map[string]int{
 	"internal/directory/filedir":    5,
 	"internal/directory/userfile":   5,
 	"internal/login":                5,
+	"internal/policy/sender":        5,
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
 	"internal/transport/discard":    5,
+	"internal/transport/inbox":      5,
 	"internal/transport/lmtp":       5,
 	"internal/transport/maildir":    5,
 	"internal/transport/mbox":       5,
@@ -64,14 +74,16 @@ var floors = map[string]int{
 	"internal/tlspolicy/remembered": 5,
 	"internal/tlspolicy/tally":      5,
 
-	"internal/dispatch": 6,
-	"internal/intake":   6,
+	"internal/dispatch":    6,
+	"internal/domainsetup": 6,
+	"internal/intake":      6,
 
 	"internal/admin":  7,
 	"internal/cli":    7,
 	"internal/daemon": 7,
 
 	"internal/admin/client": 8,
+	"internal/admin/web":    8,
 
 	"internal/cli/*": 9,
 
@@ -80,6 +92,8 @@ var floors = map[string]int{
 
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
+	"internal/acme/acmetest":           true,
+	"deploy/systemd":                   true,
 	"internal/admin/admintest":         true,
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,

@@ -14,8 +14,11 @@ import (
 
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/cli/bench"
+	"github.com/posthouse/posthouse/internal/cli/certificates"
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
+	"github.com/posthouse/posthouse/internal/cli/dkim"
+	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
@@ -107,9 +110,12 @@ Try it in two terminals; no mail leaves this machine:
 		why.Command(),
 		explain.Command(),
 		probe.Command(),
+		domain.Command(),
+		dkim.Command(),
 		tlsrpt.Command(),
 		spool.Command(),
 		reload.Command(),
+		certificates.Command(),
 		config.Command(),
 		user.Command(),
 		codes.Command(),

@@ -19,7 +19,8 @@ import (
 // an address whose local part is a code, such as 550@example.org, gets that
 // code; 554@text.example as the sender gets it at the end of the text. It lets
 // "me" log in with the password "hush-hush-canary". "moody lmtp" speaks LMTP,
-// where an address at late.example is refused at the end of the text.
+// where an address at late.example is refused at the end of the text; "moody parrot" lets
+// nobody log in, and repeats what it was told.
 func moody() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +44,10 @@ func (moodySession) Mechanisms() []string { return []string{sasl.Plain, sasl.Log
 
 func (moodySession) Authenticate(_ context.Context, mechanism string) (smtpserver.SASL, error) {
 	check := func(user, password string) error {
-		if user != "me" || password != "hush-hush-canary" {
+		switch {
+		case len(os.Args) > 1 && os.Args[1] == "parrot":
+			return smtp.Replyf(smtp.CodeBadCredentials, smtp.EnhancedCode{5, 7, 8}, "%s is not the password of %s", password, user)
+		case user != "me" || password != "hush-hush-canary":
 			return smtp.Replyf(smtp.CodeBadCredentials, smtp.EnhancedCode{5, 7, 8}, "No")
 		}
 		return nil

@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 //	                             without the CR before each LF
 //	certificate F WHO    F.pem is a certificate of a host or an address, F.key its key
 //	isjson FILE                  each line of FILE (or stdout) is a JSON object
+//	nowhere CANARIES FILE...     no line of CANARIES is in a file, or below a directory, in any form
 //
 // and the condition [missing:program], which is an error instead if
 // POSTHOUSE_TEST_ALL is set: where everything is tested, nothing may be missing.
@@ -68,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"shows":    shows,
 			"kept":     kept,
 			"isjson":   isJSON,
+			"nowhere":  nowhere,
 
 			"certificate": certificate,
 		},

@@ -59,6 +59,8 @@ type Options struct {
 	Holding func() (at mail.Origin, holding bool)
 	// Sizes are the longest messages that the listeners take; nil: not known.
 	Sizes func() []Size
+	// Certificates are those that clients may be shown; nil: not known.
+	Certificates func() []Certificate
 
 	Hostname string
 	Version  string // of the program, as it calls itself

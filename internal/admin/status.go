@@ -19,6 +19,17 @@ type Status struct {
 	Window   Window    `json:"window"`
 	Spool    Spooled   `json:"spool"`
 	Holding  *Place    `json:"holding,omitempty"` // the setting that keeps all mail from being sent
+
+	Certificates []Certificate `json:"certificates,omitempty"`
+}
+
+// Certificate is one that clients may be shown.
+type Certificate struct {
+	Name    string    `json:"name"`              // the first that it bears, or should
+	From    string    `json:"from,omitempty"`    // the file, or the URL of the authority; "": it was made for the run
+	Until   time.Time `json:"until,omitzero"`    // zero: there is none yet
+	Trouble string    `json:"trouble,omitempty"` // why there is no newer one
+	Next    time.Time `json:"next,omitzero"`     // when an authority is asked for the next
 }
 
 // Window is how much of the queue is in memory and at work.
@@ -64,8 +75,13 @@ func (a *API) status(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var certificates []Certificate
+	if a.opts.Certificates != nil {
+		certificates = a.opts.Certificates()
+	}
 	return Status{
-		Hostname: a.opts.Hostname, Version: a.opts.Version, PID: os.Getpid(), Started: a.opts.Started,
+		Certificates: certificates,
+		Hostname:     a.opts.Hostname, Version: a.opts.Version, PID: os.Getpid(), Started: a.opts.Started,
 		Window: Window(load), Spool: spooled(&stats), Holding: a.holding(),
 	}, nil
 }

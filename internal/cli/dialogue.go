@@ -23,10 +23,10 @@ type dialogueLine struct {
 }
 
 // Said prints what we said.
-func (d *Dialogue) Said(at time.Time, line string) { d.print(at, "said", ">", line) }
+func (d *Dialogue) Said(at time.Time, line []byte) { d.print(at, "said", ">", string(line)) }
 
 // Heard prints what the other side said.
-func (d *Dialogue) Heard(at time.Time, line string) { d.print(at, "heard", "<", line) }
+func (d *Dialogue) Heard(at time.Time, line []byte) { d.print(at, "heard", "<", string(line)) }
 
 // Note prints what happened without a word being said.
 func (d *Dialogue) Note(at time.Time, format string, args ...any) {

@@ -20,6 +20,7 @@ func (d *decoder) check(c *Config) {
 		if !x.Chain.Given() || !x.Key.Given() {
 			d.add(x.Origin, "", "a certificate has a chain and a key")
 		}
+		d.checkSecret("key", &x.Key)
 	}
 	d.checkListeners(c)
 	d.checkRelay(c)
@@ -27,6 +28,8 @@ func (d *decoder) check(c *Config) {
 	d.checkDomains(c)
 	d.checkRoutes(c)
 	d.checkTLS(c)
+	d.checkPolicy(c)
+	d.checkConsole(c)
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {
@@ -71,6 +74,7 @@ func (d *decoder) checkListeners(c *Config) {
 		d.checkLimits(&l.Limits)
 		d.checkSubmission(c, l)
 	}
+	d.checkACME(c, taken)
 }
 
 // checkSubmission finds a listener at which nobody could log in, and settings that
@@ -114,7 +118,7 @@ func (d *decoder) checkUsers(c *Config) {
 		d.add(u.Dovecot.Origin, "", "users are in a file, as line %d says, or known to Dovecot, and not both", u.File.Origin.Line)
 	case !u.File.Given() && !u.Dovecot.Given():
 		d.add(u.Origin, `write file = "users" or dovecot = "/run/dovecot/auth-client"`, "it says nowhere who they are")
-	case !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
+	case !c.Console.logins() && !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
 		d.add(u.Origin, `write listen "submission" {}`, "users are of no use, since no listener lets them log in")
 	}
 }
@@ -125,22 +129,27 @@ type taken struct {
 	origin mail.Origin
 }
 
-// checkAddress finds two listeners at one place. A listener on all addresses has
-// the port on each of them.
+// checkAddress finds a listener at a place that is not its own.
 func (d *decoder) checkAddress(l *Listen, address string, all map[string][]taken) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil { // unix:FILE
-		host, port = "", address
-	}
-	if l.Kind == ListenLMTP && port == "25" {
+	if _, port, _ := net.SplitHostPort(address); l.Kind == ListenLMTP && port == "25" {
 		d.add(l.Address.Origin, "", "LMTP must not be spoken on port 25 (RFC 2033, 5)")
-	}
-	if port == "0" {
-		return
 	}
 	at := l.Address.Origin
 	if !l.Address.Given() {
 		at = l.Origin
+	}
+	d.claimPlace(at, address, all)
+}
+
+// claimPlace finds two listeners at one place. A listener on all addresses has the
+// port on each of them.
+func (d *decoder) claimPlace(at mail.Origin, address string, all map[string][]taken) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil { // unix:FILE
+		host, port = "", address
+	}
+	if port == "0" {
+		return
 	}
 	for _, other := range all[port] {
 		if host == other.host || anyHost(host) || anyHost(other.host) {

@@ -16,14 +16,17 @@ type Config struct {
 
 	Hostname   Setting[string]    // in greetings and trace fields
 	Data       Setting[string]    // directory of the spool and of mailboxes
+	User       Setting[string]    // whom the program becomes after it has opened its listeners as root; "": nobody else
 	Postmaster Setting[smtp.Path] // for domains that name none, and for reports that cannot be delivered; null: not set
 	Schedule                      // of routes that say nothing else
 
 	Certificates []Certificate
+	ACME         ACME
 	Listen       []Listen
 	Relay        Relay
 	Users        Users
 	Domains      []Domain
+	Policy       Policy
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
 	Queue        Queue
@@ -32,6 +35,7 @@ type Config struct {
 	DNS          DNS
 	Reports      Reports
 	Security     Security
+	Console      Console
 	TLS          []TLS // in the order in which they are asked
 
 	lines []string // of the file
@@ -50,7 +54,7 @@ func (c *Config) Problem(at mail.Origin, message string) Problem {
 type Certificate struct {
 	Origin mail.Origin
 	Chain  Setting[string] // file: the certificate first, then those that vouch for it
-	Key    Setting[string] // file
+	Key    Secret
 }
 
 // Kinds of listeners.
@@ -72,6 +76,7 @@ type Listen struct {
 	XClientFrom Setting[[]netip.Prefix] // peers that may say XCLIENT
 	ClientCA    Setting[string]         // submission: file of those whose client certificates are logins; "": none
 	HideClient  Setting[bool]           // submission: Received does not tell the client's name and address
+	Policy      Setting[string]         // the severest that policy may do to what comes in here, or PolicyOff
 	Limits      Limits
 }
 
@@ -133,6 +138,7 @@ type Domain struct {
 	Tags          Setting[string] // characters of which each may begin a tag: "+" for name+tag; "": none
 	KeepTags      Setting[bool]   // the tag stays in the address that goes to the route
 	CaseSensitive Setting[bool]   // Anna and anna are two
+	Policy        Setting[string] // the severest that policy may do to mail for it
 
 	// Files in the form of Unix, and what they may do.
 	UnixAliases Setting[[]string]
@@ -186,13 +192,12 @@ type Route struct {
 	Pipe      Setting[[]string] // a program and its arguments, with %{user}, %{domain}, %{sender}, %{recipient}, %{id}; "%%" is a percent sign
 	Discard   Setting[bool]
 
-	TLS          Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"
-	CA           Setting[string]        // smarthost, lmtp: file of trusted certificates; "": those of the system
-	User         Setting[string]        // smarthost, lmtp: logs in with ...
-	PasswordFile Setting[string]        // ... the first line of this file,
-	PasswordEnv  Setting[string]        // ... or this environment variable
-	Quota        Setting[int64]         // maildir: octets, or None
-	Timeout      Setting[time.Duration] // pipe: the program is ended after it
+	TLS      Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"
+	CA       Setting[string]        // smarthost, lmtp: file of trusted certificates; "": those of the system
+	User     Setting[string]        // smarthost, lmtp: logs in with ...
+	Password Secret                 // ... the first line of this
+	Quota    Setting[int64]         // maildir: octets, or None
+	Timeout  Setting[time.Duration] // pipe: the program is ended after it
 
 	Schedule
 	Limits RouteLimits

@@ -17,8 +17,8 @@
 // stand without its brackets. A duration is "90s", "5m", "4h", "5d" or several of
 // these, as "1d12h"; a size is a number of octets or "128KiB", "50MiB", "2GB". An
 // environment variable is read only where env("NAME") or env("NAME", "default")
-// names it, also inside of text: "127.0.0.1:${env("PORT")}". A password is never
-// in the file, but in another one or in the environment.
+// names it, also inside of text: "127.0.0.1:${env("PORT")}". A secret is never in
+// the file: [Secret] says where it is.
 //
 // [Example] holds whole files; the one called "full" has every setting with its
 // default.

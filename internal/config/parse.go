@@ -161,7 +161,8 @@ func (d *decoder) unknown(at mail.Origin, s schema, word string) {
 	hint := didYouMean(word, s.words())
 	switch {
 	case strings.HasPrefix(word, "pass"):
-		hint = "a password is in a file or in the environment: password_file, password_env"
+		defer d.conceal(at.Line) // somebody has written it there
+		hint = "no password is in this file: write password_file, password_env, password_command or password_credential"
 	case s.field(word) != nil:
 		hint = fmt.Sprintf("it is no block: write %s = ...", word)
 	case s.block(word) != nil:

@@ -83,6 +83,15 @@ func (ps *problems) add(at mail.Origin, hint, format string, args ...any) {
 	}
 }
 
+// conceal takes the source of a line out of what is told: it may hold a secret.
+func (ps *problems) conceal(line int) {
+	for i := range ps.found {
+		if ps.found[i].Origin.Line == line {
+			ps.found[i].Source = ""
+		}
+	}
+}
+
 // line is the source at a place, if the mark of an excerpt can be put below it.
 func (ps *problems) line(at mail.Origin) string {
 	if at.File != ps.file || at.Line < 1 || at.Line > len(ps.lines) || at.Column > maxExcerpt {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ func (c *Config) schema(d *decoder) schema {
 		fields: append([]field{
 			one("hostname", &c.Hostname, domain()),
 			one("data", &c.Data, file()),
+			one("user", &c.User, text()),
 			one("postmaster", &c.Postmaster, mailbox()),
 		}, c.Schedule.fields()...),
 		blocks: []block{
@@ -28,12 +30,15 @@ func (c *Config) schema(d *decoder) schema {
 			single("reports", c.Reports.schema),
 			single("security", c.Security.schema),
 			c.certificateBlock(),
+			c.acmeBlock(),
 			c.listenBlock(),
 			c.relayBlock(),
 			c.usersBlock(),
 			c.domainBlock(),
+			c.policyBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
+			c.consoleBlock(),
 		},
 	}
 }
@@ -119,10 +124,9 @@ func (c *Config) certificateBlock() block {
 }
 
 func (c *Certificate) schema() schema {
-	return schema{title: "certificate", fields: []field{
+	return schema{title: "certificate", fields: append([]field{
 		one("chain", &c.Chain, file()),
-		one("key", &c.Key, file()),
-	}}
+	}, c.Key.fields("key", "key")...)}
 }
 
 func (c *Config) listenBlock() block {
@@ -148,6 +152,7 @@ func (l *Listen) schema() schema {
 			list("xclient_from", &l.XClientFrom, network()),
 			one("client_ca", &l.ClientCA, file()),
 			one("hide_client", &l.HideClient, yes()),
+			one("policy", &l.Policy, choice(PolicyReject, PolicyQuarantine, PolicyMark, PolicyOff)),
 		},
 		blocks: []block{single("limits", func() schema {
 			return schema{title: fmt.Sprintf("limits of listen %q", l.Kind), fields: l.Limits.fields()}
@@ -225,6 +230,7 @@ func (m *Domain) schema() schema {
 			one("tags", &m.Tags, tags()),
 			one("keep_tags", &m.KeepTags, yesNo()),
 			one("case_sensitive", &m.CaseSensitive, yesNo()),
+			one("policy", &m.Policy, choice(PolicyReject, PolicyQuarantine, PolicyMark)),
 			list("unix_aliases", &m.UnixAliases, file()),
 			list("unix_include", &m.UnixInclude, file()),
 			one("unix_pipes", &m.UnixPipes, yesNo()),
@@ -270,7 +276,7 @@ func (c *Config) routeBlock() block {
 func (r *Route) schema() schema {
 	return schema{
 		title: fmt.Sprintf("route %s", literal(r.Name)),
-		fields: append([]field{
+		fields: slices.Concat([]field{
 			list("to", &r.To, pattern()),
 			list("from", &r.From, pattern()),
 			list("networks", &r.Networks, network()),
@@ -284,11 +290,10 @@ func (r *Route) schema() schema {
 			one("tls", &r.TLS, choice("require", "opportunistic", "implicit", "never")),
 			one("ca", &r.CA, file()),
 			one("user", &r.User, text()),
-			one("password_file", &r.PasswordFile, file()),
-			one("password_env", &r.PasswordEnv, text()),
+		}, r.Password.fields("password", "password_file"), []field{
 			one("quota", &r.Quota, unlessZero(orNone(size(1<<20, 1<<50)))),
 			one("timeout", &r.Timeout, unlessZero(duration(time.Second, day))),
-		}, r.Schedule.fields()...),
+		}, r.Schedule.fields()),
 		blocks: []block{single("limits", r.limits)},
 	}
 }

@@ -116,7 +116,7 @@ func (s schema) unset() bool {
 
 // wordPlaces returns the blocks in which a word is known.
 func wordPlaces(word string) []string {
-	c := &Config{Listen: []Listen{{}}, Domains: []Domain{{Forwards: []Forward{{}}}}, Routes: []Route{{}}, Certificates: []Certificate{{}}}
+	c := &Config{Listen: []Listen{{}}, Domains: []Domain{{Forwards: []Forward{{}}}}, Routes: []Route{{}}, Certificates: []Certificate{{}}, ACME: ACME{Origin: mail.Origin{Line: 1}}}
 	var places []string
 	for _, e := range c.Entries() {
 		if e.Setting != word {

@@ -58,15 +58,17 @@ type option struct {
 
 // checkOptions finds settings that mean nothing to the transport.
 func (d *decoder) checkOptions(r *Route) {
-	for _, o := range []option{
+	options := []option{
 		{"tls", r.TLS.Origin, []string{Remote, Smarthost, LMTP}},
 		{"ca", r.CA.Origin, []string{Smarthost, LMTP}},
 		{"user", r.User.Origin, []string{Smarthost, LMTP}},
-		{"password_file", r.PasswordFile.Origin, []string{Smarthost, LMTP}},
-		{"password_env", r.PasswordEnv.Origin, []string{Smarthost, LMTP}},
 		{"quota", r.Quota.Origin, []string{Maildir}},
 		{"timeout", r.Timeout.Origin, []string{Pipe}},
-	} {
+	}
+	for _, s := range r.Password.sources("password") {
+		options = append(options, option{s.word, s.origin, []string{Smarthost, LMTP}})
+	}
+	for _, o := range options {
 		if o.origin.File != "" && !slices.Contains(o.of, r.Transport) {
 			d.add(o.origin, "it is for "+strings.Join(o.of, ", "), "%s means nothing to a route by %s", o.word, r.Transport)
 		}
@@ -81,13 +83,11 @@ func (d *decoder) checkOptions(r *Route) {
 
 // checkLogin refuses half a login, and a password in clear.
 func (d *decoder) checkLogin(r *Route) {
-	file, env := r.PasswordFile, r.PasswordEnv
-	password := file.Given() || env.Given()
+	d.checkSecret("password", &r.Password)
+	password := r.Password.Given()
 	switch {
-	case file.Given() && env.Given():
-		d.add(env.Origin, "", "there are two passwords: the other is in line %d", file.Origin.Line)
 	case r.User.Given() && !password:
-		d.add(r.User.Origin, "write password_file or password_env", "the user has no password")
+		d.add(r.User.Origin, "write password_file, or password_env, password_command, password_credential", "the user has no password")
 	case password && !r.User.Given():
 		d.add(r.Origin, "write user = ...", "the password has no user")
 	case password && r.Transport == LMTP && !r.TLS.Given(), password && (r.TLS.Value == "never" || r.TLS.Value == "opportunistic"):

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,56 +45,85 @@ func SelfMade(now time.Time, host string) (tls.Certificate, error) {
 // certificates are those of the configuration, or one that was made for the run. The
 // client's SNI chooses among several. Their files are looked at again by [House.renew].
 type certificates struct {
+	acme keeping // of those that an authority gives
+
+	mu    sync.Mutex // of what follows
 	pairs []*pair
+	names []string                   // of certificates that are in no file
+	own   map[string]tls.Certificate // made for the run, by name; for those that have no other yet
 	now   atomic.Pointer[[]tls.Certificate]
 }
 
-// pair is a certificate in its files. It belongs to who reads them.
+// pair is a certificate in its files. The files as they were last read belong to who
+// reads them.
 type pair struct {
 	setting    *config.Certificate
-	chain, key []byte // as they were last read
+	chain, key []byte
 	is         tls.Certificate
+	trouble    error // why what is in the files now cannot be used
 }
 
 func (b *builder) certificates() (*certificates, error) {
-	c := &certificates{}
+	c := &certificates{own: map[string]tls.Certificate{}}
 	for i := range b.cfg.Certificates {
 		p := &pair{setting: &b.cfg.Certificates[i]}
 		chain, ok := b.file(p.setting.Chain)
-		key, also := b.file(p.setting.Key)
+		key, also := b.secret(&p.setting.Key)
 		if !ok || !also {
 			continue
 		}
-		if err := p.take(chain, key); err != nil {
+		if err := c.take(p, chain, key); err != nil {
 			b.add(p.setting.Origin, "the certificate cannot be used: %v", err)
 		}
 		c.pairs = append(c.pairs, p)
 	}
-	if len(b.cfg.Certificates) > 0 {
-		c.publish()
-		return c, nil
+	b.keeper(c)
+	without := b.cfg.ACME.Names.Value
+	if len(b.cfg.Certificates) == 0 && !b.cfg.ACME.Used() {
+		without = []string{b.cfg.Hostname.Value}
 	}
-	own, err := SelfMade(time.Now(), b.cfg.Hostname.Value)
-	c.now.Store(&[]tls.Certificate{own})
-	return c, err
+	for _, name := range without {
+		own, err := SelfMade(time.Now(), name)
+		if err != nil {
+			return c, err
+		}
+		c.own[name] = own
+	}
+	c.names = without
+	c.publish()
+	return c, nil
 }
 
 // take takes over what is in the files; if it cannot be used, what was before stays.
-func (p *pair) take(chain, key []byte) error {
+func (c *certificates) take(p *pair, chain, key []byte) error {
 	p.chain, p.key = chain, key
 	is, err := tls.X509KeyPair(chain, key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.trouble = err
 	if err == nil {
 		p.is = is
 	}
 	return err
 }
 
-// publish lets those who come from now on see the certificates.
+// publish lets those who come from now on see the certificates: those in files, then
+// those of names, got from an authority or made for the run.
 func (c *certificates) publish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var all []tls.Certificate
 	for _, p := range c.pairs {
 		if p.is.Certificate != nil {
 			all = append(all, p.is)
+		}
+	}
+	got := c.acme.got()
+	for _, name := range c.names {
+		if is := got[name]; is != nil {
+			all = append(all, *is)
+		} else {
+			all = append(all, c.own[name])
 		}
 	}
 	c.now.Store(&all)
@@ -131,11 +161,14 @@ func (b *builder) tlsOf(l *config.Listen, keys *certificates) *tls.Config {
 // renewal is how often the files of certificates are looked at.
 const renewal = time.Minute
 
-// renew takes over certificates whose files have changed, until over.
+// renew takes over certificates whose files have changed, and tells of those that end
+// soon, until over.
 func (h *House) renew(over <-chan struct{}) {
 	tick := time.NewTicker(renewal)
 	defer tick.Stop()
+	told := map[string]time.Time{}
 	for {
+		h.warn(told)
 		select {
 		case <-tick.C:
 			h.renewOnce()
@@ -150,13 +183,13 @@ func (h *House) renewOnce() {
 	changed := false
 	for _, p := range c.pairs {
 		chain, err := h.world.read(p.setting.Chain.Value)
-		key, err2 := h.world.read(p.setting.Key.Value)
+		key, err2 := h.world.keyAgain(p)
 		if err = errors.Join(err, err2); err == nil {
 			if bytes.Equal(chain, p.chain) && bytes.Equal(key, p.key) {
 				continue
 			}
 			changed = true
-			err = p.take(chain, key)
+			err = c.take(p, chain, key)
 		}
 		if err != nil {
 			h.world.Log.Error("the certificate before stays", "chain", p.setting.Chain.Value, "error", err)

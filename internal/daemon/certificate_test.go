@@ -235,3 +235,23 @@ func TestWhatTLSIsSpoken(t *testing.T) {
 		}
 	})
 }
+
+// TestCertificatesThatEndAreTold: a week before, and when they are over, once a day.
+func TestCertificatesThatEndAreTold(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h := newTLSHouse(t, dir) // with two that are good for a day
+		defer h.stop()
+		synctest.Wait()
+		for _, x := range []struct {
+			after      time.Duration
+			soon, over int
+		}{{0, 2, 0}, {23 * time.Hour, 2, 0}, {2 * time.Hour, 2, 2}, {24 * time.Hour, 2, 4}} {
+			time.Sleep(x.after)
+			synctest.Wait()
+			if soon, over := h.told("a certificate ends soon"), h.told("a certificate is over"); soon != x.soon || over != x.over {
+				t.Errorf("%v later: told %d and %d times, want %d and %d", x.after, soon, over, x.soon, x.over)
+			}
+		}
+	})
+}

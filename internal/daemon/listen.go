@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
@@ -48,6 +49,7 @@ func (h *House) serve() {
 			})
 		}
 	}
+	h.rooms.keys.acme.begin()
 }
 
 // listen opens the sockets that the servers of a configuration need and that are
@@ -64,9 +66,7 @@ func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
 				for _, s := range opened {
 					s.close()
 				}
-				p := c.Problem(s.origin, fmt.Sprintf("cannot listen on %s: %v", at, cause(err)))
-				p.Hint = hint(err)
-				return &ListenError{config.Problems{p}, err}
+				return CannotListen(c, s.origin, at.String(), err)
 			}
 			opened[at] = accepting(l)
 		}
@@ -81,6 +81,13 @@ func (h *House) listen(ctx context.Context, r *rooms, c *config.Config) error {
 type ListenError struct {
 	config.Problems
 	Err error
+}
+
+// CannotListen makes a [*ListenError].
+func CannotListen(c *config.Config, at mail.Origin, address string, err error) error {
+	p := c.Problem(at, fmt.Sprintf("cannot listen on %s: %v", address, cause(err)))
+	p.Hint = hint(err)
+	return &ListenError{config.Problems{p}, err}
 }
 
 // Unwrap returns both.
@@ -101,7 +108,7 @@ func hint(err error) string {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "another program listens there: end it, or name another address"
 	case errors.Is(err, syscall.EACCES):
-		return "ports below 1024 are for root, and for programs with CAP_NET_BIND_SERVICE"
+		return "ports below 1024 are for root (user = \"posthouse\" gives its rights up afterwards), for programs with CAP_NET_BIND_SERVICE, and for sockets that systemd hands over"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "this machine has no such address now"
 	case errors.Is(err, syscall.EINVAL):

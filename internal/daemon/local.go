@@ -21,8 +21,9 @@ func (b *builder) localServer(in *intake.Desk) *server {
 	at := endpoint{network: "unix", address: filepath.Join(b.cfg.Data.Value, maildrop.SubmitSocket), local: true}
 	return &server{
 		name: intake.FromSendmail, at: []endpoint{at}, origin: b.cfg.Data.Origin,
-		Server: &smtpserver.Server{
+		answerer: &smtpserver.Server{
 			Handler: in.Local(), Hostname: b.cfg.Hostname.Value, Offer: intake.Offers, Limits: limits, Log: b.world.Log,
+			NextID: b.world.Sessions.NextID, Trace: b.world.Sessions.Inbound(intake.FromSendmail),
 		},
 	}
 }

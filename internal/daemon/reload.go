@@ -96,12 +96,15 @@ func fixed(was, is *config.Config) (found config.Problems) {
 		}
 	}
 	check(was.Data.Value == is.Data.Value, "data", is.Data.Origin)
+	check(was.User.Value == is.User.Value, "user", is.User.Origin)
 	s, t := &was.Spool, &is.Spool
 	check(s.FileBodies.Value == t.FileBodies.Value, "spool.file_bodies", t.FileBodies.Origin)
 	check(s.DraftMemory.Value == t.DraftMemory.Value, "spool.draft_memory", t.DraftMemory.Origin)
 	check(s.Reserve.Value == t.Reserve.Value, "spool.reserve", t.Reserve.Origin)
 	check(was.Journal.Keep.Value == is.Journal.Keep.Value, "journal.keep", is.Journal.Keep.Origin)
 	check(was.Journal.Size.Value == is.Journal.Size.Value, "journal.size", is.Journal.Size.Origin)
+	check(slices.Equal(was.Console.Address.Value, is.Console.Address.Value), "console.address", is.Console.Address.Origin)
+	check(was.Console.TLS.Value == is.Console.TLS.Value, "console.tls", is.Console.TLS.Origin)
 	check(was.Queue.Memory.Value == is.Queue.Memory.Value, "queue.memory", is.Queue.Memory.Origin)
 	return found
 }

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"context"
+	"net"
 	"strings"
 
 	"github.com/posthouse/posthouse/internal/config"
@@ -12,10 +14,20 @@ import (
 // server answers what comes in at some addresses, as a listener of the
 // configuration says.
 type server struct {
-	*smtpserver.Server
+	answerer
 	name   string
 	at     []endpoint
 	origin mail.Origin // of the addresses
+}
+
+// answerer is what a server is, whatever is spoken there.
+type answerer interface {
+	// Serve answers who comes in at a listener, until that is closed or the server is
+	// shut down; then the error is [smtpserver.ErrServerClosed] or [net.ErrClosed].
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+	Close() error
+	Connections() int
 }
 
 // endpoint is where to listen.
@@ -35,14 +47,14 @@ func (e endpoint) String() string {
 
 func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 	keys, err := b.certificates()
+	r.keys = keys
 	if err != nil {
 		return err
 	}
-	r.keys = keys
 	chosen := 0
 	for i := range b.cfg.Listen {
 		l := &b.cfg.Listen[i]
-		s := &server{name: l.Name.Value, origin: originOf(l), Server: b.serverOf(l, handlerOf(l, in), keys)}
+		s := &server{name: l.Name.Value, origin: originOf(l), answerer: b.serverOf(l, handlerOf(l, in), keys)}
 		for _, address := range l.Address.Value {
 			at := endpointOf(address)
 			if strings.HasSuffix(address, ":0") {
@@ -53,6 +65,7 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 		}
 		r.servers = append(r.servers, s)
 	}
+	r.servers = append(r.servers, b.challengeServers(keys)...)
 	if b.world.Local {
 		r.servers = append(r.servers, b.localServer(in))
 	}
@@ -88,6 +101,7 @@ func (b *builder) serverOf(l *config.Listen, h smtpserver.Handler, keys *certifi
 		Offer:     intake.Offers,
 		ProxyFrom: l.ProxyFrom.Value, XClientFrom: l.XClientFrom.Value,
 		Limits: limitsOfServer(&l.Limits), Log: b.world.Log,
+		NextID: b.world.Sessions.NextID, Trace: b.world.Sessions.Inbound(l.Name.Value),
 	}
 	if l.TLS.Value != "off" {
 		s.TLS = b.tlsOf(l, keys)

@@ -88,7 +88,7 @@ func (b *builder) hosts(r *config.Route) (*remote.Transport, error) {
 	t := &remote.Transport{
 		Resolver: resolver, LocalName: b.cfg.Hostname.Value, Dial: b.world.from, Seed: b.world.Seed,
 		MaxConns: most(r.Limits.Destination.Value, r.Limits.Site.Value), MaxRecipients: r.Limits.Recipients.Value,
-		AllowLoopback: b.cfg.DNS.Loopback.Value,
+		AllowLoopback: b.cfg.DNS.Loopback.Value, Trace: b.world.Sessions.Outbound,
 	}
 	if name, err := dns.ParseName(b.cfg.Hostname.Value); err == nil {
 		t.Self.Names = []dns.Name{name}
@@ -152,7 +152,7 @@ func (b *builder) lmtp(r *config.Route) (transport.Transport, error) {
 	for _, address := range r.LMTP.Value {
 		path, _ := strings.CutPrefix(address, "unix:")
 		servers = append(servers, lmtp.New(lmtp.Options{
-			Address: path, LocalName: b.cfg.Hostname.Value, Dial: b.world.anywhere,
+			Address: path, LocalName: b.cfg.Hostname.Value, Dial: b.world.anywhere, Trace: b.world.Sessions.Outbound,
 			TLS: tlsPolicy(r.TLS.Value, smtpclient.TLSRequire), TLSConfig: b.trust(r), Auth: b.login(r),
 			MaxRecipients: r.Limits.Recipients.Value, MaxConns: most(r.Limits.Destination.Value, r.Limits.Site.Value),
 		}))
@@ -213,26 +213,9 @@ func (b *builder) login(r *config.Route) *smtpclient.Auth {
 	}
 	// In clear a password goes to this machine only, which the configuration checks.
 	return &smtpclient.Auth{
-		Username: r.User.Value, Password: b.password(r),
+		Username: r.User.Value, Password: b.password(&r.Password),
 		AllowPlaintext: r.TLS.Value == "never" || r.TLS.Value == "opportunistic",
 	}
-}
-
-func (b *builder) password(r *config.Route) string {
-	if r.PasswordEnv.Given() {
-		password, _ := b.world.Env(r.PasswordEnv.Value)
-		if password == "" {
-			b.add(r.PasswordEnv.Origin, "the environment variable %s is not set; it must hold the password", r.PasswordEnv.Value)
-		}
-		return password
-	}
-	text, ok := b.file(r.PasswordFile)
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	first = bytes.TrimRight(first, "\r")
-	if ok && len(first) == 0 {
-		b.add(r.PasswordFile.Origin, "the first line of %q is empty; it must be the password", r.PasswordFile.Value)
-	}
-	return string(first)
 }
 
 // maxFile is the longest certificate or password file, in octets.

@@ -17,6 +17,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/plainfile"
+	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
@@ -46,11 +47,11 @@ type World struct {
 	// Spool opens the engine of a configuration; nil: pebblespool, below its data
 	// directory.
 	Spool func(c *config.Config) (spool.Engine, error)
-	// Files are read: aliases, certificates, passwords.
+	// Files are read: aliases, certificates, secrets.
 	Files plainfile.Opener
 	// Env looks up environment variables that settings name.
 	Env func(name string) (string, bool)
-	// Exec runs the programs of routes.
+	// Exec runs the programs of routes, and those that print secrets.
 	Exec func(ctx context.Context, c pipe.Command) (pipe.Status, error)
 	// Carry may wrap what carries the mail of routes; nil: it is used as it is. What it
 	// returns is a transport.Planner, and is to be closed, if what it got is.
@@ -64,6 +65,9 @@ type World struct {
 	// Seed is where the spread of retries and the order of equal hosts come from.
 	Seed uint64
 
+	// Sessions knows who speaks with the house; nil: one that nobody else has.
+	Sessions *session.Registry
+
 	// Observe hears of what happens to mail, from many goroutines: it must be
 	// quick. nil is silence.
 	Observe func(event.Entry)
@@ -75,7 +79,7 @@ type Writer = func(ctx context.Context, report *dsn.Report, original mail.Conten
 
 func (w *World) setDefaults() {
 	if w.Listen == nil {
-		w.Listen = listen
+		w.Listen = Listen
 	}
 	if w.Dial == nil {
 		w.Dial = dial
@@ -88,6 +92,9 @@ func (w *World) setDefaults() {
 	}
 	if w.Env == nil {
 		w.Env = os.LookupEnv
+	}
+	if w.Exec == nil {
+		w.Exec = pipe.Run
 	}
 	if w.Spool == nil {
 		w.Spool = w.openSpool
@@ -107,6 +114,10 @@ func (w *World) setDefaults() {
 	if w.Log == nil {
 		w.Log = slog.New(slog.DiscardHandler)
 	}
+	if w.Sessions == nil {
+		w.Sessions = session.New(session.Options{})
+	}
+	w.watch()
 }
 
 // anywhere is a Dial without a local address.
@@ -119,8 +130,9 @@ func (w *World) from(ctx context.Context, local netip.Addr, remote netip.AddrPor
 	return w.Dial(ctx, local, "tcp", remote.String())
 }
 
-// listen takes the place of a socket that a dead process has left.
-func listen(ctx context.Context, network, address string) (net.Listener, error) {
+// Listen listens on "tcp" or "unix". It takes the place of a socket that a dead process
+// has left.
+func Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	if network != "unix" {
 		return smtpserver.Listen(ctx, address)
 	}

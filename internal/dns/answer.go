@@ -33,6 +33,15 @@ type Resolver interface {
 	TLSA(ctx context.Context, service Name) (Answer[TLSA], error)
 }
 
+// ServiceResolver is a [Resolver] that knows where services are, as [Resolver] says.
+// Only commands ask for that; the mail itself goes elsewhere.
+type ServiceResolver interface {
+	Resolver
+	// SRV returns the hosts of a service, under a name such as
+	// "_submissions._tcp.example.org".
+	SRV(ctx context.Context, service Name) (Answer[SRV], error)
+}
+
 // Answer is the records of one type that a name has.
 type Answer[T any] struct {
 	// Name is where the records are: the name that was asked, or the one to
@@ -62,6 +71,17 @@ type TLSA struct {
 	Selector uint8  // 0: the whole certificate, 1: its public key
 	Matching uint8  // 0: Data is the thing itself, 1: its SHA-256, 2: its SHA-512
 	Data     []byte // not to be changed
+}
+
+// SRV is a host of a service (RFC 2782).
+type SRV struct {
+	Priority, Weight, Port uint16
+	Host                   Name // the root: the service is decidedly not there
+}
+
+// String prints the record as a zone file has it.
+func (r SRV) String() string {
+	return fmt.Sprintf("%d %d %d %s", r.Priority, r.Weight, r.Port, r.Host)
 }
 
 // String prints the numbers, and the data in hexadecimal, shortened.

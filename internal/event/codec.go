@@ -269,6 +269,14 @@ func (c *codec) hop(num protowire.Number, h *mail.Hop) {
 	})
 }
 
+func (c *codec) origin(num protowire.Number, o *mail.Origin) {
+	c.inner(num, func(c *codec) {
+		c.text(1, &o.File)
+		number(c, 2, &o.Line)
+		number(c, 3, &o.Column)
+	})
+}
+
 func (c *codec) source(num protowire.Number, s *mail.Source) {
 	c.inner(num, func(c *codec) {
 		c.text(1, &s.Listener)
@@ -300,6 +308,9 @@ func (r *Refused) fields(c *codec) {
 	c.path(3, &r.From)
 	c.path(4, &r.To)
 	c.reply(5, &r.Reply)
+	c.text(6, &r.Check)
+	c.text(7, &r.Why)
+	c.origin(8, &r.Origin)
 }
 
 func (d *Decided) fields(c *codec) { (*Attempt)(d).fields(c) }
@@ -366,4 +377,19 @@ func (f *LoginFailed) fields(c *codec) {
 	c.text(3, &f.Account)
 	c.text(4, &f.Why)
 	c.reply(5, &f.Reply)
+}
+
+func (j *Judged) fields(c *codec) {
+	c.text(1, &j.Action)
+	list(c, 2, &j.Opinions, func(c *codec, o *Opinion) {
+		c.text(1, &o.Check)
+		number(c, 2, &o.Stage)
+		c.text(3, &o.Action)
+		c.text(4, &o.Why)
+		c.origin(5, &o.Origin)
+		c.text(6, &o.Results)
+		c.text(7, &o.AtMost)
+		c.origin(8, &o.Limit)
+	})
+	c.text(3, &j.Changed)
 }

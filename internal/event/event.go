@@ -26,7 +26,7 @@ type Entry struct {
 
 // Event is one of the types of this package: a pointer to [Accepted],
 // [Refused], [Attempt], [Decided], [Reported], [SecondCopy], [Ordered],
-// [Damaged] or [LoginFailed].
+// [Damaged], [LoginFailed] or [Judged].
 type Event interface {
 	kind() kind
 	fields(*codec)
@@ -79,6 +79,11 @@ type Refused struct {
 	From   smtp.Path
 	To     smtp.Path // null if it was not about one recipient
 	Reply  *smtp.Reply
+
+	// What policy has against it, if that was the reason.
+	Check  string
+	Why    string
+	Origin mail.Origin // the setting that decided
 }
 
 // Attempt: a recipient was tried.
@@ -135,6 +140,25 @@ type LoginFailed struct {
 	Reply     *smtp.Reply
 }
 
+// Judged: what policy found about a message that was taken in.
+type Judged struct {
+	Action   string // what was done: "pass", "mark", "quarantine", "discard"
+	Opinions []Opinion
+	Changed  string // what is not as it came in, in words; "": nothing
+}
+
+// Opinion is what a check said of a message.
+type Opinion struct {
+	Check   string
+	Stage   smtp.Verb // when
+	Action  string    // what it wanted
+	Why     string
+	Origin  mail.Origin // the setting that decided
+	Results string      // "spf=pass smtp.mailfrom=example.org; dkim=fail ..."
+	AtMost  string      // a limit made it milder; "": none did
+	Limit   mail.Origin // the setting of that
+}
+
 // kind is the number of a type in the journal. Numbers are never used again.
 type kind uint8
 
@@ -148,6 +172,7 @@ const (
 	kindOrdered
 	kindDamaged
 	kindLoginFailed
+	kindJudged
 )
 
 // empty makes an event of a kind; nil: there is no such kind.
@@ -171,6 +196,8 @@ func (k kind) empty() Event {
 		return new(Damaged)
 	case kindLoginFailed:
 		return new(LoginFailed)
+	case kindJudged:
+		return new(Judged)
 	}
 	return nil
 }
@@ -185,3 +212,4 @@ func (*Ordered) kind() kind    { return kindOrdered }
 func (*Damaged) kind() kind    { return kindDamaged }
 
 func (*LoginFailed) kind() kind { return kindLoginFailed }
+func (*Judged) kind() kind      { return kindJudged }

@@ -50,13 +50,17 @@ func all() []event.Event {
 			From: path("ann@sohu.example"), More: 3, Size: 4096, Source: source, Subject: "你好, it rains\nid accepted", MessageID: "<1@sohu.example>", Repaired: "date",
 			To: []event.Recipient{{To: path("bob@sina.example"), Original: path("sales@sohu.example")}, {To: path(`"a b"@sina.example`)}},
 		},
-		&event.Refused{Source: source, Stage: smtp.VerbRCPT, From: path("ann@sohu.example"), To: path("eve@sina.example"), Reply: smtp.Replyf(550, smtp.EnhancedCode{5, 1, 1}, "no such user")},
+		&event.Refused{Source: source, Stage: smtp.VerbRCPT, From: path("ann@sohu.example"), To: path("eve@sina.example"), Reply: smtp.Replyf(550, smtp.EnhancedCode{5, 1, 1}, "no such user"), Check: "dmarc", Why: "not aligned", Origin: hop.Origin},
 		&attempt, &decided,
 		&event.Reported{Report: mail.ID{1, 2, 3}, To: path("ann@sohu.example"), Action: mail.ReportFailed, Recipients: []int{0, 7}, Dropped: "none"},
 		&event.SecondCopy{Recipient: 1, To: path("bob@sina.example"), Why: "the link was cut"},
 		&event.Ordered{Recipient: 1, To: path("bob@sina.example"), Order: "reroute", By: "root", Reason: "said so\r\n", Via: hop},
 		&event.Damaged{What: "checksum of the body"},
 		&event.LoginFailed{Source: source, Mechanism: "PLAIN", Account: "ann", Why: "the wrong password", Reply: smtp.Replyf(535, smtp.EnhancedCode{5, 7, 8}, "no")},
+		&event.Judged{Action: "quarantine", Changed: "removed a field", Opinions: []event.Opinion{
+			{Check: "sender", Stage: smtp.Dot, Action: "reject", Why: "p=reject", Origin: hop.Origin, Results: "dmarc=fail", AtMost: "quarantine", Limit: hop.Origin},
+			{Check: "greylist", Stage: smtp.VerbRCPT, Action: "pass", Why: "known"},
+		}},
 	}
 }
 

@@ -124,6 +124,12 @@ func (l *line) source(s *mail.Source) {
 	l.pair("login", s.Login)
 }
 
+func (l *line) origin(o mail.Origin) {
+	if o != (mail.Origin{}) {
+		l.pair("by", o.String())
+	}
+}
+
 func (l *line) hop(h *mail.Hop) {
 	l.pair("route", h.Route)
 	l.pair("transport", h.Transport)
@@ -157,6 +163,9 @@ func (r *Refused) line(l *line) {
 	l.optional("to", r.To)
 	l.source(&r.Source)
 	l.reply(r.Reply)
+	l.pair("check", r.Check)
+	l.pair("why", r.Why)
+	l.origin(r.Origin)
 }
 
 func (a *Attempt) line(l *line) {
@@ -231,4 +240,21 @@ func (f *LoginFailed) line(l *line) {
 	l.pair("why", f.Why)
 	l.source(&f.Source)
 	l.reply(f.Reply)
+}
+
+func (j *Judged) line(l *line) {
+	l.word("judged")
+	l.pair("action", j.Action)
+	for i := range j.Opinions {
+		o := &j.Opinions[i]
+		l.pair("check", o.Check)
+		l.pair("stage", o.Stage.String())
+		l.pair("wants", o.Action)
+		l.pair("why", o.Why)
+		l.origin(o.Origin)
+		l.pair("results", o.Results)
+		l.pair("at-most", o.AtMost)
+		l.origin(o.Limit)
+	}
+	l.pair("changed", j.Changed)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/message"
@@ -19,7 +20,7 @@ import (
 type transaction struct {
 	desk   *Desk
 	o      *Options
-	visit  *Visit
+	visit  *policy.Visit
 	params smtp.MailParams
 	relay  bool // mail for others is taken
 	inside bool // it comes from this host, and policy is not asked
@@ -29,28 +30,34 @@ type transaction struct {
 	to     []mail.Recipient
 	index  map[place]int // of to
 
+	hearing *policy.Hearing // nil: policy is not asked
+	judged  *policy.Verdict // of it; nil: there is none
+
 	submitted *submitted // nil: it comes from another server, or from this host
 }
 
 // begin opens the draft: if there is no room for the message, that is told before
 // it is sent.
 func (t *transaction) begin(ctx context.Context) (err error) {
-	if t.o.Policy != nil && !t.inside {
-		if err := t.o.Policy.Mail(ctx, t.visit); err != nil {
-			return err
-		}
-	}
 	t.began = time.Now()
 	t.draft, err = t.o.Spool.Begin(ctx, t.params.Size)
+	if err == nil {
+		t.visit.ID = t.draft.ID()
+	}
 	return err
 }
 
 // Abort implements [smtpserver.Transaction].
-func (t *transaction) Abort() { t.draft.Abort() }
+func (t *transaction) Abort() {
+	t.draft.Abort()
+	if t.hearing != nil {
+		t.hearing.Reset()
+	}
+}
 
 // Data implements [smtpserver.Transaction].
 func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, error) {
-	defer t.draft.Abort()
+	defer t.Abort()
 	now := time.Now()
 	r := reception{draft: t.draft, header: header{mailbox: t.has}}
 	if err := t.receive(ctx, &r, body, now); err != nil {
@@ -60,9 +67,12 @@ func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, er
 		return nil, t.o.refuse(t.visit, smtp.VerbDATA, smtp.Path{}, err)
 	}
 	r.header.End()
-	fields, err := t.judge(ctx, &r)
-	if err == nil {
-		err = t.commit(ctx, now, &r, fields)
+	err := t.judge(ctx, &r)
+	switch {
+	case err == nil && t.judged != nil && t.judged.Action == policy.Discard:
+		return t.discard(ctx, now, &r)
+	case err == nil:
+		err = t.commit(ctx, now, &r)
 	}
 	if err != nil {
 		return nil, t.o.refuse(t.visit, smtp.Dot, smtp.Path{}, err)
@@ -99,22 +109,21 @@ func (t *transaction) trace(now time.Time) string {
 }
 
 // judge refuses what goes in circles, and asks policy.
-func (t *transaction) judge(ctx context.Context, r *reception) (fields string, err error) {
+func (t *transaction) judge(ctx context.Context, r *reception) error {
 	switch {
 	case r.header.Hops >= t.o.MaxHops:
-		return "", smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 4, 6}, "The message has passed %d hosts: it goes in circles", r.header.Hops)
+		return smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 4, 6}, "The message has passed %d hosts: it goes in circles", r.header.Hops)
 	case r.header.Loop:
-		return "", smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 4, 6}, "The message was delivered to its recipient before: it goes in circles")
-	case t.o.Policy == nil || t.inside:
-		return "", nil
+		return smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 4, 6}, "The message was delivered to its recipient before: it goes in circles")
+	case t.hearing == nil:
+		return nil
 	}
-	fields, err = t.o.Policy.Data(ctx, t.visit, t.draft)
-	return whole(fields), err
+	return t.hear(ctx, r)
 }
 
 // commit makes the message ours, and hands it on.
-func (t *transaction) commit(ctx context.Context, now time.Time, r *reception, fields string) error {
-	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: traced(fields, t.trace(now)), For: t.o.Owner()}
+func (t *transaction) commit(ctx context.Context, now time.Time, r *reception) error {
+	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: traced(t.fields(), t.trace(now)), For: t.o.Owner()}
 	facts := t.facts(&c.Envelope, t.draft.Size()+int64(len(c.Prepend)))
 	for _, f := range facts {
 		c.Facts = append(c.Facts, spool.Fact{ID: t.draft.ID(), At: now, Data: event.Append(nil, f)})
@@ -169,6 +178,9 @@ func (t *transaction) facts(e *mail.Envelope, size int64) []event.Event {
 		accepted.Repaired = strings.Join(t.submitted.mended, ", ")
 	}
 	facts := []event.Event{accepted}
+	if t.judged != nil && len(t.judged.Opinions) > 0 {
+		facts = append(facts, t.judgement())
+	}
 	if !t.again {
 		return facts
 	}
@@ -217,13 +229,4 @@ func (r *reception) Write(p []byte) (int, error) {
 		r.header.Write(p)
 	}
 	return n, nil
-}
-
-// whole ends fields with a line end: one that a policy forgot would make our own
-// field a part of its last.
-func whole(fields string) string {
-	if fields != "" && !strings.HasSuffix(fields, "\r\n") {
-		fields += "\r\n"
-	}
-	return fields
 }

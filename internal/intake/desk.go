@@ -10,7 +10,7 @@ import (
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/login"
-	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -23,24 +23,7 @@ const Offers smtp.ExtensionSet = 1<<smtp.ExtBinaryMIME | 1<<smtp.ExtSMTPUTF8 | 1
 // Spool is what the desk needs of a [spool.Engine].
 type Spool interface {
 	Begin(ctx context.Context, size int64) (spool.Draft, error)
-}
-
-// Policy says where mail may be refused: with a [*smtp.Reply], which the client
-// is told; with any other error it is told 451. A stage that has no opinion returns nil.
-type Policy interface {
-	Connect(ctx context.Context, v *Visit) error
-	Mail(ctx context.Context, v *Visit) error
-	Rcpt(ctx context.Context, v *Visit, to smtp.Path) error
-	// Data is asked when the whole text has come. The fields go on top of the
-	// message, each ended by CRLF.
-	Data(ctx context.Context, v *Visit, text mail.Content) (fields string, err error)
-}
-
-// Visit is what is known of a client and its transaction so far.
-type Visit struct {
-	Source mail.Source
-	From   smtp.Path
-	To     []smtp.Path // accepted, as they were given
+	Note(ctx context.Context, facts []spool.Fact) error
 }
 
 // Arrival is a message that was committed.
@@ -56,7 +39,9 @@ type Options struct {
 	Hostname  string              // needed
 	Spool     Spool               // needed
 	Directory directory.Directory // nil: nobody lives here
-	Policy    Policy              // nil: none
+	// Policy is what is asked of the mail of clients, by the name of the listener. Others ask nothing,
+	// and what programs of this host and the house itself send is not asked about.
+	Policy map[string]*policy.Panel
 
 	// RelayFrom are the networks from which mail for others is taken. Without
 	// them it is taken only from who has logged in.

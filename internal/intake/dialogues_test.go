@@ -26,6 +26,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 	"github.com/posthouse/posthouse/internal/transcript"
@@ -128,7 +129,7 @@ func newWorld(t *testing.T, comment string) *world {
 		dir = failing{people{}, w.spool}
 	}
 	w.desk = intake.New(intake.Options{
-		Hostname: "mx.sohu.example", Spool: w.spool, Directory: dir, Policy: policy{w.spool}, MaxHops: 5,
+		Hostname: "mx.sohu.example", Spool: w.spool, Directory: dir, Policy: asked(check{spool: w.spool}), MaxHops: 5,
 		RelayFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Logins:    newDoor(),
 		Arrived:   w.arrived, Observe: w.observe,
@@ -298,48 +299,60 @@ func (f failing) Lookup(ctx context.Context, to smtp.Path) (directory.Resolution
 	return f.people.Lookup(ctx, to)
 }
 
-// policy refuses what says so.
-type policy struct{ spool *memspool.Spool }
+// check is a policy that refuses what says so.
+type check struct {
+	policy.Silent
+	spool *memspool.Spool
+}
 
-func (policy) Connect(_ context.Context, v *intake.Visit) error {
+func (check) Name() string           { return "check" }
+func (c check) Open() policy.Session { return c }
+
+func (check) Connect(_ context.Context, v *policy.Visit) policy.Opinion {
 	if v.Source.Client.Addr() == netip.MustParseAddr("203.0.113.1") {
-		return smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 7, 1}, "go away")
+		return policy.Opinion{Action: policy.Reject, Firm: true, Reply: smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 7, 1}, "go away")}
 	}
-	return nil
+	return policy.Opinion{}
 }
 
-func (policy) Mail(_ context.Context, v *intake.Visit) error {
+func (check) Mail(_ context.Context, v *policy.Visit) policy.Opinion {
 	if v.From.Local() == "spammer" {
-		return smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 1}, "we know you")
+		return policy.Opinion{Action: policy.Reject, Firm: true, Reply: smtp.Replyf(smtp.CodeMailboxUnavailable, smtp.EnhancedCode{5, 7, 1}, "we know you")}
 	}
-	return nil
+	return policy.Opinion{}
 }
 
-func (policy) Rcpt(_ context.Context, v *intake.Visit, to smtp.Path) error {
-	if to.Local() == "bob" && v.From.Local() == "stranger" {
-		return smtp.Replyf(smtp.CodeMailboxBusy, smtp.EnhancedCode{4, 7, 1}, "greylisted")
+func (check) Rcpt(_ context.Context, v *policy.Visit, to *smtp.Rcpt) policy.Opinion {
+	if to.To.Local() == "bob" && v.From.Local() == "stranger" {
+		return policy.Opinion{Action: policy.Defer, Reply: smtp.Replyf(smtp.CodeMailboxBusy, smtp.EnhancedCode{4, 7, 1}, "greylisted")}
 	}
-	return nil
+	return policy.Opinion{}
 }
 
-func (p policy) Data(_ context.Context, v *intake.Visit, text mail.Content) (string, error) {
+func (c check) Data(_ context.Context, v *policy.Visit, text *policy.Text) policy.Opinion {
 	r, err := text.Open()
 	if err != nil {
-		return "", err
+		return policy.Opinion{Action: policy.Defer, Reason: err.Error()}
 	}
 	defer r.Close()
 	all, err := io.ReadAll(io.LimitReader(r, 10_000))
 	switch {
 	case err != nil:
-		return "", err
+		return policy.Opinion{Action: policy.Defer, Reason: err.Error()}
 	case bytes.Contains(all, []byte("virus")):
-		return "", smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 7, 1}, "not this")
+		return policy.Opinion{Action: policy.Reject, Reason: "it is one", Reply: smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 7, 1}, "not this")}
 	case bytes.Contains(all, []byte("smoke")):
-		p.spool.Fail(errors.New("input/output error"))
+		c.spool.Fail(errors.New("input/output error"))
 	case bytes.Contains(all, []byte("odd")):
-		return "X-Odd: yes\r\nX-Without: end", nil
+		return policy.Opinion{Edits: policy.Edits{Top: []policy.Field{{Name: "X-Odd", Value: "yes"}, {Name: "X-Two", Value: "lines\nof it"}}}}
 	}
-	return "", nil
+	return policy.Opinion{}
+}
+
+// asked is a policy of one check.
+func asked(c policy.Check) map[string]*policy.Panel {
+	panel := &policy.Panel{Hostname: "mx.sohu.example", Checks: []policy.Check{c}}
+	return map[string]*policy.Panel{"mx": panel, "submission": panel}
 }
 
 func address(s string) smtp.Path {

@@ -11,6 +11,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/maildrop"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -35,7 +36,7 @@ func (p *Drop) Take(ctx context.Context, l *maildrop.Letter) error {
 	o := p.Desk.opts.Load()
 	t := &transaction{
 		desk: p.Desk, o: o, params: l.Params, relay: true, inside: true, again: l.Again,
-		visit: &Visit{Source: mail.Source{Listener: FromSendmail, Login: l.Login}, From: l.From},
+		visit: &policy.Visit{Source: mail.Source{Listener: FromSendmail, Login: l.Login}, From: l.From},
 	}
 	if err := t.begin(ctx); err != nil {
 		return o.refuse(t.visit, smtp.VerbMAIL, smtp.Path{}, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/maildrop"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -48,7 +49,7 @@ var (
 // Mail implements [smtpserver.Session].
 func (s *localSession) Mail(ctx context.Context, from smtp.Path, params *smtp.MailParams) (smtpserver.Transaction, error) {
 	o := s.desk.opts.Load()
-	v := &Visit{Source: s.source(), From: from}
+	v := &policy.Visit{Source: s.source(), From: from}
 	v.Source.Login = s.login
 	t := &transaction{desk: s.desk, o: o, visit: v, params: *params, relay: true, inside: true}
 	if err := t.begin(ctx); err != nil {

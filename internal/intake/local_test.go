@@ -21,7 +21,7 @@ import (
 // may write to anybody, policy is not asked, and the login stands in the envelope.
 func TestLocal(t *testing.T) {
 	engine := memspool.New(memspool.Options{Random: &counter{}})
-	desk := intake.New(intake.Options{Hostname: "mx.sohu.example", Spool: engine, Directory: people{}, Policy: policy{engine}})
+	desk := intake.New(intake.Options{Hostname: "mx.sohu.example", Spool: engine, Directory: people{}, Policy: asked(check{spool: engine})})
 	server := &smtpserver.Server{Handler: desk.Local(), Hostname: "mx.sohu.example", Offer: intake.Offers}
 	socket := filepath.Join(t.TempDir(), "submit.sock")
 	l, err := net.Listen("unix", socket)

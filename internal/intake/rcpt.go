@@ -12,8 +12,8 @@ import (
 // Rcpt implements [smtpserver.Transaction].
 func (t *transaction) Rcpt(ctx context.Context, to smtp.Path, params *smtp.RcptParams) (*smtp.Reply, error) {
 	final, reply, err := t.resolve(ctx, to)
-	if err == nil && t.o.Policy != nil && !t.inside {
-		err = t.o.Policy.Rcpt(ctx, t.visit, to)
+	if err == nil && t.hearing != nil {
+		err = t.hearing.Rcpt(ctx, t.visit, &smtp.Rcpt{To: to, Params: *params})
 	}
 	if err == nil {
 		err = t.mayAdd()

@@ -5,16 +5,20 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/smtp"
 )
 
 // refuse states that something was refused, and returns what the client is told.
-func (o *Options) refuse(v *Visit, stage smtp.Verb, to smtp.Path, err error) error {
+func (o *Options) refuse(v *policy.Visit, stage smtp.Verb, to smtp.Path, err error) error {
 	reply := o.reply(err)
-	o.Observe(event.Entry{At: time.Now(), Event: &event.Refused{
-		Source: v.Source, Stage: stage, From: v.From, To: to, Reply: reply,
-	}})
+	refused := &event.Refused{Source: v.Source, Stage: stage, From: v.From, To: to, Reply: reply}
+	var by *policy.Refusal
+	if errors.As(err, &by) {
+		refused.Check, refused.Why, refused.Origin = by.Check, clip(by.Reason, maxReason), by.Origin
+	}
+	o.Observe(event.Entry{At: time.Now(), Event: refused})
 	return reply
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -25,12 +26,8 @@ type listener struct {
 func (l listener) NewSession(ctx context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
 	s := &session{desk: l.desk, name: l.name, conn: c}
 	o := l.desk.opts.Load()
-	if o.Policy == nil {
-		return s, nil
-	}
-	v := &Visit{Source: s.source()}
-	if err := o.Policy.Connect(ctx, v); err != nil {
-		return nil, o.refuse(v, smtp.Greeting, smtp.Path{}, err)
+	if err := s.hear(ctx, o); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -40,6 +37,9 @@ type session struct {
 	desk *Desk
 	name string
 	conn *smtpserver.Conn
+
+	hearing *policy.Hearing // nil: policy is not asked
+	heard   netip.AddrPort  // the client whom it is about
 }
 
 var (
@@ -47,13 +47,18 @@ var (
 	_ smtpserver.Expander = (*session)(nil)
 )
 
-func (s *session) Close() {}
+// Close implements [smtpserver.Session].
+func (s *session) Close() {
+	if s.hearing != nil {
+		s.hearing.Close()
+	}
+}
 
 // source is how the connection stands now.
 func (s *session) source() mail.Source {
 	return mail.Source{
 		Listener: s.name, Client: s.conn.RemoteAddr(), Hello: s.conn.Hello(), Protocol: s.conn.Protocol(),
-		TLS: tlsWords(s.conn.TLS()), Login: s.login(),
+		TLS: tlsWords(s.conn.TLS()), Login: s.login(), Session: s.conn.ID(),
 	}
 }
 
@@ -83,10 +88,10 @@ func (o *Options) trusts(client netip.AddrPort) bool {
 // Mail implements [smtpserver.Session].
 func (s *session) Mail(ctx context.Context, from smtp.Path, params *smtp.MailParams) (smtpserver.Transaction, error) {
 	o := s.desk.opts.Load()
-	v := &Visit{Source: s.source(), From: from}
+	v := &policy.Visit{Source: s.source(), From: from}
 	t := &transaction{desk: s.desk, o: o, visit: v, params: *params}
 	t.relay = v.Source.Login != "" || o.trusts(v.Source.Client)
-	if err := t.begin(ctx); err != nil {
+	if err := s.open(ctx, t); err != nil {
 		return nil, o.refuse(v, smtp.VerbMAIL, smtp.Path{}, err)
 	}
 	return t, nil

@@ -8,6 +8,7 @@ import (
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/login"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -115,7 +116,7 @@ func (s *submissionSession) who() *directory.Account {
 // Mail implements [smtpserver.Session].
 func (s *submissionSession) Mail(ctx context.Context, from smtp.Path, params *smtp.MailParams) (smtpserver.Transaction, error) {
 	o := s.desk.opts.Load()
-	v := &Visit{Source: s.source(), From: from}
+	v := &policy.Visit{Source: s.source(), From: from}
 	t := &transaction{desk: s.desk, o: o, visit: v, params: *params, relay: true}
 	t.submitted = &submitted{account: s.who(), how: s.how}
 	if a := t.submitted.account; a != nil {
@@ -123,7 +124,7 @@ func (s *submissionSession) Mail(ctx context.Context, from smtp.Path, params *sm
 	}
 	err := t.admit(ctx)
 	if err == nil {
-		err = t.begin(ctx)
+		err = s.open(ctx, t)
 	}
 	if err != nil {
 		return nil, o.refuse(v, smtp.VerbMAIL, smtp.Path{}, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -44,7 +45,7 @@ var ErrNoRecipients = errors.New("no recipient is left")
 // Text, and [*smtp.Reply].
 func (d *Desk) Submit(ctx context.Context, s Submission) (Submitted, error) {
 	o := d.opts.Load()
-	t := &transaction{desk: d, o: o, visit: &Visit{Source: s.Source, From: s.From}, params: s.Params, relay: true, inside: true}
+	t := &transaction{desk: d, o: o, visit: &policy.Visit{Source: s.Source, From: s.From}, params: s.Params, relay: true, inside: true}
 	if err := t.begin(ctx); err != nil {
 		return Submitted{}, o.refuse(t.visit, smtp.VerbMAIL, smtp.Path{}, err)
 	}
@@ -68,7 +69,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Submitted, error) {
 // error that is a [*smtp.Reply] 5yz says that the report's recipient gets no mail here.
 func (d *Desk) Prepare(ctx context.Context, report *dsn.Report, original mail.Content) (spool.Draft, spool.Commit, error) {
 	o := d.opts.Load()
-	t := &transaction{desk: d, o: o, visit: &Visit{Source: mail.Source{Listener: mail.FromReport}}, relay: true, inside: true}
+	t := &transaction{desk: d, o: o, visit: &policy.Visit{Source: mail.Source{Listener: mail.FromReport}}, relay: true, inside: true}
 	if err := t.begin(ctx); err != nil {
 		return nil, spool.Commit{}, err
 	}

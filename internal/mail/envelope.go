@@ -45,6 +45,9 @@ type Source struct {
 	Protocol string // the word of RFC 3848: "ESMTPS"
 	TLS      string // "TLS 1.3 TLS_AES_128_GCM_SHA256"; "" without
 	Login    string // who logged in; "" for nobody
+	// Session is the number of the session, while the house lives: it is in no record.
+	// 0: there was none.
+	Session uint64
 }
 
 // Recipient is one recipient of a message. Its index in Envelope.To is its
@@ -65,6 +68,10 @@ type Recipient struct {
 	// their own. Nothing is sent for it but a report that tells so, since its
 	// sender has asked for one (RFC 3461, 5.2.7.3 (c)).
 	Expanded bool
+
+	// Junk: policy wants the message out of the way of what he reads. It is the
+	// transport's to say how.
+	Junk bool
 }
 
 // Content is the text of a message: fields, empty line and body, lines ended by

@@ -65,6 +65,9 @@ func makeFolder(name string, mode fs.FileMode) error {
 	if !info.IsDir() {
 		return &fs.PathError{Op: "make", Path: name, Err: syscall.ENOTDIR}
 	}
+	if info.Mode()&^fs.ModeDir == mode {
+		return nil // in a service that may not set these bits, the installation has
+	}
 	return os.Chmod(name, mode)
 }
 

@@ -76,6 +76,17 @@ func Read(f fs.File, most int64) ([]byte, error) {
 	return text, nil
 }
 
+// CheckPrivate says what is wrong with the mode of a file that holds secrets: its
+// owner may read and write it, its group may read it, and others have no business
+// there. What is no regular file is not looked at.
+func CheckPrivate(info fs.FileInfo) error {
+	mode := info.Mode().Perm()
+	if !info.Mode().IsRegular() || mode&^0o640 == 0 {
+		return nil
+	}
+	return fmt.Errorf("its mode is %04o, and it holds secrets: let it be 0600, or 0640 for a group that may read it", mode)
+}
+
 func tooLong(most int64) error {
 	return fmt.Errorf("it is longer than %d octets", most)
 }

@@ -245,7 +245,9 @@ func TestAnyChangeFails(t *testing.T) {
 	for i := range end {
 		changed := chain[:i] + string(rune(chain[i]^1)) + chain[i+1:]
 		if res := w.verify(t, changed); res.Verdict == senderauth.Pass {
-			if strings.IndexByte(" \t\r\n", chain[i]) < 0 { // not folding of the newest b=
+			folding := strings.IndexByte(" \t\r\n", chain[i]) >= 0
+			padding := chain[i+1] == '=' // base64 leaves bits over before it
+			if !folding && !padding {    // of the newest b=, which nothing signs
 				t.Fatalf("octet %d may be changed: %q", i, chain[max(0, i-30):i+1])
 			}
 		}

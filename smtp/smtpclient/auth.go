@@ -104,6 +104,8 @@ func (c *Conn) auth(a *Auth) error {
 	if err != nil {
 		return err
 	}
+	c.proofs = []string{a.Password, a.Token}
+	defer func() { c.proofs = nil }()
 	return c.exchange(client)
 }
 
@@ -132,11 +134,16 @@ func (c *Conn) choose(a *Auth) (*mechanism, error) {
 	return nil, fmt.Errorf("%w: the server offers %q", ErrNoMechanism, c.ext.Mechanisms)
 }
 
-// forgetSecret takes what was said last in an exchange out of the reply to it:
-// some servers repeat what they do not like, and replies are logged.
+// forgetSecret takes what was said last in an exchange, and what was to be proven, out
+// of the reply to it: some servers repeat what they do not like, and replies are logged.
 func (c *Conn) forgetSecret(r *smtp.Reply) {
-	if c.secret != "" && r.Code != smtp.CodeChallenge {
-		r.Text = strings.ReplaceAll(r.Text, c.secret, "***")
+	if c.secret == "" || r.Code == smtp.CodeChallenge {
+		return
+	}
+	for _, s := range append([]string{c.secret}, c.proofs...) {
+		if s != "" {
+			r.Text = strings.ReplaceAll(r.Text, s, "***")
+		}
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -309,21 +311,22 @@ func TestEchoedSecret(t *testing.T) {
 	for _, replies := range []map[string]string{
 		{said: "500-5.5.1 what is this:\r\n500 5.5.1 " + said + "?\r\n"},
 		{"AUTH": "334 VXNlcm5hbWU6\r\n", "dXNlcg==": "334 UGFzc3dvcmQ6\r\n", "c2VjcmV0": "535 5.7.8 c2VjcmV0 is wrong\r\n"},
+		{"AUTH": "334 VXNlcm5hbWU6\r\n", "dXNlcg==": "334 UGFzc3dvcmQ6\r\n", "c2VjcmV0": "535 5.7.8 secret is wrong\r\n"},
 	} {
 		var seen []string
-		note := func(_ time.Time, line string) { seen = append(seen, line) }
+		note := func(_ time.Time, line []byte) { seen = append(seen, string(line)) }
 		mechanism := "PLAIN"
 		if _, ok := replies[said]; !ok {
 			mechanism = "LOGIN"
 		}
-		d := &smtpclient.Dialer{Trace: &smtpclient.Trace{Sent: note, Received: note}}
+		d := &smtpclient.Dialer{Trace: to(&smtpclient.Trace{Sent: note, Received: note})}
 		connect(t, d, &fake{offers: []string{"AUTH PLAIN LOGIN"}, replies: replies}, func(ctx context.Context, c *smtpclient.Conn) {
 			err := c.Auth(ctx, &smtpclient.Auth{Mechanism: mechanism, Username: "user", Password: "secret", AllowPlaintext: true})
 			var refused *smtpclient.AuthError
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), "***") {
 				t.Errorf("%s: error %v", mechanism, err)
 			}
-			if all := strings.Join(seen, "\n") + err.Error(); strings.Contains(all, "c2VjcmV0") {
+			if all := strings.Join(seen, "\n") + err.Error(); strings.Contains(all, "c2VjcmV0") || strings.Contains(all, "secret") {
 				t.Errorf("%s: the secret shows:\n%s", mechanism, all)
 			}
 		})
@@ -351,22 +354,31 @@ func TestAuthErrors(t *testing.T) {
 	}
 }
 
+// to is a trace for every connection.
+func to(t *smtpclient.Trace) func(string, net.Conn) *smtpclient.Trace {
+	return func(string, net.Conn) *smtpclient.Trace { return t }
+}
+
 // TestTrace: each line is told, in both directions, and no secret is in it.
 func TestTrace(t *testing.T) {
 	for _, m := range strings.Fields(allMechanisms)[1:] {
 		synctest.Test(t, func(t *testing.T) {
 			var seen []string
-			note := func(mark string) func(time.Time, string) {
-				return func(at time.Time, line string) {
+			note := func(mark string) func(time.Time, []byte) {
+				return func(at time.Time, line []byte) {
 					if !at.Equal(time.Now()) {
 						t.Errorf("%q at %v", line, at)
 					}
-					seen = append(seen, mark+line)
+					seen = append(seen, mark+string(line))
 				}
 			}
-			trace := &smtpclient.Trace{Sent: note("> "), Received: note("< "), TLS: func(time.Time, tls.ConnectionState) { seen = append(seen, "TLS") }}
+			trace := &smtpclient.Trace{
+				Sent: note("> "), Received: note("< "),
+				TLS: func(time.Time, tls.ConnectionState) { seen = append(seen, "TLS") },
+				End: func(_ time.Time, err error) { seen = append(seen, fmt.Sprint("end: ", err)) },
+			}
 			auth := &smtpclient.Auth{Mechanism: m, Username: "user", Password: "secret", Token: "token"}
-			c, err := login(t, &fake{offers: []string{allMechanisms}}, &smtpclient.Dialer{Auth: auth, Trace: trace})
+			c, err := login(t, &fake{offers: []string{allMechanisms}}, &smtpclient.Dialer{Auth: auth, Trace: to(trace)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -384,7 +396,7 @@ func TestTrace(t *testing.T) {
 					t.Errorf("%s: the trace shows %q:\n%s", m, secret, all)
 				}
 			}
-			if !strings.HasPrefix(all, "< 220 mx.test\n> EHLO c.test\n< 250-mx.test\n< 250-STARTTLS\n") || !strings.Contains(all, "\nTLS\n") || !strings.HasSuffix(all, "> QUIT\n< 221 2.0.0 bye") {
+			if !strings.HasPrefix(all, "< 220 mx.test\n> EHLO c.test\n< 250-mx.test\n< 250-STARTTLS\n") || !strings.Contains(all, "\nTLS\n") || !strings.HasSuffix(all, "> QUIT\n< 221 2.0.0 bye\nend: <nil>") {
 				t.Errorf("trace:\n%s", all)
 			}
 		})

@@ -37,6 +37,7 @@ func (c *Conn) Quit(ctx context.Context) error {
 	defer c.under(ctx)()
 	_, err := c.demand(smtp.Quit{})
 	_ = c.nc.Close()
+	c.trace.end(nil)
 	if c.dead == nil {
 		c.dead = &ConnectionError{smtp.VerbQUIT, errQuit}
 	}

@@ -27,6 +27,7 @@ type Conn struct {
 	early  bool            // the next reply was there before what it is to answer was said
 	dead   error           // why the connection cannot be used any more
 	secret string          // what AUTH said last, as it was on the wire
+	proofs []string        // what AUTH proves who we are with: the password, the token
 	text   []byte          // memory for the text of messages
 
 	greeting *smtp.Reply
@@ -41,10 +42,14 @@ type Conn struct {
 }
 
 func newConn(d *Dialer, nc net.Conn, host string, policy TLSPolicy) *Conn {
-	return &Conn{
+	c := &Conn{
 		d: d, base: nc, nc: nc, host: host, policy: policy,
-		r: smtp.NewReader(nc, nil), trace: tracer{d.Trace}, ctx: context.Background(),
+		r: smtp.NewReader(nc, nil), ctx: context.Background(),
 	}
+	if d.Trace != nil {
+		c.trace.t = d.Trace(host, nc)
+	}
+	return c
 }
 
 // Greeting returns what the server said when the connection was made.
@@ -86,7 +91,11 @@ func (c *Conn) Full() bool {
 }
 
 // Close closes the connection without a word. [Conn.Quit] says good-bye.
-func (c *Conn) Close() error { return c.base.Close() }
+func (c *Conn) Close() error {
+	err := c.base.Close()
+	c.trace.end(nil)
+	return err
+}
 
 // under ties the connection to ctx until the function that it returns is called:
 // when ctx ends, reads and writes fail at once.
@@ -158,5 +167,6 @@ func (c *Conn) fail(stage smtp.Verb, err error) error {
 	}
 	c.dead = err
 	_ = c.base.Close()
+	c.trace.end(err)
 	return err
 }

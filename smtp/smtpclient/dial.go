@@ -63,8 +63,9 @@ type Dialer struct {
 	// connection that is lost at any time after it is an unknown outcome.
 	SingleFlight bool
 
-	// Trace sees what goes over the wire; nil is silence.
-	Trace *Trace
+	// Trace makes the trace of a connection that was made to a server of that name
+	// and over which nothing was said yet. nil, here or as its result, is silence.
+	Trace func(host string, nc net.Conn) *Trace
 }
 
 // Timeouts bound how long each stage may take. Zero stands for the time given

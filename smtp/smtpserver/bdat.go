@@ -31,7 +31,7 @@ func (c *Conn) bdat(cmd smtp.Bdat) {
 		c.passOver(cmd, r)
 		return
 	}
-	c.beginText(&c.server.limits)
+	c.beginText()
 	b := &chunks{c: c, text: c.params.Body != smtp.BodyBinary}
 	b.check.Limit = c.server.limits.TextLine
 	b.begin(cmd)
@@ -59,7 +59,7 @@ func (c *Conn) bdat(cmd smtp.Bdat) {
 // passOver reads the chunk of a BDAT that is refused, for the client sends it
 // without waiting for the reply (RFC 3030, 2).
 func (c *Conn) passOver(cmd smtp.Bdat, r *smtp.Reply) {
-	c.beginText(&c.server.limits)
+	c.beginText()
 	err := c.discard(true, c.reader.Chunk(cmd.Size).Drain)
 	c.pauseText()
 	if err != nil && !errors.Is(err, errDiscard) {

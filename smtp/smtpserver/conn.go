@@ -49,13 +49,14 @@ type Conn struct {
 	discarded  int64 // octets of text that were thrown away
 	closing    bool  // nothing more is read
 	unreadText bool  // the client is still sending, and nobody reads it
+	fault      error // why the connection is at its end; nil: as it should be
 }
 
 func newConn(s *Server, nc net.Conn, id uint64) *Conn {
 	return &Conn{link: link{nc: nc}, server: s, id: id}
 }
 
-// ID numbers the connection; it is unique in its Server.
+// ID numbers the connection, as [Server.NextID] says; it is unique in its Server.
 func (c *Conn) ID() uint64 { return c.id }
 
 // RemoteAddr returns the client's address, as PROXY or XCLIENT told it if one
@@ -77,6 +78,10 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	state := c.tls.ConnectionState()
 	return &state
 }
+
+// Cut closes the connection at once, whatever is under way on it. Unlike other
+// methods it may be called at any time, by anybody.
+func (c *Conn) Cut() { c.cut() }
 
 // Mechanism returns the SASL mechanism with which the client logged in; "" if
 // it did not.
@@ -105,6 +110,7 @@ func (c *Conn) Protocol() string {
 func (c *Conn) serve() {
 	defer c.server.leave(c)
 	defer func() { c.nc.Close() }() // TLS may have come in between
+	defer c.endTrace()
 	defer c.recovered()
 	c.ctx, c.end = context.WithCancel(c.server.base)
 	defer c.end()
@@ -251,6 +257,7 @@ func (c *Conn) unread(err error) {
 // lost notes that the connection is gone.
 func (c *Conn) lost(err error) {
 	c.closing = true
+	c.over(err)
 	if err != io.EOF {
 		c.log(slog.LevelInfo, "connection lost", "error", err)
 	}

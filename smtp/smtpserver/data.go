@@ -12,13 +12,32 @@ import (
 // data takes the text up to the final dot (RFC 5321, 4.1.1.4).
 func (c *Conn) data() {
 	c.reply(smtp.VerbDATA, &smtp.Reply{Code: smtp.CodeStartData, Text: "End data with <CRLF>.<CRLF>"})
-	c.beginText(&c.server.limits)
+	c.beginText()
 	body := c.reader.Dot(smtp.TextLimits{Size: c.server.limits.MessageSize, Line: c.server.limits.TextLine})
 	replies, err := c.handOver(body)
 	fault := c.discard(err != nil, body.Drain)
 	c.pauseText()
 	c.conclude(smtp.Dot, true, replies, c.verdict(err, fault))
 	c.leaveUnread(fault)
+}
+
+// beginText makes the limits on text rule over what is read, from the start of a
+// message on.
+func (c *Conn) beginText() {
+	c.text = textClock{on: true, limits: &c.server.limits}
+	c.beginTold()
+}
+
+// pauseText lets the limits on text rest, at its end or between two chunks of it.
+func (c *Conn) pauseText() {
+	c.text.on = false
+	c.endTold()
+}
+
+// resumeText ends what pauseText began.
+func (c *Conn) resumeText() {
+	c.text.on = true
+	c.beginTold()
 }
 
 // verdict returns why a text is not accepted, nil if it is. err is what the
@@ -48,6 +67,7 @@ func isTextFault(err error) bool {
 func (c *Conn) leaveUnread(fault error) {
 	if errors.Is(fault, errDiscard) {
 		c.closing, c.unreadText = true, true
+		c.over(fault)
 	}
 }
 

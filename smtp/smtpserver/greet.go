@@ -17,6 +17,7 @@ func (c *Conn) open() bool {
 		if !c.server.ImplicitTLS { // to say it under TLS would take a handshake
 			c.reply(smtp.Greeting, r)
 		}
+		c.over(r)
 		return false
 	}
 	if c.server.ImplicitTLS && !c.handshake() || !c.listen() {
@@ -24,7 +25,9 @@ func (c *Conn) open() bool {
 	}
 	session, err := c.server.Handler.NewSession(c.ctx, c)
 	if err != nil {
-		c.reply(smtp.Greeting, c.turnAway(err))
+		r := c.turnAway(err)
+		c.reply(smtp.Greeting, r)
+		c.over(r)
 		return false
 	}
 	c.session = session
@@ -70,8 +73,9 @@ func (c *Conn) listen() bool {
 		c.early = true
 		return true
 	case err == nil:
-		c.reply(smtp.Greeting, smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1},
-			"Wait for the greeting before you talk"))
+		r := smtp.Replyf(smtp.CodeFailed, smtp.EnhancedCode{5, 5, 1}, "Wait for the greeting before you talk")
+		c.reply(smtp.Greeting, r)
+		c.over(r)
 		return false
 	case os.IsTimeout(err):
 		return true

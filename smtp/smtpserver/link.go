@@ -27,7 +27,9 @@ type link struct {
 	readBy  time.Time // the read deadline that is set
 	writeBy time.Time // the write deadline that is set
 
-	text textClock
+	text  textClock
+	told  toldText
+	trace *Trace // nil: nobody listens
 }
 
 // textClock reckons how long a client takes for its text.
@@ -70,6 +72,7 @@ func (l *link) readText(p []byte) (int, error) {
 	if t.most > 0 && t.octets >= t.most {
 		return 0, errDiscard
 	}
+	l.tellText()
 	start := time.Now()
 	by := start.Add(week)
 	if t.limits.DataIdle != none {
@@ -197,13 +200,3 @@ func (l *link) cut() {
 	}
 	_ = l.nc.Close()
 }
-
-// beginText makes the limits on text rule over what is read, from the start
-// of a message on.
-func (l *link) beginText(limits *Limits) { l.text = textClock{on: true, limits: limits} }
-
-// pauseText lets the limits on text rest, between two chunks of a message.
-func (l *link) pauseText() { l.text.on = false }
-
-// resumeText ends what pauseText began.
-func (l *link) resumeText() { l.text.on = true }

@@ -37,6 +37,7 @@ func (c *Conn) identify() bool {
 		return false
 	}
 	c.peer = addrPort(c.nc.RemoteAddr())
+	c.beginTrace()
 	return true
 }
 

@@ -66,6 +66,7 @@ func (c *Conn) reply(v smtp.Verb, r *smtp.Reply) bool {
 	c.traceOut(r.Code, c.out[from:])
 	if r.Code == smtp.CodeUnavailable {
 		c.closing = true
+		c.over(r)
 	}
 	if len(c.out) > flushSize {
 		if err := c.flush(); err != nil {

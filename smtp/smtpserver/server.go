@@ -83,7 +83,16 @@ type Server struct {
 
 	Limits Limits
 	Log    *slog.Logger // nil: silence
-	Trace  *Trace       // nil: silence
+
+	// Trace makes the trace of a connection, when it is known who the client is and
+	// nothing was said yet. It may call what a Session may. nil, here or as its
+	// result, is silence.
+	Trace func(c *Conn) *Trace
+
+	// NextID numbers the connections; nil: 1, 2, 3 and so on. Servers that share one
+	// have no connections of the same number, if it never returns one again. It is
+	// called by one goroutine of the Server at a time, and with a lock held.
+	NextID func() uint64
 
 	once     sync.Once
 	limits   Limits // with its defaults
@@ -245,11 +254,19 @@ func (s *Server) admit(nc net.Conn) *Conn {
 	if s.closing {
 		return nil
 	}
-	s.nextID++
-	c := newConn(s, nc, s.nextID)
+	c := newConn(s, nc, s.number())
 	s.conns[c] = struct{}{}
 	s.sessions.Add(1)
 	return c
+}
+
+// number numbers a connection. The lock is held.
+func (s *Server) number() uint64 {
+	if s.NextID != nil {
+		return s.NextID()
+	}
+	s.nextID++
+	return s.nextID
 }
 
 // leave undoes admit, and full.

@@ -2,6 +2,7 @@ package smtpserver
 
 import (
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -43,6 +44,7 @@ func (c *Conn) handshake() bool {
 	}
 	if err != nil {
 		c.log(slog.LevelInfo, "TLS failed", "error", err)
+		c.over(fmt.Errorf("TLS: %w", err))
 		c.closing = true
 		return false
 	}
@@ -51,5 +53,6 @@ func (c *Conn) handshake() bool {
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.mu.Unlock()
 	c.reader.Reset((*incoming)(&c.link))
+	c.traceTLS()
 	return true
 }

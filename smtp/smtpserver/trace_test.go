@@ -2,12 +2,16 @@ package smtpserver_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -16,9 +20,14 @@ import (
 func listened(s *smtpserver.Server) (*smtpserver.Server, *bytes.Buffer) {
 	var book bytes.Buffer
 	s.Handler = &house{}
-	s.Trace = &smtpserver.Trace{
-		In:  func(_ *smtpserver.Conn, line string) { fmt.Fprintf(&book, "C: %s\n", line) },
-		Out: func(c *smtpserver.Conn, line string) { fmt.Fprintf(&book, "S: %s\n", line) },
+	s.Trace = func(*smtpserver.Conn) *smtpserver.Trace {
+		return &smtpserver.Trace{
+			In:   func(_ time.Time, line []byte) { fmt.Fprintf(&book, "C: %s\n", line) },
+			Out:  func(_ time.Time, line []byte) { fmt.Fprintf(&book, "S: %s\n", line) },
+			Text: func(_ time.Time, octets int) { fmt.Fprintf(&book, "(%d octets of text)\n", octets) },
+			TLS:  func(_ time.Time, s tls.ConnectionState) { fmt.Fprintf(&book, "(%s)\n", tls.VersionName(s.Version)) },
+			End:  func(_ time.Time, err error) { fmt.Fprintf(&book, "(end: %v)\n", err) },
+		}
 	}
 	s.Log = slog.New(slog.NewTextHandler(&book, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return s, &book
@@ -93,6 +102,7 @@ C: RCPT TO:<alice@sina.com>
 S: 250 Recipient OK
 C: DATA
 S: 354 End data with <CRLF>.<CRLF>
+(13 octets of text)
 S: 250 Message accepted
 C: NOOP ?[31m
 S: 500 Control character in the command
@@ -100,10 +110,67 @@ C: (CR without LF)
 S: 500 CR without LF: a line ends with CRLF, and has neither inside
 C: QUIT
 S: 221 sina.com closing connection
+(end: <nil>)
 `
 	if book.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", book, want)
 	}
+}
+
+// TestTraceCountsText to the octet, whatever comes together with it, and tells of a
+// long one while it comes.
+func TestTraceCountsText(t *testing.T) {
+	for _, c := range []struct {
+		name, said string
+		want       string // what the book has of text, and how it ends
+	}{
+		{"data", "DATA\r\n|hello\r\n.\r\nNOOP\r\nQUIT\r\n", "10 . <nil>"},
+		{"stuffed", "DATA\r\n|..\r\n.\r\nQUIT\r\n", "7 . <nil>"},
+		{"chunks", "BDAT 5\r\nhelloBDAT 2 LAST\r\n\r\nNOOP\r\nQUIT\r\n", "5 2 . <nil>"},
+		{"no chunk", "BDAT 0 LAST\r\nQUIT\r\n", ". <nil>"},
+		{"long", "DATA\r\n|" + strings.Repeat("0123456789abcd\r\n", 20_000) + ".\r\nQUIT\r\n", "320003 . <nil>"},
+		{"gone", "DATA\r\n|hello\r\n", "7 . unexpected EOF"},
+		{"gone between", "", ". EOF"},
+		{"nonsense", "GET / HTTP/1.1\r\n", ". 421 4.7.0 This is a mail server, and that was HTTP"},
+	} {
+		s, book := listened(&smtpserver.Server{})
+		inWorld(t, s, func(w *world) {
+			conn := w.dial(stranger)
+			for part := range strings.SplitSeq("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n"+c.said, "|") {
+				synctest.Wait() // what comes before the 354 would be taken for an attack
+				go func() { _, _ = io.WriteString(conn, part) }()
+			}
+			synctest.Wait()
+			go func() { _, _ = io.Copy(io.Discard, conn) }()
+			synctest.Wait()
+			conn.Close()
+			synctest.Wait()
+		})
+		if got := textOf(book.String()); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// textOf is how much text a book tells of, added up where nothing was said in
+// between, and how the session ended.
+func textOf(book string) string {
+	var got []string
+	sum := 0
+	for line := range strings.Lines(book) {
+		var n int
+		if _, err := fmt.Sscanf(line, "(%d octets", &n); err == nil {
+			sum += n
+			continue
+		}
+		if sum > 0 {
+			got, sum = append(got, strconv.Itoa(sum)), 0
+		}
+		if end, ok := strings.CutPrefix(line, "(end: "); ok {
+			got = append(got, ".", strings.TrimSuffix(end, ")\n"))
+		}
+	}
+	return strings.Join(got, " ")
 }
 
 // TestLogsCarryNoInjection: no control character of a client reaches trace or

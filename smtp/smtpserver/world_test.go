@@ -241,43 +241,37 @@ func replyLine(t testing.TB, line string) (code int, more bool, text string) {
 
 // watch holds every reply of a server to the contract table: its code must be
 // one that may answer the verb.
-func watch(t testing.TB, next *smtpserver.Trace) *smtpserver.Trace {
-	var mu sync.Mutex
-	verbs := map[*smtpserver.Conn]smtp.Verb{}
-	verbOf := func(c *smtpserver.Conn) smtp.Verb {
-		if v, ok := verbs[c]; ok {
-			return v
+func watch(t testing.TB, also func(*smtpserver.Conn) *smtpserver.Trace) func(*smtpserver.Conn) *smtpserver.Trace {
+	return func(c *smtpserver.Conn) *smtpserver.Trace {
+		var next smtpserver.Trace
+		if also != nil {
+			next = *also(c)
 		}
-		return smtp.Greeting
+		trace, verb := next, smtp.Greeting
+		trace.In = func(at time.Time, line []byte) {
+			word, _, _ := strings.Cut(string(line), " ")
+			if word != "***" {
+				verb = smtp.ParseVerb(word, true)
+			}
+			if next.In != nil {
+				next.In(at, line)
+			}
+		}
+		trace.Out = func(at time.Time, line []byte) {
+			code, more, _ := replyLine(t, string(line))
+			if !verb.Permits(smtp.Code(code)) {
+				t.Errorf("%q answers %s", line, verb)
+			}
+			spoken.note(verb, smtp.Code(code))
+			if verb == smtp.VerbDATA && code == 354 && !more {
+				verb = smtp.Dot
+			}
+			if next.Out != nil {
+				next.Out(at, line)
+			}
+		}
+		return &trace
 	}
-	in := func(c *smtpserver.Conn, line string) {
-		mu.Lock()
-		defer mu.Unlock()
-		word, _, _ := strings.Cut(line, " ")
-		if word != "***" {
-			verbs[c] = smtp.ParseVerb(word, true)
-		}
-		if next != nil && next.In != nil {
-			next.In(c, line)
-		}
-	}
-	out := func(c *smtpserver.Conn, line string) {
-		mu.Lock()
-		defer mu.Unlock()
-		v := verbOf(c)
-		code, more, _ := replyLine(t, line)
-		if !v.Permits(smtp.Code(code)) {
-			t.Errorf("%q answers %s", line, v)
-		}
-		spoken.note(v, smtp.Code(code))
-		if v == smtp.VerbDATA && code == 354 && !more {
-			verbs[c] = smtp.Dot
-		}
-		if next != nil && next.Out != nil {
-			next.Out(c, line)
-		}
-	}
-	return &smtpserver.Trace{In: in, Out: out}
 }
 
 // spoken is which code answered which verb, in the tests of this run.

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -90,9 +91,11 @@ func TestPipeline(t *testing.T) {
 			t.Fatal(err)
 		}
 		var talk strings.Builder
-		s.dialer.Trace = &smtpclient.Trace{
-			Sent:     func(_ time.Time, line string) { talk.WriteString("> " + line[:4] + "\n") },
-			Received: func(_ time.Time, line string) { talk.WriteString("< " + line[:3] + "\n") },
+		s.dialer.Trace = func(string, net.Conn) *smtpclient.Trace {
+			return &smtpclient.Trace{
+				Sent:     func(_ time.Time, line []byte) { fmt.Fprintf(&talk, "> %s\n", line[:4]) },
+				Received: func(_ time.Time, line []byte) { fmt.Fprintf(&talk, "< %s\n", line[:3]) },
+			}
 		}
 		if all := s.load(context.Background()); all.Messages != 1 {
 			t.Fatalf("the message was not accepted: %v", all.err)

@@ -3,8 +3,6 @@
 package probe
 
 import (
-	"bytes"
-	"net/netip"
 	"os"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/dns"
-	"github.com/posthouse/posthouse/internal/dns/dnsclient"
 )
 
 type options struct {
@@ -101,25 +98,9 @@ func (o *options) prober() (*Prober, error) {
 }
 
 func (o *options) resolver() (dns.Resolver, error) {
-	c := &dnsclient.Client{}
-	if len(o.servers) == 0 {
-		text, err := os.ReadFile("/etc/resolv.conf")
-		if err == nil {
-			c, err = dnsclient.ReadResolvConf(bytes.NewReader(text))
-		}
-		if err != nil && !os.IsNotExist(err) {
-			return nil, cli.Fail(cli.OSErr, "%w (name a resolver by --dns)", err)
-		}
-	}
-	for _, s := range o.servers {
-		at, err := netip.ParseAddrPort(s)
-		if a, bad := netip.ParseAddr(s); bad == nil {
-			at, err = netip.AddrPortFrom(a, 53), nil
-		}
-		if err != nil {
-			return nil, cli.Fail(cli.Usage, "--dns %q is no IP address, alone or with a port as in 192.0.2.1:53", s)
-		}
-		c.Servers = append(c.Servers, at)
+	c, err := cli.Resolver(o.servers)
+	if err != nil {
+		return nil, err
 	}
 	c.TrustAD = c.TrustAD || o.trusted
 	c.Timeout = min(o.timeout, 5*time.Second)

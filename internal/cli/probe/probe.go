@@ -236,14 +236,15 @@ func (p *Prober) look(ctx context.Context, h *Host, a *Address, at netip.AddrPor
 		}
 		return conn, err
 	}
-	d.Trace = &smtpclient.Trace{
-		Received: func(t time.Time, _ string) {
+	trace := &smtpclient.Trace{
+		Received: func(t time.Time, _ []byte) {
 			if a.Took.Greeting == 0 {
 				a.Took.Greeting = since(t)
 			}
 		},
 		TLS: func(t time.Time, _ tls.ConnectionState) { a.Took.TLS = since(t) },
 	}
+	d.Trace = func(string, net.Conn) *smtpclient.Trace { return trace }
 	c, err := d.Dial(ctx, "tcp", net.JoinHostPort(h.Name, strconv.Itoa(int(at.Port()))))
 	if err != nil {
 		a.Fault = tlspolicy.Line(err.Error())

@@ -14,6 +14,7 @@ import (
 // control is the socket by which a house is seen and steered, in its data
 // directory.
 type control struct {
+	api    *admin.API
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -27,12 +28,14 @@ func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) 
 	}
 	api := admin.New(admin.Options{
 		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(),
-		Reload:   func(ctx context.Context) error { return h.again(ctx, d) },
-		Holding:  func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
-		Sizes:    func() []admin.Size { return sizes(d) },
-		Hostname: c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
+		Reload:  func(ctx context.Context) error { return h.again(ctx, d) },
+		Holding: func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
+		Sizes:   func() []admin.Size { return sizes(d) },
+
+		Certificates: func() []admin.Certificate { return certificates(d) },
+		Hostname:     c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
 	})
-	steered := &control{done: make(chan error, 1)}
+	steered := &control{api: api, done: make(chan error, 1)}
 	ctx, steered.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go func() { steered.done <- api.Serve(ctx, l) }()
 	return steered, nil
@@ -45,11 +48,23 @@ func (c *control) end() {
 }
 
 // again reads the configuration and puts it in place.
-func (h *house) again(ctx context.Context, d *daemon.House) error {
+func (h *house) again(ctx context.Context, d *daemon.House) (err error) {
+	h.noted(h.supervisor.Reloading())
+	defer func() {
+		status := h.status(ctx, d)
+		if err != nil {
+			status = "the configuration before stays in force: the new one is wrong"
+		}
+		h.noted(h.supervisor.Ready(status))
+	}()
 	c, err := h.read()
 	if err != nil {
 		return err
 	}
+	if err := checkFile(h.file); err != nil {
+		return err
+	}
+	h.plan(c)
 	return d.Reload(ctx, c)
 }
 
@@ -62,6 +77,13 @@ func sizes(d *daemon.House) []admin.Size {
 	for _, l := range c.Listen {
 		size := l.Limits.MessageSize
 		all = append(all, admin.Size{Listener: l.Name.Value, Octets: size.Value, Origin: size.Origin})
+	}
+	return all
+}
+
+func certificates(d *daemon.House) (all []admin.Certificate) {
+	for _, c := range d.Certificates() {
+		all = append(all, admin.Certificate(c))
 	}
 	return all
 }

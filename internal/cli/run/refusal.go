@@ -3,6 +3,7 @@ package run
 import (
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
@@ -11,11 +12,13 @@ import (
 // logRefusals returns a hook that logs replies by which something was refused:
 // many clients keep the reason to themselves. The end of a session (421) is
 // logged by the server.
-func logRefusals(log *slog.Logger) func(*smtpserver.Conn, string) {
-	return func(c *smtpserver.Conn, line string) {
-		if isRefusal(line) {
-			log.Info("refused", "reply", line, "client", c.RemoteAddr().String(), "helo", c.Hello())
-		}
+func logRefusals(log *slog.Logger) func(*smtpserver.Conn) *smtpserver.Trace {
+	return func(c *smtpserver.Conn) *smtpserver.Trace {
+		return &smtpserver.Trace{Out: func(_ time.Time, line []byte) {
+			if isRefusal(string(line)) {
+				log.Info("refused", "reply", string(line), "client", c.RemoteAddr().String(), "helo", c.Hello())
+			}
+		}}
 	}
 }
 

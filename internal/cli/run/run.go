@@ -123,7 +123,7 @@ func (o *options) run(ctx context.Context, out io.Writer, log *slog.Logger) erro
 		TLS:      tlsConfig(certificate),
 		Offer:    smtp.SetOf(smtp.ExtBinaryMIME, smtp.ExtSMTPUTF8),
 		Log:      log,
-		Trace:    &smtpserver.Trace{Out: logRefusals(log)},
+		Trace:    logRefusals(log),
 	}
 	if err := o.greet(out, l.Addr()); err != nil {
 		return cli.Fail(cli.IOErr, "%w", err)

@@ -121,7 +121,7 @@ func (o *options) send(cmd *cobra.Command) error {
 	if o.verbose || l.size < worthABar {
 		bar = nil
 	}
-	dialer.Trace = o.trace(cmd.ErrOrStderr(), bar)
+	dialer.Trace = func(string, net.Conn) *smtpclient.Trace { return o.trace(cmd.ErrOrStderr(), bar) }
 	r := o.deliver(cmd.Context(), dialer, network, address, l)
 	bar.Done()
 	return r.print(cmd.OutOrStdout(), o.json)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/cli"
@@ -79,7 +80,10 @@ func (d *desk) submit(ctx context.Context, l *letter) *fates {
 }
 
 func (d *desk) dial(ctx context.Context) (*smtpclient.Conn, error) {
-	dialer := smtpclient.Dialer{LocalName: "localhost", TLS: smtpclient.TLSNever, Trace: d.trace}
+	dialer := smtpclient.Dialer{LocalName: "localhost", TLS: smtpclient.TLSNever}
+	if d.trace != nil {
+		dialer.Trace = func(string, net.Conn) *smtpclient.Trace { return d.trace }
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return dialer.Dial(ctx, "unix", d.where.SubmitSocket())

@@ -114,5 +114,5 @@ func (s *session) heard(h heard) {
 	if !ok && !strings.HasSuffix(text, "\n") {
 		text += `\`
 	}
-	s.out.Heard(h.at, text)
+	s.out.Heard(h.at, []byte(text))
 }

@@ -91,7 +91,7 @@ func (s *session) quit() error {
 
 func (s *session) said(line string) {
 	if !s.typed {
-		s.out.Said(time.Now(), line)
+		s.out.Said(time.Now(), []byte(line))
 	}
 }
 

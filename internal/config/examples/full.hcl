@@ -7,6 +7,7 @@
 
 hostname   = "mx.example.org"      # in greetings and trace fields; must be given
 data       = "/var/lib/posthouse"  # the spool, and mailboxes; default: this
+user       = "posthouse"           # whom root becomes when its ports are open; default: nobody else
 postmaster = "jane@example.org"    # of domains that name none; default: each has a mailbox of that name
 
 # When mail that was deferred is tried again. The last delay is for all that follow;
@@ -84,7 +85,25 @@ security {
 # serves mail between servers, but not people's programs.
 certificate {
   chain = "mx.example.org.chain.pem"
-  key   = "mx.example.org.key.pem"
+  key   = "mx.example.org.key.pem" # others must not be able to read it. Or one of these:
+  #   key_env        = "VARIABLE"
+  #   key_command    = ["/usr/bin/pass", "mx"]   what it prints, at the start and with each reload
+  #   key_credential = "mx.key"                  LoadCredential=mx.key:FILE in the systemd unit
+}
+
+# Certificates that an authority gives to programs (ACME, RFC 8555). They are kept below
+# the data directory and renewed in time; until the first one is there, one that was made
+# for the run serves. The authority asks at port 80 or 443 of each name whether it is ours.
+# Default: none are got.
+acme {
+  agree     = true                      # to the terms of the authority, which you have read
+  email     = "postmaster@example.org"  # of the account; default: none
+  directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
+  ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
+  names     = ["mail.example.org"]      # a certificate for each; default: hostname
+  http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
+  tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
+  reuse_key = true                      # a renewed certificate keeps its key, as TLSA records want it; default: false
 }
 
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
@@ -96,6 +115,7 @@ listen "smtp" {
   tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", submissions "implicit", lmtp "off"
   proxy_from   = ["10.0.0.5"]    # peers that begin with a PROXY header; default: none
   xclient_from = ["10.0.0.6"]    # peers that may say XCLIENT; default: none
+  policy       = "reject"        # the severest that policy may do here: "reject", "quarantine", "mark", or "off"; default: smtp "reject", others "off"
 
   limits {
     per_address = 20
@@ -138,6 +158,7 @@ domain "example.org" {
   tags          = "+"                # jane+anything is jane; "none": no tags; default: this
   keep_tags     = false              # the route gets jane+anything; default: false
   case_sensitive = false             # Jane and jane are two; default: false
+  policy         = "reject"          # the severest that policy may do: "reject", "quarantine", "mark"; default: this
 
   # Files in the form of /etc/aliases, and what they may do. Default: nothing.
   unix_aliases = ["/etc/aliases"]
@@ -150,6 +171,20 @@ domain "example.org" {
     to     = "jack@elsewhere.example"
     answer = 250 # 251: the sender is told; 551: refused, and the sender is told; default: this
   }
+}
+
+# What is asked of mail that strangers bring; nothing without this block. Whoever has logged
+# in, or comes from relay.networks, is not asked. What is found stands in Authentication-Results,
+# and "posthouse why" tells who decided what.
+policy {
+  spf         = "mark"   # may the client send for the sender's domain? "mark" or "off"; default: this. Never refuses by itself
+  dkim        = "mark"   # who signed the message? "mark" or "off"; default: this
+  iprev       = "mark"   # has the client a name that leads back to it? "mark" or "off"; default: this
+  dmarc       = "honour" # do these speak for the author? "honour": as his domain wants; "quarantine": never refused; "mark"; "off"; default: this
+  dns_failure = "defer"  # while the DNS does not answer for DMARC: "defer" or "mark"; default: this
+
+  arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
+  arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
 }
 
 # Where mail goes next: the first route whose conditions all fit has it. A domain's
@@ -175,7 +210,10 @@ route "partner" {
   tls           = "require"
   ca            = "partner-ca.pem"   # trusted certificates; default: those of the system
   user          = "example"          # to log in with
-  password_file = "partner.password" # the first line; or password_env = "VARIABLE"
+  password_file = "partner.password" # the first line, which others must not be able to read. Or one of these:
+  #   password_env        = "VARIABLE"
+  #   password_command    = ["/usr/bin/pass", "partner"]  what it prints, at the start and with each reload
+  #   password_credential = "partner"                     LoadCredential=partner:FILE in the systemd unit
 
   # Of this route; default: what the file says.
   retry  = ["1m", "5m", "15m", "1h..4h"]
@@ -222,4 +260,15 @@ tls "bank.example" {
   level = "require"         # "require": a good certificate; "encrypt": any; "opportunistic"; "never"; default: this
   names = [".bank.example"] # of which it must bear one; default: the name of the host
   ca    = "partner-ca.pem"  # trusted certificates; default: those of the system
+}
+
+# Where browsers see the mail and steer it. Other machines can only come with TLS, and by
+# logins that are named here.
+console {
+  address   = ["127.0.0.1:8025"] # HOST:PORT or "unix:FILE"; default: this
+  tls       = "off"              # or "implicit"; default: "implicit" if other machines can come
+  hosts     = ["mail.example.org"] # names by which browsers call it beside localhost, as with a proxy in front
+  guests    = "none"             # who has not logged in, on this machine: "view", "operate", "none"; default: "view" if no logins are named
+  viewers   = ["jane@example.org"] # see all mail; "*": all who can log in
+  operators = ["ops@example.org"]  # give orders too
 }

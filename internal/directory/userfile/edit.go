@@ -72,7 +72,7 @@ func readFile(name string) (contents, error) {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = checkMode(info)
+		err = plainfile.CheckPrivate(info)
 	}
 	if err != nil {
 		return contents{}, fmt.Errorf("%s: %w", name, errors.Join(err, f.Close()))

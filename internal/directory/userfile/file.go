@@ -184,7 +184,7 @@ func (f *File) read(was *edition) (*edition, error) {
 
 // load reads an open file to its end and closes it.
 func load(r fs.File, info fs.FileInfo) (*edition, error) {
-	if err := checkMode(info); err != nil {
+	if err := plainfile.CheckPrivate(info); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	text, err := plainfile.Read(r, MaxFile)
@@ -221,12 +221,4 @@ func load(r fs.File, info fs.FileInfo) (*edition, error) {
 func isComment(line string) bool {
 	line = strings.TrimSpace(line)
 	return line == "" || line[0] == '#'
-}
-
-// checkMode refuses a file that others may read or that a group may write.
-func checkMode(info fs.FileInfo) error {
-	if mode := info.Mode().Perm(); info.Mode().IsRegular() && mode&^0o640 != 0 {
-		return fmt.Errorf("its mode is %04o, and it holds secrets: let it be 0600, or 0640 for a group that may read it", mode)
-	}
-	return nil
 }

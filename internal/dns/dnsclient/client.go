@@ -44,7 +44,7 @@ type Client struct {
 	server atomic.Uint32 // index of the one that answered last
 }
 
-var _ dns.Resolver = (*Client)(nil)
+var _ dns.ServiceResolver = (*Client)(nil)
 
 // MX implements [dns.Resolver].
 func (c *Client) MX(ctx context.Context, domain dns.Name) (dns.Answer[dns.MX], error) {
@@ -123,6 +123,18 @@ func (c *Client) TLSA(ctx context.Context, service dns.Name) (dns.Answer[dns.TLS
 		}
 		data, err := hex.DecodeString(r.Certificate)
 		return dns.TLSA{Usage: r.Usage, Selector: r.Selector, Matching: r.MatchingType, Data: data}, err == nil && len(data) > 0
+	}, nil)
+}
+
+// SRV implements [dns.ServiceResolver].
+func (c *Client) SRV(ctx context.Context, service dns.Name) (dns.Answer[dns.SRV], error) {
+	return lookup(ctx, c, service, wire.TypeSRV, func(rr wire.RR) (dns.SRV, bool) {
+		r, ok := rr.(*wire.SRV)
+		if !ok {
+			return dns.SRV{}, false
+		}
+		host, err := dns.ParseName(r.Target)
+		return dns.SRV{Priority: r.Priority, Weight: r.Weight, Port: r.Port, Host: host}, err == nil
 	}, nil)
 }
 

@@ -424,3 +424,15 @@ func TestTLSA(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestSRV: hosts with their ports; the root says that a service is not there.
+func TestSRV(t *testing.T) {
+	s := serve(t, func(w wire.ResponseWriter, q *wire.Msg) {
+		n := q.Question[0].Name
+		zone(n+" 60 IN SRV 0 1 465 MX.test.", n+" 60 IN SRV 1 0 0 .")(w, q)
+	})
+	a, err := client(s).SRV(t.Context(), name(t, "_submissions._tcp.test"))
+	if got := fmt.Sprint(a.Records); err != nil || got != "[0 1 465 mx.test 1 0 0 .]" {
+		t.Errorf("%s, %v", got, err)
+	}
+}

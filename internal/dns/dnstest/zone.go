@@ -4,6 +4,7 @@
 //	example.test      MX    10 mx.example.test
 //	mx.example.test   A     192.0.2.1
 //	old.test          CNAME example.test
+//	_imaps._tcp.test  SRV   0 1 993 imap.example.test
 //	_25._tcp.mx.test  TLSA  3 1 1 0123abcd
 //	signed.test       AD              answers for this name are authenticated
 //	silent.test       MX    !temporary
@@ -34,7 +35,7 @@ type Zone struct {
 
 type line struct{ typ, value string }
 
-var _ dns.Resolver = (*Zone)(nil)
+var _ dns.ServiceResolver = (*Zone)(nil)
 
 // TTL is that of every answer.
 const TTL = 5 * time.Minute
@@ -96,6 +97,17 @@ func (z *Zone) PTR(ctx context.Context, addr netip.Addr) (dns.Answer[dns.Name], 
 func (z *Zone) TLSA(ctx context.Context, service dns.Name) (dns.Answer[dns.TLSA], error) {
 	return ask(ctx, z, service, "TLSA", func(s string) (r dns.TLSA, err error) {
 		_, err = fmt.Sscanf(s, "%d %d %d %x", &r.Usage, &r.Selector, &r.Matching, &r.Data)
+		return r, err
+	})
+}
+
+// SRV implements [dns.ServiceResolver].
+func (z *Zone) SRV(ctx context.Context, service dns.Name) (dns.Answer[dns.SRV], error) {
+	return ask(ctx, z, service, "SRV", func(s string) (r dns.SRV, err error) {
+		var host string
+		if _, err = fmt.Sscanf(s, "%d %d %d %s", &r.Priority, &r.Weight, &r.Port, &host); err == nil {
+			r.Host, err = dns.ParseName(host)
+		}
 		return r, err
 	})
 }

@@ -177,7 +177,7 @@ func appendRecipient(e *encoder, r *mail.Recipient) {
 		original = ""
 	}
 	e.text(to)
-	e.bools(original == "", r.Original.IsNull(), r.Into != "", r.Expanded)
+	e.bools(original == "", r.Original.IsNull(), r.Into != "", r.Expanded, r.Junk)
 	e.text(original)
 	e.text(r.ORcpt.Type)
 	e.text(r.ORcpt.Addr)
@@ -224,7 +224,7 @@ func readEnvelope(id mail.ID, record []byte) (*mail.Envelope, head, error) {
 func (d *decoder) recipient(r *mail.Recipient) {
 	var alike, null, into bool
 	r.To = d.path()
-	d.bools(&alike, &null, &into, &r.Expanded)
+	d.bools(&alike, &null, &into, &r.Expanded, &r.Junk)
 	original := d.path()
 	switch {
 	case alike && !null:

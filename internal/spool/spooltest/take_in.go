@@ -118,7 +118,7 @@ func fullEnvelope() mail.Envelope {
 		To: path("robot@sohu.example"), Original: path("robot@sohu.example"), Notify: smtp.NotifyNever,
 		Into: "|/usr/bin/robot 'a b'", Origin: mail.Origin{File: "/etc/aliases", Line: 7, Column: 8},
 	}, mail.Recipient{To: path("log@sohu.example"), Original: path("log@sohu.example"), Into: "/var/mail/log/"}, mail.Recipient{
-		To: path("staff@sohu.example"), Original: path("staff@sohu.example"), Notify: smtp.NotifySuccess, Expanded: true,
+		To: path("staff@sohu.example"), Original: path("staff@sohu.example"), Notify: smtp.NotifySuccess, Expanded: true, Junk: true,
 	})
 	e.Arrived = now.Add(-time.Minute)
 	e.Source = mail.Source{

@@ -34,6 +34,9 @@ type Options struct {
 	// Dial makes a connection; nil is that of [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// Trace is asked who wants to hear of a connection; nil is silence.
+	Trace func(host string, nc net.Conn) *smtpclient.Trace
+
 	Timeouts smtpclient.Timeouts
 
 	MaxRecipients int           // of one transaction; 0: 100
@@ -59,7 +62,7 @@ func New(o Options) *Transport {
 	t := &Transport{opts: o}
 	t.pool.Dialer = &smtpclient.Dialer{
 		LMTP: true, LocalName: o.LocalName, TLS: policy, TLSConfig: o.TLSConfig,
-		Auth: o.Auth, NetDial: o.Dial, Timeouts: o.Timeouts,
+		Auth: o.Auth, NetDial: o.Dial, Timeouts: o.Timeouts, Trace: o.Trace,
 	}
 	t.pool.Network, t.pool.Address = network, o.Address
 	t.pool.MaxConns, t.pool.MaxMessages = orElse(o.MaxConns, 10), o.MaxMessages

@@ -17,14 +17,16 @@ type Command struct {
 	// Input is what it reads. When that cannot be read to its end, the program must
 	// not get as far as an end, and the error is that of the reader.
 	Input io.Reader
+	// Output takes what it prints on standard output; nil: that goes into the Status.
+	Output io.Writer
 }
 
 // Status is what came of a program.
 type Status struct {
 	Exit   int
 	Signal string // that ended it; "" if none did
-	// Output is the first of what it printed, on standard output and standard
-	// error, at most MaxOutput octets.
+	// Output is the first of what it printed, on standard output (unless Command.Output
+	// took that) and standard error, at most MaxOutput octets.
 	Output []byte
 }
 
@@ -42,12 +44,15 @@ func (s Status) text() string {
 	return strings.ToValidUTF8(strings.Join(lines, "; "), "?")
 }
 
-// run runs a command on the system. When ctx ends, or the program does, all of its
+// Run runs a command on the system. When ctx ends, or the program does, all of its
 // process group is killed.
-func run(ctx context.Context, c Command) (Status, error) {
+func Run(ctx context.Context, c Command) (Status, error) {
 	var out bounded
 	p := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	p.Dir, p.Env, p.Stdout, p.Stderr = c.Dir, c.Env, &out, &out
+	if c.Output != nil {
+		p.Stdout = c.Output
+	}
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	kill := func() error { return syscall.Kill(-p.Process.Pid, syscall.SIGKILL) }
 	p.Cancel = kill

@@ -66,7 +66,7 @@ func Aliases(o Options) *Transport {
 
 func (o Options) orElse() Options {
 	if o.Exec == nil {
-		o.Exec = run
+		o.Exec = Run
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Minute

@@ -23,7 +23,7 @@ func (t *Transport) policy(host string) (smtpclient.TLSPolicy, *tls.Config) {
 // connect makes a connection to one of the addresses that is ready for MAIL. failed
 // are the addresses that are to blame, with why; there is one if err is not nil.
 func (t *Transport) connect(ctx context.Context, h *transport.Host, k key, w *terms, addrs []netip.AddrPort) (l *link, failed []dialled, err error) {
-	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, TLSConfig: w.config, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit}
+	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, TLSConfig: w.config, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit, Trace: t.Trace}
 	d.Timeouts.Connect = orElse(d.Timeouts.Connect, 30*time.Second)
 	if t.Auth != nil {
 		if d.Auth, err = t.Auth(ctx); err != nil {
@@ -43,9 +43,6 @@ func (t *Transport) connect(ctx context.Context, h *transport.Host, k key, w *te
 		failed = append(failed, lost...)
 		if won.conn == nil {
 			return nil, why(lost[len(lost)-1].err)
-		}
-		if t.Trace != nil {
-			d.Trace = t.Trace(h.Name, won.addr)
 		}
 		return won.conn, nil
 	}

@@ -80,8 +80,8 @@ type Transport struct {
 	// message and the time.
 	Seed uint64
 
-	// Trace sees what goes over the wire to a host; nil is silence.
-	Trace func(host string, addr netip.AddrPort) *smtpclient.Trace
+	// Trace is asked who wants to hear of a connection to a host; nil is silence.
+	Trace func(host string, nc net.Conn) *smtpclient.Trace
 
 	kept connections
 	bad  badHosts

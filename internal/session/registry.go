@@ -1,0 +1,236 @@
+package session
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/mail"
+)
+
+// Options set up a [Registry]. A zero field has the default that is given.
+type Options struct {
+	Memory  int64 // octets of lines of all sessions; default 32 MiB
+	Session int   // octets of lines of one; default 16 KiB
+	Failed  int   // that are kept in each direction; default 100
+	Recent  int   // others that have ended and are kept; default 200
+}
+
+func (o *Options) setDefaults() {
+	o.Memory = cmp.Or(o.Memory, 32<<20)
+	o.Session = cmp.Or(o.Session, 16<<10)
+	o.Failed = cmp.Or(o.Failed, 100)
+	o.Recent = cmp.Or(o.Recent, 200)
+}
+
+// Registry is the sessions of a house. Make one with [New]. It may be used by many
+// goroutines.
+type Registry struct {
+	memory  memory
+	number  atomic.Uint64
+	changes atomic.Uint64
+
+	mu       sync.Mutex
+	all      map[uint64]*session // that live or are kept
+	live     int
+	ended    [3]shelf // by kindOf
+	messages map[mail.ID]*session
+}
+
+// Kinds of sessions that have ended.
+const (
+	failedIn = iota
+	failedOut
+	others
+)
+
+// shelf keeps the last so many.
+type shelf struct {
+	room int
+	kept []*session // the oldest first
+}
+
+// maxMessages is of how many messages a session is known to have brought them: the last
+// ones count.
+const maxMessages = 64
+
+// New makes a registry.
+func New(o Options) *Registry {
+	o.setDefaults()
+	r := &Registry{
+		memory: memory{most: o.Memory, each: o.Session},
+		all:    map[uint64]*session{}, messages: map[mail.ID]*session{},
+	}
+	r.ended[failedIn].room, r.ended[failedOut].room, r.ended[others].room = o.Failed, o.Failed, o.Recent
+	return r
+}
+
+// NextID is a number that no session has yet, for smtpserver.Server.NextID.
+func (r *Registry) NextID() uint64 { return r.number.Add(1) }
+
+// Changes grows when a session begins, ends or changes its state.
+func (r *Registry) Changes() uint64 { return r.changes.Load() }
+
+// begin notes that a session has begun.
+func (r *Registry) begin(v View, cut func()) *session {
+	s := &session{house: r, cut: cut, view: v}
+	r.mu.Lock()
+	r.all[v.ID] = s
+	r.live++
+	r.mu.Unlock()
+	r.changes.Add(1)
+	return s
+}
+
+// end notes that a session is over, and keeps it for a while.
+func (r *Registry) end(s *session, at time.Time, err error) {
+	kind := kindOf(s.finish(at, err))
+	r.mu.Lock()
+	r.live--
+	shelf := &r.ended[kind]
+	shelf.kept = append(shelf.kept, s)
+	var gone *session
+	if len(shelf.kept) > shelf.room {
+		gone = shelf.kept[0]
+		shelf.kept = slices.Delete(shelf.kept, 0, 1)
+		r.forget(gone)
+	}
+	r.mu.Unlock()
+	r.changes.Add(1)
+	if gone != nil {
+		gone.empty()
+	}
+}
+
+func kindOf(v View) int {
+	switch {
+	case v.Failure == "":
+		return others
+	case v.Direction == In:
+		return failedIn
+	}
+	return failedOut
+}
+
+// forget takes a session out of the maps. The lock is held.
+func (r *Registry) forget(s *session) {
+	delete(r.all, s.view.ID)
+	for _, id := range s.messages {
+		if r.messages[id] == s {
+			delete(r.messages, id)
+		}
+	}
+}
+
+// empty gives back the memory of a session that nobody can find any more.
+func (s *session) empty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.house.memory.free(&s.ring)
+}
+
+// Brought notes that a message came in by a session; a number of none is passed over.
+func (r *Registry) Brought(number uint64, id mail.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.all[number]
+	if s == nil {
+		return
+	}
+	if len(s.messages) == maxMessages {
+		delete(r.messages, s.messages[0])
+		s.messages = slices.Delete(s.messages, 0, 1)
+	}
+	s.messages = append(s.messages, id)
+	r.messages[id] = s
+}
+
+// List returns the sessions that live, the oldest first.
+func (r *Registry) List() []View {
+	r.mu.Lock()
+	live := make([]*session, 0, r.live)
+	for _, s := range r.all {
+		live = append(live, s)
+	}
+	r.mu.Unlock()
+	var views []View
+	for _, s := range live {
+		if v := s.stand(); v.Ended.IsZero() {
+			views = append(views, v)
+		}
+	}
+	slices.SortFunc(views, func(a, b View) int { return cmp.Compare(a.ID, b.ID) })
+	return views
+}
+
+// Count is how many sessions live, in each direction.
+func (r *Registry) Count() (in, out int) {
+	for _, v := range r.List() {
+		if v.Direction == In {
+			in++
+		} else {
+			out++
+		}
+	}
+	return in, out
+}
+
+// Ended returns the sessions that have failed and are kept, the last one first.
+func (r *Registry) Ended() []View {
+	r.mu.Lock()
+	failed := slices.Concat(r.ended[failedIn].kept, r.ended[failedOut].kept)
+	r.mu.Unlock()
+	views := make([]View, len(failed))
+	for i, s := range failed {
+		views[i] = s.stand()
+	}
+	slices.SortFunc(views, func(a, b View) int { return b.Ended.Compare(a.Ended) })
+	return views
+}
+
+// Find returns a session that lives or is kept, with its lines; false: it is not known.
+func (r *Registry) Find(number uint64) (View, []Line, bool) {
+	return told(r.find(number))
+}
+
+// Of returns the session by which a message came in, from its commit on and for as long
+// as the session is kept.
+func (r *Registry) Of(id mail.ID) (View, []Line, bool) {
+	r.mu.Lock()
+	s := r.messages[id]
+	r.mu.Unlock()
+	return told(s)
+}
+
+func told(s *session) (View, []Line, bool) {
+	if s == nil {
+		return View{}, nil, false
+	}
+	v, lines := s.transcript()
+	return v, lines, true
+}
+
+func (r *Registry) find(number uint64) *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all[number]
+}
+
+// Cut closes the connection of a session at once, and reports whether it lived. A
+// message whose final dot has come may have been taken all the same.
+func (r *Registry) Cut(number uint64) bool {
+	s := r.find(number)
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	lives := s.view.Ended.IsZero()
+	s.wasCut = s.wasCut || lives
+	s.mu.Unlock()
+	if lives {
+		s.cut()
+	}
+	return lives
+}
