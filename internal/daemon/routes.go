@@ -115,6 +115,11 @@ func scheduleOf(c *config.Route) queue.Route {
 		All:         limitsOf(l.Deliveries.Value, l.Rate.Value),
 		Site:        limitsOf(l.Site.Value, l.SiteRate.Value),
 		Destination: limitsOf(l.Destination.Value, l.DestRate.Value),
+		Said: queue.Said{
+			Retry: c.Retry.Origin, Expire: c.Expire.Origin, Warn: c.Warn.Origin, Batch: l.Recipients.Origin,
+			All: l.Deliveries.Origin, Site: l.Site.Origin, Destination: l.Destination.Origin,
+			AllRate: l.Rate.Origin, SiteRate: l.SiteRate.Origin, DestRate: l.DestRate.Origin,
+		},
 	}
 	for _, d := range c.Retry.Value {
 		r.Retry = append(r.Retry, queue.Delay(d))

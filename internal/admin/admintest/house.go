@@ -160,17 +160,24 @@ func (h *House) desks() {
 	h.must(err)
 	h.Intake = intake.New(intake.Options{
 		Hostname: "mx.example.org", Spool: h.Spool, Directory: dir,
-		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
-		Owner:     func() spool.Owner { return h.Dispatch.Owner() },
-		Arrived:   func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
+		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, RelaySaid: at(10),
+		Owner:   func() spool.Owner { return h.Dispatch.Owner() },
+		Arrived: func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
 	})
 	h.Dispatch = dispatch.New(dispatch.Options{
 		Settings: dispatch.Settings{
 			Router: table, MTA: "mx.example.org", Mailer: Address("mailer-daemon@mx.example.org"),
 			Transports: map[string]transport.Transport{"remote": road{}, "smarthost": road{}, "maildir:mailboxes": box{}},
-			Queue: queue.Options{Seed: 1, Default: queue.Route{
-				Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
-			}},
+			Queue: queue.Options{
+				Seed: 1, Default: queue.Route{
+					Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
+				},
+				Routes: map[string]queue.Route{"partners": {
+					Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
+					Destination: queue.Limits{Deliveries: 7}, Site: queue.Limits{Deliveries: 9},
+					Said: queue.Said{Retry: at(21), Destination: at(23), Site: at(24)},
+				}},
+			},
 		},
 		Spool: h.Spool, Prepare: h.Intake.Prepare,
 	})
