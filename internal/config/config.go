@@ -116,6 +116,7 @@ type Users struct {
 	// One of these says who they are.
 	File    Setting[string] // see package userfile
 	Dovecot Setting[string] // the socket "auth-client" of Dovecot
+	LDAP    LDAP
 
 	Senders    Setting[string] // "own", "domain" or "any": as whom those may send of whom the directory does not say it
 	Messages   Setting[Rate]   // of each of them

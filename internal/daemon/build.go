@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/directory"
@@ -170,6 +171,9 @@ func (b *builder) at(local string) smtp.Path {
 func (r *rooms) close(ctx context.Context) {
 	if r.keys != nil {
 		r.keys.acme.close()
+	}
+	if c, ok := r.accounts.(io.Closer); ok {
+		_ = c.Close() // connections that nobody uses
 	}
 	for _, t := range r.transports {
 		switch t := t.(type) {

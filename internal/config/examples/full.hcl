@@ -140,6 +140,26 @@ users {
   recipients = "3000/h" # the same
 }
 
+# In the place of the file: a server that knows who may log in. A name stands in texts as
+# %{name}, what is in front of its @ as %{user}, and behind that as %{domain}; it cannot
+# change what they mean.
+#
+# users {
+#   ldap {
+#     url           = "ldaps://ldap.example.org" # or "ldap://HOST", with STARTTLS; or "ldapi:///FILE"
+#     tls           = "starttls"      # of ldap://; "off" is for this machine only; default: this
+#     ca            = "ldap-ca.pem"   # trusted certificates; default: those of the system
+#     base          = "ou=people,dc=example,dc=org"    # where an entry is searched ...
+#     filter        = "(&(objectClass=inetOrgPerson)(mail=%{name}))" # ... that fits this
+#     user          = "cn=posthouse,dc=example,dc=org" # who may search; default: nobody has to say who he is
+#     password_file = "ldap.password" # the first line; or password_env, password_command, password_credential
+#     entry         = "uid=%{user},ou=people,dc=example,dc=org" # in the place of base and filter: its name is known
+#     name          = "mail"          # attribute that names the account; default: what was typed does
+#     addresses     = ["mail"]        # attributes of the addresses as which it may send; default: what senders says
+#     timeout       = "10s"           # of one question; default: this
+#   }
+# }
+
 # For whom mail is taken that goes on to others. Default: for nobody.
 relay {
   networks = ["10.0.0.0/8", "127.0.0.0/8", "::1"] # clients that may send to everybody
