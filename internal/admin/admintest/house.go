@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -78,6 +79,7 @@ func Open(t *testing.T, letters ...Letter) *House {
 	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now()}
 	h.fill(letters)
 	h.desks()
+	h.settled()
 	h.serve()
 	t.Setenv("POSTHOUSE_SOCKET", h.Socket)
 	return h
@@ -192,6 +194,20 @@ func (h *House) desks() {
 		}
 	})
 	for h.Dispatch.Owner() == (spool.Owner{}) {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// settled waits until the desk has taken what was never tried: until then it would be
+// told to be fresh, and afterwards to be active.
+func (h *House) settled() {
+	untaken := func(it spool.Item) bool { return it.Owner == (spool.Owner{}) }
+	for {
+		page, err := h.Spool.List(h.T.Context(), spool.Query{Filter: spool.Filter{Place: spool.Fresh}})
+		h.must(err)
+		if !slices.ContainsFunc(page.Items, untaken) {
+			return
+		}
 		time.Sleep(time.Millisecond)
 	}
 }

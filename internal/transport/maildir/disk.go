@@ -37,7 +37,12 @@ type visitor func(fs.FileInfo) error
 // again for each message would cost more system calls than all the rest.
 type rootDisk struct {
 	root    *os.Root
-	folders map[string]*os.File // tmp and new, once they are there
+	folders map[string]heldFolder // tmp and new, once they are there
+}
+
+type heldFolder struct {
+	*os.File
+	info fs.FileInfo
 }
 
 func (d *rootDisk) makeFolder(name string) error {
@@ -61,15 +66,36 @@ func (d *rootDisk) hold(name string) error {
 	if err != nil {
 		return err
 	}
-	if d.folders == nil {
-		d.folders = map[string]*os.File{}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
 	}
-	d.folders[name] = f
+	if d.folders == nil {
+		d.folders = map[string]heldFolder{}
+	}
+	d.folders[name] = heldFolder{f, info}
 	return nil
 }
 
+// held returns a folder that is held, if it is still what its name leads to: in
+// one that was moved away nobody would look for the mail.
+func (d *rootDisk) held(name string) (*os.File, error) {
+	f, is := d.folders[name]
+	if !is {
+		return nil, fs.ErrInvalid
+	}
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(info, f.info) {
+		return nil, fmt.Errorf("%s is not what it was when the Maildir was opened", name)
+	}
+	return f.File, nil
+}
+
 func (d *rootDisk) syncFolder(name string) error {
-	if f := d.folders[name]; f != nil {
+	if f, is := d.folders[name]; is {
 		return f.Sync()
 	}
 	return syncDirectory(d.root.Open(name))
@@ -109,7 +135,11 @@ func (d *rootDisk) rename(from, to string) error {
 // in calls do with the descriptor of a folder that is held, which is not closed
 // meanwhile.
 func (d *rootDisk) in(folder string, do func(dir int) error) error {
-	c, err := d.folders[path.Clean(folder)].SyscallConn()
+	f, err := d.held(path.Clean(folder))
+	if err != nil {
+		return err
+	}
+	c, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
