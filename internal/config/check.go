@@ -29,6 +29,7 @@ func (d *decoder) check(c *Config) {
 	d.checkRoutes(c)
 	d.checkTLS(c)
 	d.checkPolicy(c)
+	d.checkForwarding(c)
 	d.checkConsole(c)
 }
 
@@ -74,6 +75,7 @@ func (d *decoder) checkListeners(c *Config) {
 		d.checkLimits(&l.Limits)
 		d.checkSubmission(c, l)
 	}
+	d.checkHTTPS(c, taken)
 	d.checkACME(c, taken)
 }
 

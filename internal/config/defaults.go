@@ -36,7 +36,9 @@ func defaults() *Config {
 
 		Security: defaultSecurity(),
 		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
+		HTTPS:    HTTPS{Address: builtIn([]string{":443"})},
 		Policy:   defaultPolicy(),
+		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
 	}
 }
 

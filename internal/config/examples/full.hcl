@@ -100,10 +100,19 @@ acme {
   email     = "postmaster@example.org"  # of the account; default: none
   directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
   ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
-  names     = ["mail.example.org"]      # a certificate for each; default: hostname
+  names     = ["mail.example.org"]      # a certificate for each; default: hostname, and those of the pages that https has
   http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
   tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
   reuse_key = true                      # a renewed certificate keeps its key, as TLSA records want it; default: false
+}
+
+# The pages of our domains, for who asks at mta-sts.DOMAIN for the MTA-STS policy (RFC 8461), and
+# for people's programs, who ask at autoconfig.DOMAIN and autodiscover.DOMAIN where their mail
+# is. The certificates must be good for those names. Default: there are none.
+https {
+  address = [":443"]           # default: this; the same may stand in acme at tls_alpn
+  imap    = "imap.example.org" # where people read their mail, at port 993; default: nothing is told
+  pop3    = "pop.example.org"  # where they fetch it, at port 995; default: nothing is told
 }
 
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
@@ -178,6 +187,7 @@ domain "example.org" {
   tags          = "+"                # jane+anything is jane; "none": no tags; default: this
   keep_tags     = false              # the route gets jane+anything; default: false
   case_sensitive = false             # Jane and jane are two; default: false
+  mta_sts       = "testing"          # the policy that https serves: "none"; "testing": nobody obeys it, but reports tell of it; "enforce": whoever sends here needs our certificate to be good; default: this
   policy         = "reject"          # the severest that policy may do: "reject", "quarantine", "mark"; default: this
 
   # Files in the form of /etc/aliases, and what they may do. Default: nothing.
@@ -205,6 +215,12 @@ policy {
 
   arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
   arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
+}
+
+# How mail goes on whose recipient here is an alias for somebody elsewhere.
+forwarding {
+  srs  = "example.org" # reports come back to addresses of this domain, that stand for senders; default: senders stay
+  seal = "example.org" # ARC: what we found is sealed with a key of this domain; default: it is not
 }
 
 # Where mail goes next: the first route whose conditions all fit has it. A domain's
