@@ -38,7 +38,6 @@ func defaults() *Config {
 		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
 		HTTPS:    HTTPS{Address: builtIn([]string{":443"})},
 		Policy:   defaultPolicy(),
-		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
 	}
 }
 
