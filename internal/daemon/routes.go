@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"strings"
+	"time"
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/queue"
@@ -135,4 +136,14 @@ func scheduleOf(c *config.Route) queue.Route {
 
 func limitsOf(deliveries int, rate config.Rate) queue.Limits {
 	return queue.Limits{Deliveries: deliveries, Rate: rate.Count, Per: rate.Per}
+}
+
+// latestRetry is how long mail is put off at the most, by any route.
+func latestRetry(c *config.Config) (latest time.Duration) {
+	for i := range c.Routes {
+		for _, d := range c.Routes[i].Retry.Value {
+			latest = max(latest, d.Min, d.Max)
+		}
+	}
+	return latest
 }

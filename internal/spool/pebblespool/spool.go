@@ -242,9 +242,12 @@ func (s *Spool) writeGeneration() error {
 }
 
 // recover puts right what a crash may have left: destinations whose start was
-// moved past leases that are gone, and files that belong to nobody.
+// moved past leases that are gone, dues of a clock that was ahead, and files that belong to nobody.
 func (s *Spool) recover() error {
 	if err := s.restoreStarts(); err != nil {
+		return err
+	}
+	if err := s.setDues(); err != nil {
 		return err
 	}
 	if err := s.files.recover(s); err != nil {
