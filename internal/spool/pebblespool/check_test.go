@@ -81,8 +81,19 @@ func TestRepair(t *testing.T) {
 		kind       string
 		quarantine int
 	}{
-		{"b", 1}, {"e", 1}, {"r", 1}, {"-b", 1}, {"-e", 1}, {"file", 1}, {"-file", 1},
-		{"-d", 0}, {"-n", 0}, {"-s", 0}, {"-o", 0}, {"-c", 0}, {"+file", 0},
+		{"b", 1},
+		{"e", 1},
+		{"r", 1},
+		{"-b", 1},
+		{"-e", 1},
+		{"file", 1},
+		{"-file", 1},
+		{"-d", 0},
+		{"-n", 0},
+		{"-s", 0},
+		{"-o", 0},
+		{"-c", 0},
+		{"+file", 0},
 	} {
 		t.Run(damage.kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
