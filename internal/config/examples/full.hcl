@@ -215,6 +215,32 @@ policy {
 
   arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
   arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
+
+  # Lists of clients whose mail is not wanted; default: none. Who is in lists of this weight is refused.
+  dnsbl_limit  = 2        # default: 1
+  dnsbl_action = "reject" # "reject", "quarantine" or "mark"; default: this
+  dnsbl "bl.example" {
+    weight  = 2                                        # below zero: the list speaks for the client; default: 1
+    answers = ["127.0.0.2", "127.0.0.4/30"]            # that count; default: all that say that he is listed
+    reply   = "See https://bl.example/?ip=%{client}"   # default: that the address is in the list
+  }
+
+  # Strangers are told to come again later; who has is known. Default: they are not.
+  greylist {
+    delay  = "1m"  # default: this
+    window = "1d"  # they have to come again in it; default: this
+    keep   = "35d" # who stays away is forgotten; default: this
+  }
+
+  # How often a stranger may come: an address, and the network around it.
+  rates {
+    connections         = "600/m"   # default: this; "none": any number
+    messages            = "1200/m"  # default: this
+    recipients          = "12000/m" # default: this
+    network_connections = "2400/m"  # default: this
+    network_messages    = "4800/m"  # default: this
+    network_recipients  = "48000/m" # default: this
+  }
 }
 
 # How mail goes on whose recipient here is an alias for somebody elsewhere.
