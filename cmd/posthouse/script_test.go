@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"posthouse": main, "sendmail": main, "mailq": main, "newaliases": main, "moody": moody,
+		"posthouse": main, "sendmail": main, "mailq": main, "newaliases": main, "moody": moody, "idp": idp,
 	})
 }
 
@@ -67,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"crashed":  crashed,
 			"hangup":   hangup,
 			"shows":    shows,
+			"until":    until,
 			"kept":     kept,
 			"isjson":   isJSON,
 			"nowhere":  nowhere,
