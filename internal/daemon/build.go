@@ -139,6 +139,7 @@ func (b *builder) options(r *rooms) intake.Options {
 		Hostname:   b.cfg.Hostname.Value,
 		Directory:  r.directory,
 		RelayFrom:  b.cfg.Relay.Networks.Value,
+		RelaySaid:  b.cfg.Relay.Networks.Origin,
 		RelayTo:    b.relayTo(),
 		Postmaster: b.postmaster(),
 		Senders:    b.senders(),
