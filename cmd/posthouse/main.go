@@ -31,6 +31,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
 	"github.com/posthouse/posthouse/internal/cli/user"
+	"github.com/posthouse/posthouse/internal/cli/verify"
 	"github.com/posthouse/posthouse/internal/cli/why"
 )
 
@@ -114,6 +115,7 @@ Try it in two terminals; no mail leaves this machine:
 		relay.Command(),
 		domain.Command(),
 		dkim.Command(),
+		verify.Command(),
 		tlsrpt.Command(),
 		spool.Command(),
 		reload.Command(),
