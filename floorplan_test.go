@@ -50,6 +50,8 @@ var floors = map[string]int{
 	"internal/policy":    4,
 	"internal/queue":     4,
 	"internal/route":     4,
+	"internal/scenario":  4,
+	"internal/scenario":  4,
 	"internal/session":   4,
 	"internal/spool":     4,
 	"internal/tlspolicy": 4,
@@ -58,6 +60,7 @@ var floors = map[string]int{
 	"internal/directory/dovecot":    5,
 	"internal/directory/filedir":    5,
 	"internal/directory/userfile":   5,
+	"internal/inbox/door":           5,
 	"internal/login":                5,
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
@@ -81,7 +84,8 @@ var floors = map[string]int{
 	"internal/cli":    7,
 	"internal/daemon": 7,
 
-	"internal/admin/client": 8,
+	"internal/admin/client":   8,
+	"internal/admin/inboxapi": 8,
 
 	"internal/cli/*": 9,
 
