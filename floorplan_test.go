@@ -62,6 +62,7 @@ var floors = map[string]int{
 	"internal/directory/userfile":   5,
 	"internal/inbox/door":           5,
 	"internal/login":                5,
+	"internal/policy/sender":        5,
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
 	"internal/transport/discard":    5,
@@ -86,6 +87,7 @@ var floors = map[string]int{
 
 	"internal/admin/client":   8,
 	"internal/admin/inboxapi": 8,
+	"internal/admin/web":      8,
 
 	"internal/cli/*": 9,
 

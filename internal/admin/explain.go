@@ -75,6 +75,7 @@ func (a *API) explain(r *http.Request) (any, error) {
 	}
 	x.Steps = append(x.Steps, residents(&in)...)
 	x.Steps = append(x.Steps, verdict(&in))
+	x.Steps = append(x.Steps, judges(&in)...)
 	e := &mail.Envelope{From: q.From, To: in.To, Size: size, Arrived: time.Now(), Source: mail.Source{
 		Login: q.Login, Client: netip.AddrPortFrom(q.Client, 0),
 	}}

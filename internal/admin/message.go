@@ -148,6 +148,9 @@ func (a *API) find(ctx context.Context, s string) (mail.ID, error) {
 		if err != nil {
 			return id, wrong("%v", err)
 		}
+		if id.IsZero() { // which would mean all of the journal
+			return id, missing("no message has the id %s", s)
+		}
 		return id, nil
 	}
 	low, err := mail.ParseID(s + strings.Repeat("0", idLetters-len(s)))

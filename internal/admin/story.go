@@ -22,7 +22,7 @@ type Story struct {
 // Event is one of them. What says which; fields that do not belong to it are zero.
 type Event struct {
 	At   time.Time `json:"at"`
-	What string    `json:"what"` // "accepted", "attempt", "decided", "reported", "second copy", "ordered", "damaged"
+	What string    `json:"what"` // "accepted", "attempt", "decided", "reported", "second copy", "ordered", "damaged", "judged"
 
 	// Accepted.
 	From       *smtp.Path  `json:"from,omitempty"` // "": the null sender
@@ -64,6 +64,10 @@ type Event struct {
 	Order  string `json:"order,omitempty"`
 	By     string `json:"by,omitempty"`
 	Reason string `json:"reason,omitempty"`
+
+	// Judged, and then Action is what was done.
+	Opinions []Opinion `json:"opinions,omitempty"`
+	Changed  string    `json:"changed,omitempty"` // what is not as it came in
 
 	Why string `json:"why,omitempty"` // of a second copy, of damage, and of a report that is not sent
 }
@@ -147,6 +151,8 @@ func eventOf(e *event.Entry) Event {
 		}
 	case *event.Damaged:
 		out.What, out.Why = "damaged", v.What
+	case *event.Judged:
+		out.judged(v)
 	default:
 		out.What = e.Line()
 	}

@@ -28,6 +28,8 @@ func (d *decoder) check(c *Config) {
 	d.checkDomains(c)
 	d.checkRoutes(c)
 	d.checkTLS(c)
+	d.checkPolicy(c)
+	d.checkConsole(c)
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {
@@ -116,7 +118,7 @@ func (d *decoder) checkUsers(c *Config) {
 		d.add(u.Dovecot.Origin, "", "users are in a file, as line %d says, or known to Dovecot, and not both", u.File.Origin.Line)
 	case !u.File.Given() && !u.Dovecot.Given():
 		d.add(u.Origin, `write file = "users" or dovecot = "/run/dovecot/auth-client"`, "it says nowhere who they are")
-	case !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
+	case !c.Console.logins() && !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
 		d.add(u.Origin, `write listen "submission" {}`, "users are of no use, since no listener lets them log in")
 	}
 }

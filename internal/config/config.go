@@ -26,6 +26,7 @@ type Config struct {
 	Relay        Relay
 	Users        Users
 	Domains      []Domain
+	Policy       Policy
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
 	Queue        Queue
@@ -34,6 +35,7 @@ type Config struct {
 	DNS          DNS
 	Reports      Reports
 	Security     Security
+	Console      Console
 	TLS          []TLS // in the order in which they are asked
 
 	lines []string // of the file
@@ -74,6 +76,7 @@ type Listen struct {
 	XClientFrom Setting[[]netip.Prefix] // peers that may say XCLIENT
 	ClientCA    Setting[string]         // submission: file of those whose client certificates are logins; "": none
 	HideClient  Setting[bool]           // submission: Received does not tell the client's name and address
+	Policy      Setting[string]         // the severest that policy may do to what comes in here, or PolicyOff
 	Limits      Limits
 }
 
@@ -135,6 +138,7 @@ type Domain struct {
 	Tags          Setting[string] // characters of which each may begin a tag: "+" for name+tag; "": none
 	KeepTags      Setting[bool]   // the tag stays in the address that goes to the route
 	CaseSensitive Setting[bool]   // Anna and anna are two
+	Policy        Setting[string] // the severest that policy may do to mail for it
 
 	// Files in the form of Unix, and what they may do.
 	UnixAliases Setting[[]string]

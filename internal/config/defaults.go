@@ -35,6 +35,7 @@ func defaults() *Config {
 
 		Security: defaultSecurity(),
 		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
+		Policy:   defaultPolicy(),
 	}
 }
 
@@ -59,10 +60,10 @@ func defaultLimits() Limits {
 
 // newListen is a listener of a kind before its settings are read.
 func (c *Config) newListen(kind string, at mail.Origin) Listen {
-	l := Listen{Kind: kind, Origin: at, Name: builtIn(kind), Limits: c.Limits}
+	l := Listen{Kind: kind, Origin: at, Name: builtIn(kind), Limits: c.Limits, Policy: builtIn(PolicyOff)}
 	switch kind {
 	case ListenSMTP:
-		l.Address, l.TLS = builtIn([]string{":25"}), builtIn("offer")
+		l.Address, l.TLS, l.Policy = builtIn([]string{":25"}), builtIn("offer"), builtIn(PolicyReject)
 	case ListenSubmission:
 		l.Address, l.TLS = builtIn([]string{":587"}), builtIn("require")
 	case ListenSubmissions:
@@ -74,7 +75,7 @@ func (c *Config) newListen(kind string, at mail.Origin) Listen {
 }
 
 func newDomain(name string, at mail.Origin) Domain {
-	return Domain{Name: name, Origin: at, Deliver: builtIn(MailboxesRoute), Tags: builtIn("+")}
+	return Domain{Name: name, Origin: at, Deliver: builtIn(MailboxesRoute), Tags: builtIn("+"), Policy: builtIn(PolicyReject)}
 }
 
 func (c *Config) newRoute(name string, at mail.Origin) Route {

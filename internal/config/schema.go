@@ -35,8 +35,10 @@ func (c *Config) schema(d *decoder) schema {
 			c.relayBlock(),
 			c.usersBlock(),
 			c.domainBlock(),
+			c.policyBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
+			c.consoleBlock(),
 		},
 	}
 }
@@ -150,6 +152,7 @@ func (l *Listen) schema() schema {
 			list("xclient_from", &l.XClientFrom, network()),
 			one("client_ca", &l.ClientCA, file()),
 			one("hide_client", &l.HideClient, yes()),
+			one("policy", &l.Policy, choice(PolicyReject, PolicyQuarantine, PolicyMark, PolicyOff)),
 		},
 		blocks: []block{single("limits", func() schema {
 			return schema{title: fmt.Sprintf("limits of listen %q", l.Kind), fields: l.Limits.fields()}
@@ -227,6 +230,7 @@ func (m *Domain) schema() schema {
 			one("tags", &m.Tags, tags()),
 			one("keep_tags", &m.KeepTags, yesNo()),
 			one("case_sensitive", &m.CaseSensitive, yesNo()),
+			one("policy", &m.Policy, choice(PolicyReject, PolicyQuarantine, PolicyMark)),
 			list("unix_aliases", &m.UnixAliases, file()),
 			list("unix_include", &m.UnixInclude, file()),
 			one("unix_pipes", &m.UnixPipes, yesNo()),

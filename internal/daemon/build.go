@@ -11,6 +11,7 @@ import (
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/route"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/tlspolicy/tally"
@@ -28,7 +29,8 @@ type rooms struct {
 	transports map[string]transport.Transport
 	out        dispatch.Settings
 	servers    []*server
-	reporter   *tlsReporter // nil: nobody gets reports on TLS
+	reporter   *tlsReporter             // nil: nobody gets reports on TLS
+	panels     map[string]*policy.Panel // by the name of the listener
 }
 
 // builder makes rooms. Problems of the configuration are collected, so that all
@@ -61,6 +63,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 		b.buildAccounts(r),
 		b.buildRoutes(r),
 		b.buildTransports(r),
+		b.buildPolicy(r),
 		b.buildServers(r, in),
 	)
 	if err == nil && len(b.problems) > 0 {
@@ -128,6 +131,7 @@ func (b *builder) options(r *rooms) intake.Options {
 		RelayTo:    b.relayTo(),
 		Postmaster: b.postmaster(),
 		Senders:    b.senders(),
+		Policy:     r.panels,
 		Observe:    b.world.Observe,
 		Log:        b.world.Log,
 	}

@@ -103,6 +103,8 @@ func fixed(was, is *config.Config) (found config.Problems) {
 	check(s.Reserve.Value == t.Reserve.Value, "spool.reserve", t.Reserve.Origin)
 	check(was.Journal.Keep.Value == is.Journal.Keep.Value, "journal.keep", is.Journal.Keep.Origin)
 	check(was.Journal.Size.Value == is.Journal.Size.Value, "journal.size", is.Journal.Size.Origin)
+	check(slices.Equal(was.Console.Address.Value, is.Console.Address.Value), "console.address", is.Console.Address.Origin)
+	check(was.Console.TLS.Value == is.Console.TLS.Value, "console.tls", is.Console.TLS.Origin)
 	check(was.Queue.Memory.Value == is.Queue.Memory.Value, "queue.memory", is.Queue.Memory.Origin)
 	return found
 }

@@ -32,6 +32,8 @@ var update = flag.Bool("update", false, "write anew what was told, got and run i
 //	peer ADDR           a dialogue with each that comes to a server there; "----" is between
 //	                    the dialogues of one and of the next, and the last stays
 //	ask ADDR [FROM]     a dialogue with who listens there
+//	letter ADDR [FROM]  a message that is brought there; see letter
+//	heard               what those who brought letters were told at the end
 //	wait DURATION
 //	told                what the houses have told since the last such part
 //	count WORD...       how many lines that have all the words were told so far
@@ -104,6 +106,11 @@ func (w *world) play(word, arg, text string) (out string, said bool) {
 		w.peer(arg, text)
 	case "ask":
 		w.ask(first, second, text)
+	case "letter":
+		w.bring(first, second, text)
+		synctest.Wait()
+	case "heard":
+		return w.replies(), true
 	case "wait":
 		time.Sleep(w.duration(arg))
 		synctest.Wait()

@@ -60,6 +60,8 @@ type world struct {
 	mu   sync.Mutex
 	told []told
 	ran  []string
+
+	heard []string // by those who brought letters
 }
 
 // told is a line that a house told.

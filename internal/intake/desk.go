@@ -39,9 +39,9 @@ type Options struct {
 	Hostname  string              // needed
 	Spool     Spool               // needed
 	Directory directory.Directory // nil: nobody lives here
-	// Policy is what a listener asks of the mail of its clients; nil, or a nil panel: nothing.
-	// What programs of this host and the house itself send is not asked about.
-	Policy func(listener string) *policy.Panel
+	// Policy is what is asked of the mail of clients, by the name of the listener. Others ask nothing,
+	// and what programs of this host and the house itself send is not asked about.
+	Policy map[string]*policy.Panel
 
 	// RelayFrom are the networks from which mail for others is taken. Without
 	// them it is taken only from who has logged in.

@@ -350,9 +350,9 @@ func (c check) Data(_ context.Context, v *policy.Visit, text *policy.Text) polic
 }
 
 // asked is a policy of one check.
-func asked(c policy.Check) func(string) *policy.Panel {
+func asked(c policy.Check) map[string]*policy.Panel {
 	panel := &policy.Panel{Hostname: "mx.sohu.example", Checks: []policy.Check{c}}
-	return func(string) *policy.Panel { return panel }
+	return map[string]*policy.Panel{"mx": panel, "submission": panel}
 }
 
 func address(s string) smtp.Path {

@@ -2,7 +2,9 @@ package intake
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/mail"
@@ -31,8 +33,27 @@ type Explained struct {
 	// Reply is what the client would be told at RCPT; nil: 250. Refused: it is an error.
 	Reply   *smtp.Reply
 	Refused bool
+	// Asked is what policy asks of the mail of a stranger, listener by listener.
+	Asked []Asked
 	// To are the recipients that the envelope would have.
 	To []mail.Recipient
+}
+
+// Asked is what one listener asks of the mail of strangers.
+type Asked struct {
+	Listener string
+	Lines    []policy.Line
+	AtMost   *policy.Limit // how far it goes with mail to the recipient; nil: as far as the lines say
+}
+
+// asked is what policy asks of mail to somebody.
+func (o *Options) asked(to smtp.Path) []Asked {
+	var all []Asked
+	for _, name := range slices.Sorted(maps.Keys(o.Policy)) {
+		p := o.Policy[name]
+		all = append(all, Asked{name, p.Explain(), p.LimitOf(to)})
+	}
+	return all
 }
 
 // Explain tells what would become of a recipient that is given at RCPT. It goes
@@ -61,7 +82,9 @@ func (d *Desk) Explain(ctx context.Context, q Question) (Explained, error) {
 		x.Reply, x.Refused = o.reply(err), true
 		return x, nil
 	}
-	x.To = t.to
+	if x.To = t.to; !t.relay {
+		x.Asked = o.asked(q.To)
+	}
 	return x, nil
 }
 

@@ -20,7 +20,7 @@ import (
 
 // hear begins to follow the client as he is now, if policy wants to. An error refuses him.
 func (s *session) hear(ctx context.Context, o *Options) error {
-	panel := o.Policy(s.name)
+	panel := o.Policy[s.name]
 	if panel == nil || len(panel.Checks) == 0 {
 		return nil
 	}
@@ -50,7 +50,9 @@ func (s *session) open(ctx context.Context, t *transaction) error {
 	if err := s.again(ctx, t.o); err != nil {
 		return err
 	}
-	t.hearing = s.hearing
+	if t.hearing = s.hearing; t.hearing == nil {
+		return t.begin(ctx)
+	}
 	t.visit.Trusted, t.visit.Params, t.visit.Local = t.relay, t.params, localAddr(s.conn.LocalAddr())
 	err := t.hearing.Mail(ctx, t.visit)
 	if err == nil {
@@ -64,10 +66,11 @@ func (s *session) open(ctx context.Context, t *transaction) error {
 
 // again follows another client, if XCLIENT has put one in the place of the first.
 func (s *session) again(ctx context.Context, o *Options) error {
-	if s.heard == s.conn.RemoteAddr() || o.Policy == nil {
+	if s.heard == s.conn.RemoteAddr() {
 		return nil
 	}
 	s.hearing.Close()
+	s.hearing = nil
 	return s.hear(ctx, o)
 }
 

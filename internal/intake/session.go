@@ -26,9 +26,6 @@ type listener struct {
 func (l listener) NewSession(ctx context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
 	s := &session{desk: l.desk, name: l.name, conn: c}
 	o := l.desk.opts.Load()
-	if o.Policy == nil {
-		return s, nil
-	}
 	if err := s.hear(ctx, o); err != nil {
 		return nil, err
 	}

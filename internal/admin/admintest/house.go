@@ -36,6 +36,7 @@ type House struct {
 	Dispatch *dispatch.Desk
 	Intake   *intake.Desk
 	Socket   string
+	API      *admin.API
 	// Reload is what a reload answers; nil: it succeeds.
 	Reload func(context.Context) error
 	// Holding: the configuration keeps all mail from being sent.
@@ -202,6 +203,7 @@ func (h *House) serve() {
 		},
 		Holding: func() (mail.Origin, bool) { return at(7), h.Holding },
 	})
+	h.API = api
 	l, err := admin.Listen(h.Socket)
 	h.must(err)
 	ctx, cancel := context.WithCancel(context.Background())

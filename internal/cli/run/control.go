@@ -14,6 +14,7 @@ import (
 // control is the socket by which a house is seen and steered, in its data
 // directory.
 type control struct {
+	api    *admin.API
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -34,7 +35,7 @@ func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) 
 		Certificates: func() []admin.Certificate { return certificates(d) },
 		Hostname:     c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
 	})
-	steered := &control{done: make(chan error, 1)}
+	steered := &control{api: api, done: make(chan error, 1)}
 	ctx, steered.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go func() { steered.done <- api.Serve(ctx, l) }()
 	return steered, nil

@@ -9,8 +9,10 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
+	"github.com/posthouse/posthouse/internal/admin/web"
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/daemon"
@@ -28,6 +30,7 @@ type house struct {
 	version    string
 	errs       io.Writer
 	log        *log
+	pages      atomic.Pointer[web.Console] // nil: there is no console
 
 	supervisor *service.Notifier
 	sockets    *service.Sockets
@@ -53,7 +56,7 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 		return h.told(err)
 	}
 	h.plan(c)
-	d, err := daemon.New(ctx, c, daemon.World{Local: true, Listen: h.listen, Observe: h.log.observe, Log: h.log.Logger})
+	d, err := daemon.New(ctx, c, daemon.World{Local: true, Listen: h.listen, Observe: h.observe, Log: h.log.Logger})
 	if err != nil {
 		return h.told(err)
 	}
@@ -62,9 +65,14 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 		return errors.Join(err, endAtOnce(ctx, d))
 	}
 	defer steered.end()
+	browsers, err := h.console(ctx, d, steered.api)
+	if err != nil {
+		return errors.Join(err, endAtOnce(ctx, d))
+	}
+	defer browsers.end()
 	ran := make(chan error, 1)
 	go func() { ran <- d.Run(ctx) }()
-	if err := h.greet(out, d); err != nil {
+	if err := h.greet(out, d, browsers.at); err != nil {
 		h.log.Error("nobody reads what we print", "err", err)
 	}
 	defer h.tellSupervisor(ctx, d)()
@@ -151,7 +159,7 @@ func statusOf(err error) cli.Status {
 }
 
 // greet says where mail comes in.
-func (h *house) greet(out io.Writer, d *daemon.House) error {
+func (h *house) greet(out io.Writer, d *daemon.House, consoles []string) error {
 	type listener struct {
 		Name string `json:"name"`
 		Addr string `json:"address"`
@@ -161,7 +169,7 @@ func (h *house) greet(out io.Writer, d *daemon.House) error {
 		at = append(at, listener{l.Name, l.Addr.String()})
 	}
 	if h.json {
-		return cli.PrintJSON(out, map[string]any{"configuration": h.file, "data": d.Config().Data.Value, "listen": at})
+		return cli.PrintJSON(out, map[string]any{"configuration": h.file, "data": d.Config().Data.Value, "listen": at, "console": consoles})
 	}
 	var b strings.Builder
 	for _, l := range at {
@@ -169,6 +177,9 @@ func (h *house) greet(out io.Writer, d *daemon.House) error {
 	}
 	if len(at) == 0 {
 		b.WriteString("No mail comes in over the network.\n")
+	}
+	for _, at := range consoles {
+		fmt.Fprintf(&b, "console on %s\n", cli.Printable(at))
 	}
 	fmt.Fprintf(&b, "%s is in force; mail waits in %s.\n", cli.Printable(h.file), cli.Printable(d.Config().Data.Value))
 	_, err := io.WriteString(out, b.String())

@@ -58,6 +58,8 @@ func sentence(e *admin.Event) (headline string, details []string) {
 		return ordered(e)
 	case "second copy":
 		return e.To.String() + " may get it twice: " + e.Why + ".", nil
+	case "judged":
+		return judged(e)
 	case "damaged":
 		return "found damaged, and put in quarantine: " + e.Why, nil
 	}

@@ -115,6 +115,7 @@ listen "smtp" {
   tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", submissions "implicit", lmtp "off"
   proxy_from   = ["10.0.0.5"]    # peers that begin with a PROXY header; default: none
   xclient_from = ["10.0.0.6"]    # peers that may say XCLIENT; default: none
+  policy       = "reject"        # the severest that policy may do here: "reject", "quarantine", "mark", or "off"; default: smtp "reject", others "off"
 
   limits {
     per_address = 20
@@ -157,6 +158,7 @@ domain "example.org" {
   tags          = "+"                # jane+anything is jane; "none": no tags; default: this
   keep_tags     = false              # the route gets jane+anything; default: false
   case_sensitive = false             # Jane and jane are two; default: false
+  policy         = "reject"          # the severest that policy may do: "reject", "quarantine", "mark"; default: this
 
   # Files in the form of /etc/aliases, and what they may do. Default: nothing.
   unix_aliases = ["/etc/aliases"]
@@ -169,6 +171,20 @@ domain "example.org" {
     to     = "jack@elsewhere.example"
     answer = 250 # 251: the sender is told; 551: refused, and the sender is told; default: this
   }
+}
+
+# What is asked of mail that strangers bring; nothing without this block. Whoever has logged
+# in, or comes from relay.networks, is not asked. What is found stands in Authentication-Results,
+# and "posthouse why" tells who decided what.
+policy {
+  spf         = "mark"   # may the client send for the sender's domain? "mark" or "off"; default: this. Never refuses by itself
+  dkim        = "mark"   # who signed the message? "mark" or "off"; default: this
+  iprev       = "mark"   # has the client a name that leads back to it? "mark" or "off"; default: this
+  dmarc       = "honour" # do these speak for the author? "honour": as his domain wants; "quarantine": never refused; "mark"; "off"; default: this
+  dns_failure = "defer"  # while the DNS does not answer for DMARC: "defer" or "mark"; default: this
+
+  arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
+  arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
 }
 
 # Where mail goes next: the first route whose conditions all fit has it. A domain's
@@ -244,4 +260,15 @@ tls "bank.example" {
   level = "require"         # "require": a good certificate; "encrypt": any; "opportunistic"; "never"; default: this
   names = [".bank.example"] # of which it must bear one; default: the name of the host
   ca    = "partner-ca.pem"  # trusted certificates; default: those of the system
+}
+
+# Where browsers see the mail and steer it. Other machines can only come with TLS, and by
+# logins that are named here.
+console {
+  address   = ["127.0.0.1:8025"] # HOST:PORT or "unix:FILE"; default: this
+  tls       = "off"              # or "implicit"; default: "implicit" if other machines can come
+  hosts     = ["mail.example.org"] # names by which browsers call it beside localhost, as with a proxy in front
+  guests    = "none"             # who has not logged in, on this machine: "view", "operate", "none"; default: "view" if no logins are named
+  viewers   = ["jane@example.org"] # see all mail; "*": all who can log in
+  operators = ["ops@example.org"]  # give orders too
 }

@@ -16,6 +16,8 @@ users {
   file = "users"
 }
 
+policy {} # mail of others is judged: SPF, DKIM, DMARC
+
 domain "example.org" {
   mailboxes = ["jane", "joe"]
 }

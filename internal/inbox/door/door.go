@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/inbox"
-	"github.com/posthouse/posthouse/internal/scenario"
 	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -32,6 +31,7 @@ type Options struct {
 	Name     string   // the inbox of mail that says nothing; "" is [inbox.Default]
 	Listener string   // the name of the listener, which stands in the source of messages
 	Hostname string   // in Received fields
+	Stage    *Stage   // of scenarios; nil: one of its own
 	Log      *slog.Logger
 }
 
@@ -41,7 +41,6 @@ type Door struct {
 	coming atomic.Int64 // octets of texts that are held while they come in
 
 	mu    sync.Mutex
-	plays map[string]*scenario.Play // by inbox; "": whatever the inbox
 	conns map[string]*conn          // by the address of the client
 	talks map[*smtpserver.Conn]*talk
 }
@@ -51,43 +50,14 @@ func New(o Options) *Door {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Door{o: o, plays: map[string]*scenario.Play{}, conns: map[string]*conn{}, talks: map[*smtpserver.Conn]*talk{}}
+	if o.Stage == nil {
+		o.Stage = new(Stage)
+	}
+	return &Door{o: o, conns: map[string]*conn{}, talks: map[*smtpserver.Conn]*talk{}}
 }
 
-// maxPlays is how many inboxes have scenarios of their own.
-const maxPlays = 1000
-
-// Play begins a scenario for an inbox, or for all of them if name is ""; nil ends it. It
-// reports false if too many inboxes have one.
-func (d *Door) Play(name string, s *scenario.Scenario) bool {
-	if name != "" {
-		name = inbox.Fold(name)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s == nil {
-		delete(d.plays, name)
-		return true
-	}
-	if _, there := d.plays[name]; !there && len(d.plays) >= maxPlays {
-		return false
-	}
-	d.plays[name] = s.Play()
-	return true
-}
-
-// Playing is the rules of the scenario of an inbox; nil if it has none.
-func (d *Door) Playing(name string) []scenario.Rule {
-	if name != "" {
-		name = inbox.Fold(name)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if p := d.plays[name]; p != nil {
-		return p.Scenario().Rules()
-	}
-	return nil
-}
+// Stage is where the scenarios of the door are played.
+func (d *Door) Stage() *Stage { return d.o.Stage }
 
 // Fit sets the fields of a server that the door needs: Handler, Offer, PlaintextAuth (no
 // password is asked for, a login only names an inbox), and the part of a trace. TLS, if it is

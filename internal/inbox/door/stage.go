@@ -19,26 +19,11 @@ import (
 // errDropped says that a scenario has cut the connection.
 var errDropped = errors.New("the connection was cut, as the scenario says")
 
-// ask finds out what the scenarios say of an event: that of the first inbox that has
-// something to say, else that of all.
-func (d *Door) ask(e scenario.Event, inboxes ...string) scenario.Verdict {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, name := range append(inboxes, "") {
-		if p := d.plays[name]; p != nil {
-			if v := p.At(time.Now(), e); v.Rule > 0 {
-				return v
-			}
-		}
-	}
-	return scenario.Verdict{}
-}
-
 // stage does what the scenarios say of an event. The error is what the client is told,
 // or that it is told nothing any more.
 func (s *session) stage(ctx context.Context, e scenario.Event, inboxes ...string) error {
 	e.Client, e.Login = s.conn.RemoteAddr().Addr().String(), orLogin(e.Login, s.login)
-	v := s.door.ask(e, inboxes...)
+	v := s.door.o.Stage.ask(e, inboxes...)
 	if v.Rule == 0 {
 		return nil
 	}

@@ -69,7 +69,8 @@ func New(o Options) (*Transport, error) {
 func (t *Transport) Close() error { return t.open.close() }
 
 // Deliver implements [transport.Transport]. The fate of success is Delivered, and
-// the message is on stable storage then, below a Return-Path and a Delivered-To.
+// the message is on stable storage then, below a Return-Path and a Delivered-To. Junk
+// goes into the folder .Junk of the Maildir, which has a quota of its own.
 func (t *Transport) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
 	s := transport.NewSheet(&d)
 	for i, recipient := range d.Recipients {
@@ -113,12 +114,21 @@ func (t *Transport) one(d *transport.Delivery, recipient int) mail.Outcome {
 func (t *Transport) where(to *mail.Recipient) (root, dir string, err error) {
 	if !t.opts.Aliases {
 		dir, err = t.path.fill(to.To, t.opts.Tag)
-		return t.opts.Root, dir, err
+		return t.opts.Root, dir + folderOf(to), err
 	}
 	if !filepath.IsAbs(to.Into) {
 		return "", "", errors.New("the alias names no Maildir")
 	}
-	return "", filepath.Clean(to.Into), nil
+	return "", filepath.Clean(to.Into) + folderOf(to), nil
+}
+
+// folderOf is the folder of a Maildir that gets the mail, in the way of Maildir++: a Maildir
+// inside it, whose name begins with a dot.
+func folderOf(to *mail.Recipient) string {
+	if to.Junk {
+		return "/.Junk"
+	}
+	return ""
 }
 
 // textError is a fault of the text, and not of the Maildir.

@@ -1,0 +1,104 @@
+package config
+
+import (
+	"github.com/posthouse/posthouse/internal/mail"
+)
+
+// Words for what is done about mail, and how far policy goes at most.
+const (
+	PolicyOff        = "off"        // nothing is asked
+	PolicyMark       = "mark"       // the message tells what was found
+	PolicyQuarantine = "quarantine" // it is junk
+	PolicyReject     = "reject"
+	PolicyDefer      = "defer"
+	PolicyHonour     = "honour" // what the author's domain wants
+)
+
+// Policy is what is asked of mail that strangers bring. Without the block nothing is.
+type Policy struct {
+	Origin mail.Origin // zero: there is none
+
+	SPF        Setting[string]   // PolicyMark or PolicyOff
+	DKIM       Setting[string]   // likewise
+	ARC        Setting[string]   // likewise
+	IPRev      Setting[string]   // likewise
+	DMARC      Setting[string]   // PolicyHonour, PolicyQuarantine, PolicyMark or PolicyOff
+	ARCTrusted Setting[[]string] // sealers whose word counts where DMARC fails: domains, or ".example.org" for all below one
+	DNSFailure Setting[string]   // PolicyDefer or PolicyMark: while DMARC cannot be decided
+}
+
+func defaultPolicy() Policy {
+	return Policy{
+		SPF: builtIn(PolicyMark), DKIM: builtIn(PolicyMark), ARC: builtIn(PolicyMark), IPRev: builtIn(PolicyMark),
+		DMARC: builtIn(PolicyHonour), DNSFailure: builtIn(PolicyDefer),
+	}
+}
+
+func (c *Config) policyBlock() block {
+	return block{
+		word: "policy", once: true,
+		open: func(_ *decoder, _ string, at mail.Origin) (schema, bool) {
+			c.Policy.Origin = at
+			return c.Policy.schema(), true
+		},
+		all: func() []schema {
+			if c.Policy.Origin == (mail.Origin{}) {
+				return nil
+			}
+			return []schema{c.Policy.schema()}
+		},
+	}
+}
+
+func (p *Policy) schema() schema {
+	look := choice(PolicyMark, PolicyOff)
+	return schema{title: "policy", fields: []field{
+		one("spf", &p.SPF, look),
+		one("dkim", &p.DKIM, look),
+		one("arc", &p.ARC, look),
+		one("iprev", &p.IPRev, look),
+		one("dmarc", &p.DMARC, choice(PolicyHonour, PolicyQuarantine, PolicyMark, PolicyOff)),
+		list("arc_trusted", &p.ARCTrusted, domainPattern()),
+		one("dns_failure", &p.DNSFailure, choice(PolicyDefer, PolicyMark)),
+	}}
+}
+
+// checkPolicy finds settings that mean nothing, or that would refuse what is in order.
+func (d *decoder) checkPolicy(c *Config) {
+	p := &c.Policy
+	if p.Origin == (mail.Origin{}) {
+		d.uselessLimits(c)
+		return
+	}
+	for _, o := range []named{
+		{"spf", p.SPF.Origin, p.SPF.Value == PolicyOff},
+		{"dkim", p.DKIM.Origin, p.DKIM.Value == PolicyOff},
+	} {
+		if o.set && p.DMARC.Value != PolicyOff {
+			d.add(o.origin, `write dmarc = "off" too`, "DMARC needs %s: without it, mail that is in order would fail", o.word)
+		}
+	}
+	if p.ARCTrusted.Given() && p.ARC.Value == PolicyOff {
+		d.add(p.ARCTrusted.Origin, "", "arc_trusted is of no use if seals are not looked at")
+	}
+	for _, name := range p.ARCTrusted.Value {
+		if name == "*" {
+			d.add(p.ARCTrusted.Origin, "name those whom you trust", "whoever is trusted can make any message pass")
+		}
+	}
+}
+
+// uselessLimits finds limits of a policy that there is not.
+func (d *decoder) uselessLimits(c *Config) {
+	const hint = "write policy {} to have mail judged"
+	for i := range c.Listen {
+		if l := &c.Listen[i]; l.Policy.Value == PolicyMark || l.Policy.Value == PolicyQuarantine {
+			d.add(l.Policy.Origin, hint, "there is no policy block")
+		}
+	}
+	for i := range c.Domains {
+		if m := &c.Domains[i]; m.Policy.Value != PolicyReject {
+			d.add(m.Policy.Origin, hint, "there is no policy block")
+		}
+	}
+}

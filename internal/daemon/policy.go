@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"strings"
+
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/policy"
+	"github.com/posthouse/posthouse/internal/policy/sender"
+	"github.com/posthouse/posthouse/smtp"
+)
+
+// buildPolicy makes what listeners ask of mail; nothing if the configuration has no policy.
+func (b *builder) buildPolicy(r *rooms) error {
+	if b.cfg.Policy.Origin == (mail.Origin{}) {
+		return nil
+	}
+	checks, err := b.checks()
+	if err != nil {
+		return err
+	}
+	atMost := b.atMost()
+	r.panels = map[string]*policy.Panel{}
+	for i := range b.cfg.Listen {
+		l := &b.cfg.Listen[i]
+		if l.Policy.Value == config.PolicyOff {
+			continue
+		}
+		r.panels[l.Name.Value] = &policy.Panel{Hostname: b.cfg.Hostname.Value, Checks: checks, Limit: limitOf(l.Policy), AtMost: atMost}
+	}
+	return nil
+}
+
+// checks are what is asked, in order: what costs little comes first.
+func (b *builder) checks() ([]policy.Check, error) {
+	resolver, err := b.resolver()
+	if err != nil {
+		return nil, err
+	}
+	p := &b.cfg.Policy
+	return []policy.Check{sender.New(sender.Options{
+		Resolver: questions{resolver}, Hostname: b.cfg.Hostname.Value,
+		SPF:   p.SPF.Value != config.PolicyOff,
+		DKIM:  p.DKIM.Value != config.PolicyOff,
+		ARC:   p.ARC.Value != config.PolicyOff,
+		IPRev: p.IPRev.Value != config.PolicyOff,
+		DMARC: actionOf(p.DMARC.Value), DMARCOrigin: p.DMARC.Origin,
+		DNSFailure: actionOf(p.DNSFailure.Value), DNSFailureOrigin: p.DNSFailure.Origin,
+		Trusted: trusted(p.ARCTrusted.Value),
+	})}, nil
+}
+
+// actionOf is the action that a word of the configuration stands for.
+func actionOf(word string) policy.Action {
+	switch word {
+	case config.PolicyMark:
+		return policy.Mark
+	case config.PolicyQuarantine:
+		return policy.Quarantine
+	case config.PolicyDefer:
+		return policy.Defer
+	case config.PolicyReject, config.PolicyHonour:
+		return policy.Reject
+	}
+	return policy.Pass
+}
+
+// trusted reports of whom a list of domains speaks.
+func trusted(patterns []string) func(domain string) bool {
+	return func(domain string) bool {
+		for _, p := range patterns {
+			if domain == p || p[0] == '.' && strings.HasSuffix(domain, p) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// limitOf is how far a setting lets policy go, nil if it lets it do what it wants.
+func limitOf(s config.Setting[string]) *policy.Limit {
+	if s.Value == config.PolicyReject {
+		return nil
+	}
+	return &policy.Limit{Action: actionOf(s.Value), Origin: s.Origin}
+}
+
+// atMost says how far policy goes with mail to somebody; nil if no domain wants less than all of it.
+func (b *builder) atMost() func(to smtp.Path) *policy.Limit {
+	limits := map[string]*policy.Limit{}
+	for i := range b.cfg.Domains {
+		d := &b.cfg.Domains[i]
+		l := limitOf(d.Policy)
+		if l == nil {
+			continue
+		}
+		for _, name := range append([]string{d.Name}, d.Also.Value...) {
+			limits[name] = l
+		}
+	}
+	if len(limits) == 0 {
+		return nil
+	}
+	return func(to smtp.Path) *policy.Limit { return limits[mail.FoldDomain(to.Domain())] }
+}
