@@ -30,6 +30,7 @@ func (d *decoder) check(c *Config) {
 	d.checkTLS(c)
 	d.checkPolicy(c)
 	d.checkConsole(c)
+	d.checkInbox(c)
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {

@@ -33,6 +33,7 @@ func defaults() *Config {
 			Recipients: builtIn(Rate{3000, time.Hour}),
 		},
 
+		Inbox:    defaultInbox(),
 		Security: defaultSecurity(),
 		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
 		Policy:   defaultPolicy(),
@@ -70,6 +71,8 @@ func (c *Config) newListen(kind string, at mail.Origin) Listen {
 		l.Address, l.TLS = builtIn([]string{":465"}), builtIn("implicit")
 	case ListenLMTP:
 		l.TLS = builtIn("off")
+	case ListenInbox:
+		l.Address, l.TLS = builtIn([]string{"127.0.0.1:2525"}), builtIn("offer")
 	}
 	return l
 }

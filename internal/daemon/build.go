@@ -102,6 +102,8 @@ func (b *builder) transportOf(r *config.Route) (transport.Transport, error) {
 		return b.maildir(r)
 	case config.Pipe:
 		return b.pipe(r)
+	case config.IntoInbox:
+		return b.intoInbox(r), nil
 	case config.Discard:
 		return discard.Transport{}, nil
 	}

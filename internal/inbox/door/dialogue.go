@@ -3,11 +3,13 @@ package door
 import (
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/inbox"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
@@ -99,6 +101,7 @@ func (d *Door) trace(c *smtpserver.Conn, next *smtpserver.Trace) *smtpserver.Tra
 				octets = 0
 			}
 			t.add(at, inbox.Server, string(line))
+			d.refused(c, string(line))
 			if next.Out != nil {
 				next.Out(at, line)
 			}
@@ -121,6 +124,14 @@ func (d *Door) trace(c *smtpserver.Conn, next *smtpserver.Trace) *smtpserver.Tra
 				next.End(at, err)
 			}
 		},
+	}
+}
+
+// refused logs a reply by which something is refused: many clients keep the reason to
+// themselves. The end of a session (421) is logged by the server.
+func (d *Door) refused(c *smtpserver.Conn, line string) {
+	if len(line) > 3 && line[3] == ' ' && (line[0] == '4' || line[0] == '5') && !strings.HasPrefix(line, smtp.CodeUnavailable.String()) {
+		d.o.Log.Info("refused", "reply", line, "client", c.RemoteAddr().String(), "helo", c.Hello())
 	}
 }
 

@@ -41,7 +41,7 @@ type Door struct {
 	coming atomic.Int64 // octets of texts that are held while they come in
 
 	mu    sync.Mutex
-	conns map[string]*conn          // by the address of the client
+	conns map[string]*conn // by the address of the client
 	talks map[*smtpserver.Conn]*talk
 }
 
