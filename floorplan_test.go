@@ -43,6 +43,7 @@ var floors = map[string]int{
 	"internal/config":    4,
 	"internal/directory": 4,
 	"internal/dkimkeys":  4,
+	"internal/domainweb": 4,
 	"internal/dsn":       4,
 	"internal/event":     4,
 	"internal/inbox":     4,
@@ -59,6 +60,7 @@ var floors = map[string]int{
 
 	"internal/directory/dovecot":    5,
 	"internal/directory/filedir":    5,
+	"internal/directory/ldap":       5,
 	"internal/directory/userfile":   5,
 	"internal/inbox/door":           5,
 	"internal/login":                5,
@@ -66,6 +68,7 @@ var floors = map[string]int{
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
 	"internal/transport/discard":    5,
+	"internal/transport/forward":    5,
 	"internal/transport/inbox":      5,
 	"internal/transport/lmtp":       5,
 	"internal/transport/maildir":    5,
