@@ -52,7 +52,6 @@ var floors = map[string]int{
 	"internal/queue":     4,
 	"internal/route":     4,
 	"internal/scenario":  4,
-	"internal/scenario":  4,
 	"internal/session":   4,
 	"internal/spool":     4,
 	"internal/tlspolicy": 4,

@@ -99,8 +99,12 @@ func (a *API) routes() []route {
 		{
 			method: "GET", path: "/api/v1/inbox/{name}/wait", summary: "Wait for a message, and read it", do: a.wait, answer: detail{}, time: maxWait + writeTime,
 			query: []param{
-				{"to", "a word among the recipients"}, {"from", "a word in the sender"}, {"subject", "a word in the subject"}, byQuery,
-				{"since", "id of a message; only one that came later counts"}, {"timeout", "how long, such as 10s; 30s, and never more than 5m"},
+				{"to", "a word among the recipients"},
+				{"from", "a word in the sender"},
+				{"subject", "a word in the subject"},
+				byQuery,
+				{"since", "id of a message; only one that came later counts"},
+				{"timeout", "how long, such as 10s; 30s, and never more than 5m"},
 			},
 		},
 		{method: "GET", path: one, summary: "A message, read for people: text, links, one-time codes, parts, checks, problems", answer: detail{}, do: a.get},

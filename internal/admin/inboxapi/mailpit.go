@@ -294,7 +294,11 @@ type mailpitMessage struct {
 // latest finds the message of a path, in which "latest" is the newest.
 func (a *API) latest(r *http.Request) (inbox.Message, error) {
 	if id := r.PathValue("id"); id != "latest" {
-		return a.message(r)
+		parsed, err := mail.ParseID(id)
+		if err != nil {
+			return inbox.Message{}, inbox.ErrNotFound
+		}
+		return a.o.Store.Get("", parsed)
 	}
 	p := a.o.Store.List("", inbox.Query{}, mail.ID{}, 1)
 	if len(p.Messages) == 0 {
