@@ -22,6 +22,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/explain"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
+	"github.com/posthouse/posthouse/internal/cli/relay"
 	"github.com/posthouse/posthouse/internal/cli/reload"
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
@@ -110,6 +111,7 @@ Try it in two terminals; no mail leaves this machine:
 		why.Command(),
 		explain.Command(),
 		probe.Command(),
+		relay.Command(),
 		domain.Command(),
 		dkim.Command(),
 		tlsrpt.Command(),

@@ -54,6 +54,8 @@ type Options struct {
 	// An error that is a config.Problems is told line by line. nil: this house
 	// cannot reload.
 	Reload func(ctx context.Context) error
+	// Relays are those where the house logs in with tokens; nil: there are none.
+	Relays Relays
 	// Holding says whether the configuration keeps all mail from being sent, and
 	// where; nil: it does not.
 	Holding func() (at mail.Origin, holding bool)
@@ -107,7 +109,13 @@ func New(o Options) *API {
 		"GET /v1/messages/{id}/story": a.story,
 		"GET /v1/explain":             a.explain,
 		"POST /v1/reload":             a.reload,
-		"/":                           nowhere,
+		"GET /v1/relays":              a.relays,
+
+		"POST /v1/relays/{route}/login": a.beginLogin,
+		"POST /v1/relays/{route}/wait":  a.awaitLogin,
+		"POST /v1/relays/{route}/token": a.takeToken,
+
+		"/": nowhere,
 	} {
 		a.mux.Handle(pattern, a.json(f))
 	}

@@ -27,7 +27,7 @@ func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) 
 		return nil, cli.Fail(cli.OSErr, "%w", err)
 	}
 	api := admin.New(admin.Options{
-		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(),
+		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(), Relays: d,
 		Reload:  func(ctx context.Context) error { return h.again(ctx, d) },
 		Holding: func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
 		Sizes:   func() []admin.Size { return sizes(d) },
