@@ -97,6 +97,8 @@ var floors = map[string]int{
 
 	"internal/cli/*": 9,
 
+	"posttest": 8,
+
 	"cmd/posthouse": 10,
 }
 
