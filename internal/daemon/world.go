@@ -17,6 +17,7 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/inbox"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/meter"
 	"github.com/posthouse/posthouse/internal/plainfile"
 	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
@@ -73,8 +74,12 @@ type World struct {
 	InboxChanged func()
 	inboxes      *inboxes // nil: the configuration is only checked
 
+	// Index has the journal read along, so that it can be searched, into files below the
+	// data directory.
+	Index bool
 	// Sessions knows who speaks with the house; nil: one that nobody else has.
 	Sessions *session.Registry
+	meter    *meter.Meter
 
 	// Observe hears of what happens to mail, from many goroutines: it must be
 	// quick. nil is silence.

@@ -69,7 +69,7 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	}
 	h.plan(c)
 	d, err := daemon.New(ctx, c, daemon.World{
-		Local: h.file != "", InboxChanged: h.inboxChanged, Listen: h.listen, Observe: h.observe, Log: h.log.Logger,
+		Local: h.file != "", Index: true, InboxChanged: h.inboxChanged, Listen: h.listen, Observe: h.observe, Log: h.log.Logger,
 	})
 	if err != nil {
 		return h.told(err)
