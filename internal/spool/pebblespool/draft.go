@@ -51,6 +51,7 @@ func (d *drafts) give(b *[]byte) {
 		if cap(*b) == size {
 			*b = (*b)[:0]
 			d.buffers[i].Put(b)
+			return // it is somebody else's from here on
 		}
 	}
 }
