@@ -22,6 +22,7 @@
 //	                                       event's id; then "end" with a [LogEnd], or what comes if follow is 1
 //	GET  /v1/overview?minutes=             how it goes: an [Overview]
 //	GET  /metrics                          the same for Prometheus
+//	GET  /v1/openapi.json                  all of this as a document of OpenAPI 3.1
 //	GET  /livez, /readyz                   200 while the process answers, and while mail is taken in and sent out
 //	GET  /v1/find?q=&after=&limit=         messages that the journal tells of, the newest first: a [FoundPage]
 //	GET  /v1/sessions                      who speaks with the house: a [SessionPage]
