@@ -24,6 +24,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/log"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
+	"github.com/posthouse/posthouse/internal/cli/relay"
 	"github.com/posthouse/posthouse/internal/cli/reload"
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
@@ -32,6 +33,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
+	"github.com/posthouse/posthouse/internal/cli/top"
 	"github.com/posthouse/posthouse/internal/cli/user"
 	"github.com/posthouse/posthouse/internal/cli/why"
 )
@@ -113,9 +115,11 @@ Try it in two terminals; no mail leaves this machine:
 		why.Command(),
 		find.Command(),
 		log.Command(),
+		top.Command(),
 		explain.Command(),
 		sessions.Command(),
 		probe.Command(),
+		relay.Command(),
 		domain.Command(),
 		dkim.Command(),
 		tlsrpt.Command(),

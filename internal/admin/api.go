@@ -62,6 +62,8 @@ type Options struct {
 	// An error that is a config.Problems is told line by line. nil: this house
 	// cannot reload.
 	Reload func(ctx context.Context) error
+	// Relays are those where the house logs in with tokens; nil: there are none.
+	Relays Relays
 	// Holding says whether the configuration keeps all mail from being sent, and
 	// where; nil: it does not.
 	Holding func() (at mail.Origin, holding bool)

@@ -34,7 +34,8 @@
 //	POST /v1/reload                        a [Reloaded]
 //
 // Every answer is a JSON object but the text of a message, what is for Prometheus and
-// supervisors, and streams, which are server-sent events with JSON for data; one that is no success is a [Fault]. Lists are paged: an answer that has a "next" goes on where "after"
+// supervisors, and streams, which are server-sent events with JSON for data; one that is
+// no success is a [Fault]. Lists are paged: an answer that has a "next" goes on where "after"
 // is given it, and a page may be empty and yet have a next, since the spool looks
 // at a bounded number of messages for each. An ID in a path may be shortened to
 // its first letters, as long as it means one message.

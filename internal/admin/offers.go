@@ -19,6 +19,7 @@ const (
 func (a *API) offers() []offer {
 	all := a.queueOffers()
 	all = append(all, a.houseOffers()...)
+	all = append(all, a.relayOffers()...)
 	if a.opts.Meter != nil {
 		all = append(all, a.meterOffers()...)
 	}
@@ -86,5 +87,15 @@ func (a *API) sessionOffers() []offer {
 		{Operation{Pattern: "GET /v1/sessions/{id}/follow", About: "Tells the lines of a session, and then each as it is said.", Events: map[string]any{"line": TraceLine{}, "end": Session{}}}, a.bounded(a.streaming(a.followSession))},
 		{Operation{Pattern: "POST /v1/sessions/{id}/cut", About: "Closes the connection of a session at once.", Answer: CutResult{}}, a.json(a.cutSession)},
 		{Operation{Pattern: "GET /v1/messages/{id}/session", About: "Tells of the session by which a message came in, as long as it is kept.", Answer: Session{}}, a.json(a.sessionOfMessage)},
+	}
+}
+
+// relayOffers are about the relays where the house logs in with tokens.
+func (a *API) relayOffers() []offer {
+	return []offer{
+		{Operation{Pattern: "GET /v1/relays", About: "Tells how it is with the tokens for relays.", Answer: RelayList{}}, a.json(a.relays)},
+		{Operation{Pattern: "POST /v1/relays/{route}/login", About: "Begins a login at a relay: what a person is asked to do.", Answer: RelayPrompt{}}, a.json(a.beginLogin)},
+		{Operation{Pattern: "POST /v1/relays/{route}/wait", About: "Waits a while until the person has done so.", Body: RelayWait{}, Answer: RelayLogin{}}, a.json(a.awaitLogin)},
+		{Operation{Pattern: "POST /v1/relays/{route}/token", About: "Takes over a refresh token that was got elsewhere.", Body: RelayToken{}, Answer: RelayLogin{}}, a.json(a.takeToken)},
 	}
 }

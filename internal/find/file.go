@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/posthouse/posthouse/internal/mail"
 )
@@ -113,6 +114,7 @@ type file struct {
 	table, ids  int64 // where they begin
 	end         int64 // where the tail does
 	count       int
+	marks       atomic.Pointer[[]mark] // the table, once it was read: some 10 KB
 }
 
 // openFile reads the tail of a chapter's file.
@@ -181,11 +183,17 @@ func (c *file) open() (*opened, error) {
 		return nil, err
 	}
 	o := &opened{file: c, f: f, at: -1}
+	if marks := c.marks.Load(); marks != nil {
+		o.table = *marks
+		return o, nil
+	}
 	table, err := part(f, c.table, c.ids)
 	if err == nil {
 		o.table, err = readTable(table, c.table)
+		c.marks.Store(&o.table)
 	}
 	if err != nil {
+		c.marks.Store(nil)
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", c.path, err)
 	}
