@@ -41,8 +41,9 @@ type draft struct {
 	key         []byte // memory for a term
 }
 
-func newDraft(after uint64, most int) *draft {
-	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: map[string][]number{}}
+// newDraft begins a chapter behind a place, with room for so many terms.
+func newDraft(after uint64, most, terms int) *draft {
+	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: make(map[string][]number, terms)}
 }
 
 func (d *draft) stretch() (after, last uint64) { return d.after, d.last }

@@ -56,7 +56,7 @@ func FuzzWords(f *testing.F) {
 
 // FuzzChapter: the parts of a file that is not ours are read to their end or refused.
 func FuzzChapter(f *testing.F) {
-	d := newDraft(0, maxMessages)
+	d := newDraft(0, maxMessages, 0)
 	d.terms["invoice\x00s"], d.terms["invoices\x00r"], d.terms["sina.example\x00t"] = []number{0, 5, 9}, []number{1}, []number{4095}
 	whole := d.print()
 	f.Add(whole, "invoice")
