@@ -34,6 +34,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
+	"github.com/posthouse/posthouse/internal/cli/top"
 	"github.com/posthouse/posthouse/internal/cli/user"
 	"github.com/posthouse/posthouse/internal/cli/verify"
 	"github.com/posthouse/posthouse/internal/cli/why"
@@ -116,6 +117,7 @@ Try it in two terminals; no mail leaves this machine:
 		why.Command(),
 		find.Command(),
 		log.Command(),
+		top.Command(),
 		explain.Command(),
 		sessions.Command(),
 		probe.Command(),

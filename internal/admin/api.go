@@ -110,52 +110,11 @@ func New(o Options) *API {
 	}
 	a := &API{opts: o, mux: http.NewServeMux(), checking: make(chan struct{}, 1), streams: make(chan struct{}, maxStreams)}
 	a.closing, a.close = context.WithCancel(context.Background())
-	for pattern, h := range a.routes() {
-		a.mux.Handle(pattern, h)
+	for _, r := range a.offers() {
+		a.mux.Handle(r.Pattern, r.handler)
 	}
 	a.mux.Handle("/", a.json(nowhere))
 	return a
-}
-
-// routes are all there is to be asked, by pattern of [http.ServeMux].
-func (a *API) routes() map[string]http.Handler {
-	routes := map[string]http.Handler{
-		"GET /v1/status":              a.json(a.status),
-		"GET /v1/queue":               a.json(a.list),
-		"GET /v1/queue/tally":         a.json(a.tally),
-		"POST /v1/queue/orders":       a.json(a.order),
-		"GET /v1/destinations":        a.json(a.destinations),
-		"GET /v1/damaged":             a.json(a.damaged),
-		"GET /v1/messages/{id}":       a.json(a.message),
-		"GET /v1/messages/{id}/story": a.json(a.story),
-		"GET /v1/messages/{id}/text":  a.bounded(a.text),
-		"GET /v1/log":                 a.bounded(a.streaming(a.log)),
-		"GET /v1/explain":             a.json(a.explain),
-		"GET /livez":                  a.bounded(a.Live),
-		"GET /readyz":                 a.bounded(a.Ready),
-		"POST /v1/reload":             a.json(a.reload),
-		"POST /v1/spool/check":        a.bounded(a.check),
-
-		"GET /v1/relays":                a.json(a.relays),
-		"POST /v1/relays/{route}/login": a.json(a.beginLogin),
-		"POST /v1/relays/{route}/wait":  a.json(a.awaitLogin),
-		"POST /v1/relays/{route}/token": a.json(a.takeToken),
-	}
-	if a.opts.Meter != nil {
-		routes["GET /v1/overview"] = a.json(a.overview)
-		routes["GET /metrics"] = a.bounded(a.metrics().ServeHTTP)
-	}
-	if a.opts.Find != nil {
-		routes["GET /v1/find"] = a.json(a.search)
-	}
-	if a.opts.Sessions != nil {
-		routes["GET /v1/sessions"] = a.json(a.sessions)
-		routes["GET /v1/sessions/{id}"] = a.json(a.session)
-		routes["GET /v1/sessions/{id}/follow"] = a.bounded(a.streaming(a.followSession))
-		routes["POST /v1/sessions/{id}/cut"] = a.json(a.cutSession)
-		routes["GET /v1/messages/{id}/session"] = a.json(a.sessionOfMessage)
-	}
-	return routes
 }
 
 // ServeHTTP implements [http.Handler].

@@ -22,6 +22,7 @@
 //	                                       event's id; then "end" with a [LogEnd], or what comes if follow is 1
 //	GET  /v1/overview?minutes=             how it goes: an [Overview]
 //	GET  /metrics                          the same for Prometheus
+//	GET  /v1/openapi.json                  all of this as a document of OpenAPI 3.1
 //	GET  /livez, /readyz                   200 while the process answers, and while mail is taken in and sent out
 //	GET  /v1/find?q=&after=&limit=         messages that the journal tells of, the newest first: a [FoundPage]
 //	GET  /v1/sessions                      who speaks with the house: a [SessionPage]
@@ -33,7 +34,8 @@
 //	POST /v1/reload                        a [Reloaded]
 //
 // Every answer is a JSON object but the text of a message, what is for Prometheus and
-// supervisors, and streams, which are server-sent events with JSON for data; one that is no success is a [Fault]. Lists are paged: an answer that has a "next" goes on where "after"
+// supervisors, and streams, which are server-sent events with JSON for data; one that is
+// no success is a [Fault]. Lists are paged: an answer that has a "next" goes on where "after"
 // is given it, and a page may be empty and yet have a next, since the spool looks
 // at a bounded number of messages for each. An ID in a path may be shortened to
 // its first letters, as long as it means one message.

@@ -27,7 +27,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("posthouse_"+name, help, labels, nil)
 }
 
-// The metrics: a page of the documentation lists them (docs/metrics.md).
+// The metrics.
 var (
 	descBuild     = desc("build_info", "1, with the version of the program.", "version")
 	descAccepted  = desc("accepted_messages_total", "Messages that were taken in.")

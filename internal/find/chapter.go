@@ -41,8 +41,9 @@ type draft struct {
 	key         []byte // memory for a term
 }
 
-func newDraft(after uint64, most int) *draft {
-	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: map[string][]number{}}
+// newDraft begins a chapter behind a place, with room for so many terms.
+func newDraft(after uint64, most, terms int) *draft {
+	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: make(map[string][]number, terms)}
 }
 
 func (d *draft) stretch() (after, last uint64) { return d.after, d.last }
@@ -75,7 +76,7 @@ func (d *draft) add(n number, e event.Event) {
 		if text == "" {
 			return
 		}
-		d.key = append(append(d.key[:0], kind), clip(fold(text))...)
+		d.key = append(append(d.key[:0], clip(fold(text))...), 0, kind)
 		list := d.terms[string(d.key)]
 		if i := len(list); i > 0 && list[i-1] == n {
 			return
@@ -90,16 +91,45 @@ func (d *draft) add(n number, e event.Event) {
 
 // find implements [chapter].
 func (d *draft) find(t term) ([]number, error) {
-	if !t.prefix {
-		return inOrder(slices.Clone(d.terms[t.key])), nil
-	}
 	var all []number
+	if !t.prefix {
+		for _, kind := range []byte(t.kinds) {
+			all = append(all, d.terms[t.text+string([]byte{0, kind})]...)
+		}
+		return inOrder(all), nil
+	}
 	for key, list := range d.terms {
-		if strings.HasPrefix(key, t.key) {
+		if fits(&t, key) {
 			all = append(all, list...)
 		}
 	}
 	return inOrder(all), nil
+}
+
+// fits reports whether a key is of a term.
+func fits[K string | []byte](t *term, key K) bool {
+	if !begins(key, t.text) {
+		return false
+	}
+	rest := key[len(t.text):]
+	return len(rest) >= 2 && (t.prefix || len(rest) == 2 && rest[0] == 0) && strings.IndexByte(t.kinds, rest[len(rest)-1]) >= 0
+}
+
+func begins[K string | []byte](key K, start string) bool {
+	return len(key) >= len(start) && string(key[:len(start)]) == start
+}
+
+// from is where the keys of a term begin.
+func (t *term) from() string {
+	if t.prefix {
+		return t.text
+	}
+	return t.text + "\x00"
+}
+
+// past reports whether a key comes behind those that begin so.
+func past[K string | []byte](start string, key K) bool {
+	return string(key) > start && !begins(key, start)
 }
 
 // inOrder sorts numbers, and leaves out what is there twice.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/posthouse/posthouse/internal/mail"
 )
@@ -113,6 +114,7 @@ type file struct {
 	table, ids  int64 // where they begin
 	end         int64 // where the tail does
 	count       int
+	marks       atomic.Pointer[[]mark] // the table, once it was read: some 10 KB
 }
 
 // openFile reads the tail of a chapter's file.
@@ -181,11 +183,17 @@ func (c *file) open() (*opened, error) {
 		return nil, err
 	}
 	o := &opened{file: c, f: f, at: -1}
+	if marks := c.marks.Load(); marks != nil {
+		o.table = *marks
+		return o, nil
+	}
 	table, err := part(f, c.table, c.ids)
 	if err == nil {
 		o.table, err = readTable(table, c.table)
+		c.marks.Store(&o.table)
 	}
 	if err != nil {
+		c.marks.Store(nil)
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", c.path, err)
 	}
@@ -221,21 +229,22 @@ func readTable(b []byte, end int64) ([]mark, error) {
 
 // find implements [chapter].
 func (o *opened) find(t term) ([]number, error) {
-	i, exact := slices.BinarySearchFunc(o.table, t.key, func(m mark, key string) int { return strings.Compare(m.first, key) })
+	from := t.from()
+	i, exact := slices.BinarySearchFunc(o.table, from, func(m mark, key string) int { return strings.Compare(m.first, key) })
 	if !exact && i > 0 {
 		i--
 	}
 	var found []number
 	for ; i < len(o.table); i++ {
-		if m := &o.table[i]; m.first > t.key && !(t.prefix && strings.HasPrefix(m.first, t.key)) {
+		if past(from, o.table[i].first) {
 			break
 		}
 		block, err := o.read(&o.table[i])
 		if err != nil {
 			return nil, err
 		}
-		var past bool
-		if found, past, err = scan(block, t, found); err != nil || past {
+		var over bool
+		if found, over, err = scan(block, &t, found); err != nil || over {
 			return inOrder(found), err
 		}
 	}
@@ -256,8 +265,9 @@ func (o *opened) read(m *mark) ([]byte, error) {
 
 // scan adds the numbers that a block has for a term. It reports whether the terms
 // behind the block come after it.
-func scan(block []byte, t term, found []number) (_ []number, past bool, err error) {
+func scan(block []byte, t *term, found []number) (_ []number, over bool, err error) {
 	var key []byte
+	from := t.from()
 	for r := (reader{b: block}); len(r.b) > 0; {
 		shared := r.uint(uint64(len(key)))
 		rest := r.take(r.uint(uint64(len(r.b))))
@@ -266,10 +276,10 @@ func scan(block []byte, t term, found []number) (_ []number, past bool, err erro
 			return nil, false, errDamaged
 		}
 		key = append(key[:shared], rest...)
-		hit := string(key) == t.key || t.prefix && strings.HasPrefix(string(key), t.key)
-		if !hit && string(key) > t.key {
+		if past(from, key) {
 			return found, true, nil
 		}
+		hit := fits(t, key)
 		before := uint64(0)
 		for range count {
 			before += r.uint(maxMessages)

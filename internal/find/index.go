@@ -117,7 +117,11 @@ func (x *Index) begin(at uint64) {
 	if n := len(x.files); n > 0 {
 		at = x.files[n-1].last
 	}
-	x.draft = newDraft(at, x.most)
+	terms := 0
+	if x.draft != nil {
+		terms = len(x.draft.terms) // as many as in the one before
+	}
+	x.draft = newDraft(at, x.most, terms)
 }
 
 // Run reads the journal along until ctx ends.

@@ -30,7 +30,8 @@ type (
 	clause []way
 	way    []term
 	term   struct {
-		key    string // kind and text
+		text   string
+		kinds  string // any of them
 		prefix bool   // all that begin so
 	}
 )
@@ -96,12 +97,16 @@ func parseWord(word string) (clause, error) {
 		return nil, wrong("%q says nothing", word)
 	}
 	var c clause
-	for _, kind := range []byte(kinds) {
+	others := strings.Map(func(kind rune) rune {
 		if kind == subjectWord || kind == replyWord {
-			c = append(c, wordsWay(kind, text, prefix)...)
-		} else {
-			c = append(c, way{{string(kind) + text, prefix}})
+			c = append(c, wordsWay(string(kind), text, prefix)...)
+			return -1
 		}
+		return kind
+	}, kinds)
+	if c = together(c); others != "" {
+		c = append(c, way{{text, others, prefix}})
+		c = together(c)
 	}
 	if len(c) == 0 {
 		return nil, wrong("%q has no letter and no digit", word)
@@ -109,9 +114,25 @@ func parseWord(word string) (clause, error) {
 	return c, nil
 }
 
+// together makes one way of those that ask for the same text alone, as another kind.
+func together(c clause) clause {
+	var out clause
+	for _, w := range c {
+		i := slices.IndexFunc(out, func(o way) bool {
+			return len(o) == 1 && len(w) == 1 && o[0].text == w[0].text && o[0].prefix == w[0].prefix
+		})
+		if i < 0 {
+			out = append(out, w)
+		} else {
+			out[i][0].kinds += w[0].kinds
+		}
+	}
+	return out
+}
+
 // wordsWay is how a word is found in a text: as it stands there, or in a script without
 // spaces by its pairs of characters. No way: it has none.
-func wordsWay(kind byte, text string, prefix bool) []way {
+func wordsWay(kind, text string, prefix bool) []way {
 	text = strings.TrimLeftFunc(text, notOfWord)
 	if !prefix {
 		text = strings.TrimRightFunc(text, notOfWord)
@@ -120,10 +141,10 @@ func wordsWay(kind byte, text string, prefix bool) []way {
 	case text == "":
 		return nil
 	case strings.IndexFunc(text, dense) < 0:
-		return []way{{{string(kind) + clip(text), prefix}}}
+		return []way{{{clip(text), kind, prefix}}}
 	}
 	var parts way
-	cut(text, func(w string) { parts = append(parts, term{string(kind) + clip(w), single(w)}) })
+	cut(text, func(w string) { parts = append(parts, term{clip(w), kind, single(w)}) })
 	if len(parts) > 1 { // one character alone is the end of a run, behind which the text may go on
 		parts = slices.DeleteFunc(parts, func(t term) bool { return t.prefix })
 	}

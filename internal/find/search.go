@@ -89,7 +89,7 @@ func cheapest(clauses []clause) {
 			for _, t := range w {
 				n++
 				if t.prefix {
-					n += 1000 / len(t.key)
+					n += 1000 / (1 + len(t.text))
 				}
 			}
 		}

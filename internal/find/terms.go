@@ -8,8 +8,8 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 )
 
-// A term is what a message is found by: an octet that says what it is, and its text,
-// folded.
+// A term is what a message is found by: its text, folded, a NUL, and an octet that says
+// what it is. So what a word may be stands side by side, and is found at once.
 const (
 	fromAddress = 'F'
 	fromDomain  = 'f'

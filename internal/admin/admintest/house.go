@@ -21,6 +21,7 @@ import (
 	"github.com/posthouse/posthouse/internal/admin"
 	"github.com/posthouse/posthouse/internal/directory/filedir"
 	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/find"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/meter"
@@ -221,7 +222,7 @@ func (h *House) settled() {
 
 func (h *House) serve() {
 	api := admin.New(admin.Options{
-		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Sessions: h.Sessions, Meter: h.Meter, Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
+		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Sessions: h.Sessions, Meter: h.Meter, Find: h.finder(), Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
 		Reload: func(ctx context.Context) error {
 			if h.Reload != nil {
 				return h.Reload(ctx)
@@ -246,6 +247,29 @@ func (h *House) serve() {
 		}
 	})
 	h.T.Cleanup(h.End)
+}
+
+// finder searches the journal, and reads all of it each time.
+func (h *House) finder() admin.Finder {
+	x, err := find.Open(find.Options{Dir: filepath.Join(filepath.Dir(h.Socket), "index"), Journal: h.Spool})
+	h.must(err)
+	return &fresh{Index: x}
+}
+
+// fresh is an index that is never behind.
+type fresh struct {
+	*find.Index
+	mu sync.Mutex
+}
+
+// Find implements [admin.Finder].
+func (f *fresh) Find(ctx context.Context, q find.Query) (find.Page, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.CatchUp(ctx); err != nil {
+		return find.Page{}, err
+	}
+	return f.Index.Find(ctx, q)
 }
 
 // Send takes a message in, and returns its ID when everything that can be done
