@@ -20,6 +20,8 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/dkim"
 	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/health"
+	"github.com/posthouse/posthouse/internal/cli/man"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/relay"
@@ -112,6 +114,7 @@ Try it in two terminals; no mail leaves this machine:
 		explain.Command(),
 		probe.Command(),
 		relay.Command(),
+		health.Command(),
 		domain.Command(),
 		dkim.Command(),
 		tlsrpt.Command(),
@@ -124,6 +127,7 @@ Try it in two terminals; no mail leaves this machine:
 		sendmail.Command(house{}),
 		sendmail.Mailq(house{}),
 		sendmail.Newaliases(house{}),
+		man.Command(),
 		versionCommand(),
 	)
 	return root
