@@ -1,6 +1,6 @@
 # Shortcuts. Nothing here is needed to build or test: see README.md.
 
-.PHONY: test all fuzz bench crash sim soak sabotage deb
+.PHONY: test all fuzz bench crash sim soak sabotage testssl deb
 test: ; go test ./...
 all: ; .ci/run
 fuzz: ; .ci/fuzz $(or $(FOR),10s)
@@ -14,9 +14,12 @@ sim: ; $(if $(SEED),$(sim) -v -run '^TestASeed$$' -seed $(SEED),$(sim) -run '^Te
 soak: ; $(sim) -run '^TestSoak$$' -for $(or $(FOR),10m)
 sabotage: ; go test -tags sabotage ./internal/house -count=1 -timeout 30m -v -run '^TestEveryPlantedBugIsFound$$'
 
+# What testssl.sh finds at each port, a few minutes (Debian: testssl.sh)
+testssl: ; POSTHOUSE_TEST_TESTSSL=1 go test -count=1 -timeout 0 -v -run '^TestTestssl$$' ./internal/e2e
+
 # The package for Debian and its kin, in dist: make deb [VERSION=1.2.3]
 VERSION ?= 0.0.0~dev
-NFPM ?= go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
+NFPM ?= go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 export VERSION
 export ARCH = $(shell go env GOARCH)
 deb:
