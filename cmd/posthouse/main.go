@@ -20,7 +20,9 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/dkim"
 	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/find"
 	"github.com/posthouse/posthouse/internal/cli/health"
+	"github.com/posthouse/posthouse/internal/cli/log"
 	"github.com/posthouse/posthouse/internal/cli/man"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
@@ -29,6 +31,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
+	"github.com/posthouse/posthouse/internal/cli/sessions"
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
@@ -111,7 +114,10 @@ Try it in two terminals; no mail leaves this machine:
 		bench.Command(),
 		queue.Command(),
 		why.Command(),
+		find.Command(),
+		log.Command(),
 		explain.Command(),
+		sessions.Command(),
 		probe.Command(),
 		relay.Command(),
 		health.Command(),

@@ -30,6 +30,7 @@ func (d *decoder) check(c *Config) {
 	d.checkRoutes(c)
 	d.checkTLS(c)
 	d.checkPolicy(c)
+	d.checkForwarding(c)
 	d.checkConsole(c)
 }
 

@@ -29,6 +29,7 @@ type Config struct {
 	Users        Users
 	Domains      []Domain
 	Policy       Policy
+	Forwarding   Forwarding
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
 	Queue        Queue
@@ -119,6 +120,7 @@ type Users struct {
 	File    Setting[string] // see package userfile
 	Dovecot Setting[string] // the socket "auth-client" of Dovecot
 	LDAP    LDAP
+	SQL     SQL
 
 	Senders    Setting[string] // "own", "domain" or "any": as whom those may send of whom the directory does not say it
 	Messages   Setting[Rate]   // of each of them

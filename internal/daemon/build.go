@@ -33,6 +33,7 @@ type rooms struct {
 	relays     relays
 	reporter   *tlsReporter             // nil: nobody gets reports on TLS
 	panels     map[string]*policy.Panel // by the name of the listener
+	signers    signers                  // nil: nothing is signed
 }
 
 // builder makes rooms. Problems of the configuration are collected, so that all
@@ -66,8 +67,12 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 		b.buildRoutes(r),
 		b.buildTransports(r),
 		b.buildPolicy(r),
+		b.buildSigning(r),
 		b.buildServers(r, in),
 	)
+	if err == nil {
+		b.buildForwarding(r)
+	}
 	if err == nil && len(b.problems) > 0 {
 		err = b.problems
 	}
@@ -134,6 +139,7 @@ func (b *builder) options(r *rooms) intake.Options {
 		Postmaster: b.postmaster(),
 		Senders:    b.senders(),
 		Policy:     r.panels,
+		Keys:       r.signers.of(),
 		Observe:    b.world.Observe,
 		Log:        b.world.Log,
 	}
@@ -175,6 +181,7 @@ func (r *rooms) close(ctx context.Context) {
 	if c, ok := r.accounts.(io.Closer); ok {
 		_ = c.Close() // connections that nobody uses
 	}
+	r.closePanels()
 	for _, t := range r.transports {
 		switch t := t.(type) {
 		case interface{ Close(context.Context) error }:

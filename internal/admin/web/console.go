@@ -12,6 +12,12 @@ type Options struct {
 	// API answers under /v1, as admin.API does. Needed.
 	API http.Handler
 
+	// Inboxes is where test mail is; nil: there are no pages for it.
+	Inboxes Inboxes
+	// Receives is the address at which mail for the inboxes comes in, for people; "": it
+	// is not told.
+	Receives string
+
 	// Rights are asked for with each request; nil: nobody may do anything.
 	Rights func() Rights
 	// Door lets people in by name and password. nil, or what returns nil: nobody
@@ -70,6 +76,13 @@ func (c *Console) routes() {
 	c.mux.Handle("POST /login", c.open(c.login))
 	c.mux.Handle("POST /logout", c.open(c.logout))
 
+	if c.opts.Inboxes != nil {
+		c.mux.Handle("POST /inbox/delete", c.may(Operator, c.delete))
+		c.mux.Handle("POST /inbox/{id}/release", c.may(Operator, c.release))
+		c.mux.Handle("GET /inbox/{id}/html", c.may(Viewer, c.showHTML))
+		c.mux.Handle("GET /inbox/{id}/source", c.may(Viewer, c.source))
+		c.mux.Handle("GET /inbox/{id}/part/{part}", c.may(Viewer, c.part))
+	}
 	for path, p := range c.views() {
 		c.mux.Handle("GET "+path, c.page(p))
 	}
@@ -85,17 +98,21 @@ func (c *Console) routes() {
 
 // views are the pages that can be drawn anew while somebody looks at them.
 func (c *Console) views() map[string]view {
-	return map[string]view{
+	views := map[string]view{
 		"/queue":          {"queue", "queue", TopicQueue, c.queuePage},
 		"/queue/messages": {"list", "queue", TopicQueue, c.listPage},
-
-		"/messages/{id}": {"message", "queue", TopicQueue, c.messagePage},
-		"/explain":       {"explain", "explain", TopicNone, c.explainPage},
+		"/messages/{id}":  {"message", "queue", TopicQueue, c.messagePage},
+		"/explain":        {"explain", "explain", TopicNone, c.explainPage},
 	}
+	if c.opts.Inboxes != nil {
+		views["/inbox"] = view{"inbox", "inbox", TopicInbox, c.inboxPage}
+		views["/inbox/{id}"] = view{"letter", "inbox", TopicNone, c.letterPage}
+	}
+	return views
 }
 
 // home leads to the page that is looked at most.
-func (c *Console) home(_ *visit) (answer, error) { return redirect("/queue"), nil }
+func (c *Console) home(_ *visit) (answer, error) { return redirect(c.sections()[0].Path), nil }
 
 func (c *Console) nowhere(v *visit) (answer, error) {
 	return nil, &fault{status: http.StatusNotFound, key: "error.nowhere", args: []any{v.URL.Path}}

@@ -183,10 +183,11 @@ func (s section) Key() string { return "nav." + s.Name }
 func (s *scene) Sections() []section { return s.visit.console.sections() }
 
 func (c *Console) sections() []section {
-	return []section{
-		{"queue", "/queue", "q"},
-		{"explain", "/explain", "e"},
+	var all []section
+	if c.opts.Inboxes != nil {
+		all = append(all, section{"inbox", "/inbox", "i"})
 	}
+	return append(all, section{"queue", "/queue", "q"}, section{"explain", "/explain", "e"})
 }
 
 // attachment is a Content-Disposition under which a browser keeps a file, and does not

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -212,4 +213,13 @@ func (p people) Check(_ context.Context, name, password string) (*directory.Acco
 func doorFor(p people) func() *login.Door {
 	d := login.New(login.Options{Accounts: p})
 	return func() *login.Door { return d }
+}
+
+// answered is the status of an answer within the process.
+func answered(h http.Handler, path string) int {
+	r := httptest.NewRequest("GET", "http://localhost"+path, nil)
+	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
 }

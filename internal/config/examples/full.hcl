@@ -175,6 +175,21 @@ users {
 #     timeout       = "10s"           # of one question; default: this
 #   }
 # }
+#
+# Or a database, where names are parameters of a query. Its columns: password, which is
+# argon2id, a SCRAM-SHA-256 verifier or bcrypt; name, if the account is called otherwise;
+# addresses, as which it may send, or one of own, domain and any.
+#
+# users {
+#   sql {
+#     sqlite        = "users.db" # or postgres = "postgres://posthouse@db.example.org/mail", by TLS; or ".../mail?host=/run/postgresql"
+#     ca            = "db-ca.pem" # postgres: trusted certificates; default: those of the system
+#     password_file = "db.password" # postgres: the first line; or password_env, password_command, password_credential
+#     query         = "SELECT password, addresses FROM users WHERE name = %{name}"
+#     scram         = true  # every password is kept as a verifier of SCRAM, which is offered then; default: false
+#     timeout       = "10s" # of one question; default: this
+#   }
+# }
 
 # For whom mail is taken that goes on to others. Default: for nobody.
 relay {
@@ -222,6 +237,52 @@ policy {
 
   arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
   arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
+
+  # Lists of clients whose mail is not wanted; default: none. Who is in lists of this weight is refused.
+  dnsbl_limit  = 2        # default: 1
+  dnsbl_action = "reject" # "reject", "quarantine" or "mark"; default: this
+  dnsbl "bl.example" {
+    weight  = 2                                        # below zero: the list speaks for the client; default: 1
+    answers = ["127.0.0.2", "127.0.0.4/30"]            # that count; default: all that say that he is listed
+    reply   = "See https://bl.example/?ip=%{client}"   # default: that the address is in the list
+  }
+
+  # Strangers are told to come again later; who has is known. Default: they are not.
+  greylist {
+    delay  = "1m"  # default: this
+    window = "1d"  # they have to come again in it; default: this
+    keep   = "35d" # who stays away is forgotten; default: this
+  }
+
+  # How often a stranger may come: an address, and the network around it.
+  rates {
+    connections         = "600/m"   # default: this; "none": any number
+    messages            = "1200/m"  # default: this
+    recipients          = "12000/m" # default: this
+    network_connections = "2400/m"  # default: this
+    network_messages    = "4800/m"  # default: this
+    network_recipients  = "48000/m" # default: this
+  }
+
+  # Programs that hear of mail stage by stage, and may refuse or change it, in this order: rspamd,
+  # OpenDKIM, clamav-milter and others that speak the milter protocol. Default: there are none.
+  milter "rspamd" {
+    address   = "127.0.0.1:11332" # or "unix:FILE"
+    listeners = ["smtp"]          # of whose mail it hears, by name; default: all that have a policy
+    failure   = "defer"           # while it does not answer: "defer", "reject", "quarantine", "pass"; default: this
+
+    # How long it may take. Defaults: these. While it says that it is at work it has four times as long.
+    connect = "10s" # to connect, and to agree on what is spoken
+    command = "30s" # each stage before the message
+    content = "1m"  # each field, and each piece of the body
+    end     = "5m"  # the end of the message
+  }
+}
+
+# How mail goes on whose recipient here is an alias for somebody elsewhere.
+forwarding {
+  srs  = "example.org" # reports come back to addresses of this domain, that stand for senders; default: senders stay
+  seal = "example.org" # ARC: what we found is sealed with a key of this domain; default: it is not
 }
 
 # Where mail goes next: the first route whose conditions all fit has it. A domain's

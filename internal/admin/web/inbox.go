@@ -1,0 +1,160 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/posthouse/posthouse/internal/inbox"
+	"github.com/posthouse/posthouse/internal/letter"
+	"github.com/posthouse/posthouse/internal/mail"
+)
+
+// Inboxes is what is asked of an [inbox.Store].
+type Inboxes interface {
+	Inboxes() []inbox.Info
+	List(name string, q inbox.Query, before mail.ID, most int) inbox.Page
+	Get(name string, id mail.ID) (inbox.Message, error)
+	Open(name string, id mail.ID) (io.ReadSeekCloser, error)
+	Letter(ctx context.Context, name string, id mail.ID) (*letter.Letter, error)
+	Dialogue(name string, id mail.ID) ([]inbox.Line, error)
+	Mark(name string, id mail.ID, read bool) error
+	Delete(name string, ids ...mail.ID) int
+	DeleteAll(name string, q inbox.Query) int
+}
+
+// inboxAPI is the pattern under which the API of the inboxes is among [Options].Beside.
+const inboxAPI = "/api/v1/"
+
+// inboxData is what a page of messages shows.
+type inboxData struct {
+	In      string // the inbox; "": all of them
+	Query   string
+	Problem string
+	Boxes   []inbox.Info
+	Page    inbox.Page
+	Next    string // where the next page begins
+	First   bool
+	Deleted string // how many were deleted just now
+	All     int    // of all inboxes
+	Unread  int
+	Server  string // where mail comes in
+}
+
+func (c *Console) inboxPage(v *visit) (any, error) {
+	q := v.URL.Query()
+	d := inboxData{In: q.Get("in"), Query: q.Get("q"), Boxes: c.opts.Inboxes.Inboxes(), First: q.Get("before") == "", Server: c.opts.Receives}
+	if n := q.Get("deleted"); n != "" && strings.Trim(n, "0123456789") == "" && len(n) < 9 {
+		d.Deleted = n
+	}
+	for _, b := range d.Boxes {
+		d.All += b.Messages
+		d.Unread += b.Unread
+	}
+	wanted, err := inbox.ParseQuery(d.Query)
+	if err != nil {
+		d.Problem = err.Error()
+		return &d, nil
+	}
+	var before mail.ID
+	if s := q.Get("before"); s != "" {
+		if before, err = mail.ParseID(s); err != nil {
+			return nil, &fault{status: http.StatusBadRequest, key: "error.unreadable"}
+		}
+	}
+	d.Page = c.opts.Inboxes.List(d.In, wanted, before, onPage)
+	if n := len(d.Page.Messages); d.Page.More && n > 0 {
+		d.Next = d.Page.Messages[n-1].ID.String()
+	}
+	return &d, nil
+}
+
+// delete deletes messages that were picked, one, or all that a query finds.
+func (c *Console) delete(v *visit) (answer, error) {
+	in, back := v.PostFormValue("in"), own(v.PostFormValue("back"))
+	gone := 0
+	if v.PostFormValue("scope") == "all" {
+		q, err := inbox.ParseQuery(v.PostFormValue("q"))
+		if err != nil {
+			return nil, &fault{status: http.StatusBadRequest, message: err.Error()}
+		}
+		if v.PostFormValue("confirmed") != "yes" {
+			n := c.opts.Inboxes.List(in, q, mail.ID{}, 1).Found
+			return &drawn{body: "emptying", section: "inbox", data: &inboxData{In: in, Query: v.PostFormValue("q"), All: n}}, nil
+		}
+		gone = c.opts.Inboxes.DeleteAll(in, q)
+	} else {
+		ids, err := picked(v.PostForm["pick"])
+		if err != nil {
+			return nil, err
+		}
+		gone = c.opts.Inboxes.Delete(in, ids...)
+	}
+	c.Changed(TopicInbox)
+	sep := "?"
+	if strings.Contains(back, "?") {
+		sep = "&"
+	}
+	return redirect(fmt.Sprintf("%s%sdeleted=%d", back, sep, gone)), nil
+}
+
+func picked(texts []string) ([]mail.ID, error) {
+	switch {
+	case len(texts) == 0:
+		return nil, &fault{status: http.StatusBadRequest, key: "error.nothing-picked"}
+	case len(texts) > maxPicked:
+		return nil, &fault{status: http.StatusBadRequest, key: "error.too-many-picked", args: []any{maxPicked}}
+	}
+	ids := make([]mail.ID, len(texts))
+	for i, s := range texts {
+		var err error
+		if ids[i], err = mail.ParseID(s); err != nil {
+			return nil, &fault{status: http.StatusBadRequest, message: err.Error()}
+		}
+	}
+	return ids, nil
+}
+
+// named are the inbox and the message that a path and a query name.
+func named(v *visit) (in string, id mail.ID, err error) {
+	id, err = mail.ParseID(v.PathValue("id"))
+	if err != nil {
+		err = noLetter()
+	}
+	return v.URL.Query().Get("in"), id, err
+}
+
+func noLetter() *fault { return &fault{status: http.StatusNotFound, key: "error.no-letter"} }
+
+// letterError says what a person is told about a message that cannot be shown.
+func letterError(err error) error {
+	if errors.Is(err, inbox.ErrNotFound) {
+		return noLetter()
+	}
+	return err
+}
+
+// release sends a message on to a real address, by the API of the inboxes.
+func (c *Console) release(v *visit) (answer, error) {
+	_, id, err := named(v)
+	if err != nil {
+		return nil, err
+	}
+	in := v.PostFormValue("in")
+	to := strings.FieldsFunc(v.PostFormValue("to"), func(r rune) bool { return strings.ContainsRune(" ,;\r\n\t", r) })
+	if len(to) == 0 {
+		return nil, &fault{status: http.StatusBadRequest, key: "error.no-address"}
+	}
+	path := inboxAPI + "inbox/" + url.PathEscape(in) + "/messages/" + id.String() + "/release"
+	if _, err := ask[map[string]any](v.Context(), house{c.opts.Beside[inboxAPI]}, v, http.MethodPost, path, nil, map[string]any{"to": to}); err != nil {
+		return nil, err
+	}
+	return redirect(pathOf("/inbox/"+id.String(), "in", in, "released", strings.Join(to, ", "))), nil
+}
+
+// canRelease reports whether messages can be sent on.
+func (c *Console) canRelease() bool { return c.opts.Beside[inboxAPI] != nil }
