@@ -1,6 +1,6 @@
 # Shortcuts. Nothing here is needed to build or test: see README.md.
 
-.PHONY: test all fuzz bench crash sim soak sabotage
+.PHONY: test all fuzz bench crash sim soak sabotage testssl deb
 test: ; go test ./...
 all: ; .ci/run
 fuzz: ; .ci/fuzz $(or $(FOR),10s)
@@ -13,3 +13,19 @@ sim = cd internal/house && go test -count=1 -timeout 0 $(if $(LETTERS),-letters 
 sim: ; $(if $(SEED),$(sim) -v -run '^TestASeed$$' -seed $(SEED),$(sim) -run '^TestSearch$$' -for $(or $(FOR),1m))
 soak: ; $(sim) -run '^TestSoak$$' -for $(or $(FOR),10m)
 sabotage: ; go test -tags sabotage ./internal/house -count=1 -timeout 30m -v -run '^TestEveryPlantedBugIsFound$$'
+
+# What testssl.sh finds at each port, a few minutes (Debian: testssl.sh)
+testssl: ; POSTHOUSE_TEST_TESTSSL=1 go test -count=1 -timeout 0 -v -run '^TestTestssl$$' ./internal/e2e
+
+# The package for Debian and its kin, in dist: make deb [VERSION=1.2.3]
+VERSION ?= 0.0.0~dev
+NFPM ?= go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
+export VERSION
+export ARCH = $(shell go env GOARCH)
+deb:
+	mkdir -p dist/man dist/completion
+	CGO_ENABLED=0 go build -trimpath -o dist/posthouse ./cmd/posthouse
+	dist/posthouse man dist/man
+	for shell in bash zsh fish; do dist/posthouse completion $$shell > dist/completion/posthouse.$$shell || exit; done
+	umask 022 && $(NFPM) package --config packaging/nfpm.yaml --packager deb --target dist
+	packaging/check dist/posthouse_$(VERSION)_$(ARCH).deb

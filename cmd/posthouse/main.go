@@ -22,7 +22,9 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
 	"github.com/posthouse/posthouse/internal/cli/find"
+	"github.com/posthouse/posthouse/internal/cli/health"
 	"github.com/posthouse/posthouse/internal/cli/log"
+	"github.com/posthouse/posthouse/internal/cli/man"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/relay"
@@ -122,6 +124,7 @@ Try it in two terminals; no mail leaves this machine:
 		sessions.Command(),
 		probe.Command(),
 		relay.Command(),
+		health.Command(),
 		domain.Command(),
 		dkim.Command(),
 		verify.Command(),
@@ -136,6 +139,7 @@ Try it in two terminals; no mail leaves this machine:
 		sendmail.Command(house{}),
 		sendmail.Mailq(house{}),
 		sendmail.Newaliases(house{}),
+		man.Command(),
 		versionCommand(),
 	)
 	return root
