@@ -11,7 +11,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -21,8 +23,10 @@ import (
 	"github.com/posthouse/posthouse/internal/dispatch"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/meter"
 	"github.com/posthouse/posthouse/internal/queue"
 	"github.com/posthouse/posthouse/internal/route"
+	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 	"github.com/posthouse/posthouse/internal/transport"
@@ -36,6 +40,9 @@ type House struct {
 	Dispatch *dispatch.Desk
 	Intake   *intake.Desk
 	Socket   string
+	Sessions *session.Registry
+	Meter    *meter.Meter
+	End      func() // ends the control socket; the end of the test does it, too
 	API      *admin.API
 	// Reload is what a reload answers; nil: it succeeds.
 	Reload func(context.Context) error
@@ -75,9 +82,10 @@ func Open(t *testing.T, letters ...Letter) *House {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now()}
+	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now(), Sessions: session.New(session.Options{}), Meter: meter.New()}
 	h.fill(letters)
 	h.desks()
+	h.settled()
 	h.serve()
 	t.Setenv("POSTHOUSE_SOCKET", h.Socket)
 	return h
@@ -160,19 +168,27 @@ func (h *House) desks() {
 	h.must(err)
 	h.Intake = intake.New(intake.Options{
 		Hostname: "mx.example.org", Spool: h.Spool, Directory: dir,
-		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
-		Owner:     func() spool.Owner { return h.Dispatch.Owner() },
-		Arrived:   func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
+		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, RelaySaid: at(10),
+		Owner:   func() spool.Owner { return h.Dispatch.Owner() },
+		Arrived: func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
+		Observe: h.Meter.Observe,
 	})
 	h.Dispatch = dispatch.New(dispatch.Options{
 		Settings: dispatch.Settings{
 			Router: table, MTA: "mx.example.org", Mailer: Address("mailer-daemon@mx.example.org"),
 			Transports: map[string]transport.Transport{"remote": road{}, "smarthost": road{}, "maildir:mailboxes": box{}},
-			Queue: queue.Options{Seed: 1, Default: queue.Route{
-				Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
-			}},
+			Queue: queue.Options{
+				Seed: 1, Default: queue.Route{
+					Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
+				},
+				Routes: map[string]queue.Route{"partners": {
+					Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
+					Destination: queue.Limits{Deliveries: 7}, Site: queue.Limits{Deliveries: 9},
+					Said: queue.Said{Retry: at(21), Destination: at(23), Site: at(24)},
+				}},
+			},
 		},
-		Spool: h.Spool, Prepare: h.Intake.Prepare,
+		Spool: h.Spool, Prepare: h.Intake.Prepare, Observe: h.Meter.Observe,
 	})
 	done := make(chan error, 1)
 	go func() { done <- h.Dispatch.Run(context.Background()) }()
@@ -189,9 +205,23 @@ func (h *House) desks() {
 	}
 }
 
+// settled waits until the desk has taken what was never tried: until then it would be
+// told to be fresh, and afterwards to be active.
+func (h *House) settled() {
+	untaken := func(it spool.Item) bool { return it.Owner == (spool.Owner{}) }
+	for {
+		page, err := h.Spool.List(h.T.Context(), spool.Query{Filter: spool.Filter{Place: spool.Fresh}})
+		h.must(err)
+		if !slices.ContainsFunc(page.Items, untaken) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func (h *House) serve() {
 	api := admin.New(admin.Options{
-		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
+		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Sessions: h.Sessions, Meter: h.Meter, Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
 		Reload: func(ctx context.Context) error {
 			if h.Reload != nil {
 				return h.Reload(ctx)
@@ -209,12 +239,13 @@ func (h *House) serve() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- api.Serve(ctx, l) }()
-	h.T.Cleanup(func() {
+	h.End = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			h.T.Error(err)
 		}
 	})
+	h.T.Cleanup(h.End)
 }
 
 // Send takes a message in, and returns its ID when everything that can be done
