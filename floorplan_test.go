@@ -38,6 +38,7 @@ var floors = map[string]int{
 
 	"internal/acme":          3,
 	"internal/bearer":        3,
+	"internal/idtoken":       3,
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,

@@ -124,6 +124,8 @@ type Users struct {
 	LDAP    LDAP
 	SQL     SQL
 
+	OAuth Issuer // whose tokens are taken besides
+
 	Senders    Setting[string] // "own", "domain" or "any": as whom those may send of whom the directory does not say it
 	Messages   Setting[Rate]   // of each of them
 	Recipients Setting[Rate]   // of each of them

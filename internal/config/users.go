@@ -44,4 +44,5 @@ func (d *decoder) checkUsers(c *Config) {
 	}
 	d.checkLDAP(&u.LDAP)
 	d.checkSQL(&u.SQL)
+	d.checkIssuer(u)
 }

@@ -19,6 +19,7 @@ import (
 // buildAccounts makes what says who may log in.
 func (b *builder) buildAccounts(r *rooms) error {
 	u := &b.cfg.Users
+	r.tokens = b.tokens()
 	if u.Dovecot.Given() {
 		r.accounts = dovecot.New(dovecot.Options{Socket: u.Dovecot.Value, Dial: b.world.anywhere})
 	}
@@ -109,7 +110,7 @@ func (h *House) door(r *rooms, c *config.Config) *login.Door {
 		return nil
 	}
 	h.book.Allow(ruleOf(c.Users.Messages.Value), ruleOf(c.Users.Recipients.Value))
-	return login.New(login.Options{Accounts: r.accounts, Book: h.book, Memory: h.spool, Log: h.world.Log})
+	return login.New(login.Options{Accounts: r.accounts, Tokens: r.tokens, Book: h.book, Memory: h.spool, Log: h.world.Log})
 }
 
 func ruleOf(r config.Rate) login.Rule {

@@ -11,6 +11,7 @@ import (
 	"github.com/posthouse/posthouse/internal/dispatch"
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/intake"
+	"github.com/posthouse/posthouse/internal/login"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/policy/dmarctally"
@@ -26,6 +27,7 @@ import (
 type rooms struct {
 	directory  directory.Directory
 	accounts   directory.Accounts // nil: nobody logs in
+	tokens     login.Tokens       // nil: none are taken
 	keys       *certificates
 	table      *route.Table
 	transports map[string]transport.Transport

@@ -17,6 +17,7 @@ import (
 // Options set up a [Door].
 type Options struct {
 	Accounts directory.Accounts // needed; if it is a [directory.Finder] too, there is more than PLAIN and LOGIN
+	Tokens   Tokens             // nil: nobody logs in by OAUTHBEARER or XOAUTH2; else if there is a Finder
 	Book     *Book              // nil: a new one
 	Memory   Memory             // nil: what is to be remembered is forgotten with the process
 	Log      *slog.Logger       // hears of trouble with the memory; nil is silence
@@ -60,6 +61,8 @@ var mechanisms = []mechanism{
 	{"EXTERNAL", (*Door).knowsCertificate, beginExternal},
 	{"SCRAM-SHA-256-PLUS", (*Door).canBind, beginBoundSCRAM},
 	{"SCRAM-SHA-256", (*Door).canSCRAM, beginSCRAM},
+	{"OAUTHBEARER", (*Door).canBear, beginOAuth},
+	{"XOAUTH2", (*Door).canBear, beginXOAUTH2},
 	{"PLAIN", always, beginPlain},
 	{"LOGIN", always, beginLogin},
 }

@@ -190,6 +190,20 @@ users {
 #     timeout       = "10s" # of one question; default: this
 #   }
 # }
+#
+# Besides a password, tokens of an issuer may be taken (OAUTHBEARER and XOAUTH2; RFC 7628):
+# JWTs signed by RS256, ES256 or EdDSA. The account must be one of the users.
+#
+# users {
+#   file = "users"
+#   oauth {
+#     issuer   = "https://id.example.org"      # as its tokens name it (iss)
+#     audience = ["posthouse"]                 # of which a token names one (aud)
+#     claim    = "email"                       # that names the account; default: this
+#     keys_url = "https://id.example.org/keys" # where its keys are (RFC 7517); or keys = "FILE"
+#     ca       = "id-ca.pem"                   # by which that server is known; default: those of the system
+#   }
+# }
 
 # For whom mail is taken that goes on to others. Default: for nobody.
 relay {
