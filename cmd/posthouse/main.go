@@ -21,6 +21,8 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/dmarc"
 	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/find"
+	"github.com/posthouse/posthouse/internal/cli/log"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/relay"
@@ -28,6 +30,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
+	"github.com/posthouse/posthouse/internal/cli/sessions"
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
@@ -110,7 +113,10 @@ Try it in two terminals; no mail leaves this machine:
 		bench.Command(),
 		queue.Command(),
 		why.Command(),
+		find.Command(),
+		log.Command(),
 		explain.Command(),
+		sessions.Command(),
 		probe.Command(),
 		relay.Command(),
 		domain.Command(),

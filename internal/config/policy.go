@@ -33,6 +33,7 @@ type Policy struct {
 	DNSBLTo    Setting[string] // PolicyReject, PolicyQuarantine or PolicyMark: what is done then
 	Greylist   Greylist
 	Rates      Rates
+	Milters    []Milter // in the order in which they hear of mail
 }
 
 func defaultPolicy() Policy {
@@ -76,6 +77,7 @@ func (p *Policy) schema() schema {
 	}, blocks: []block{
 		p.dnsblBlock(),
 		p.greylistBlock(),
+		p.milterBlock(),
 		single("rates", p.Rates.schema),
 	}}
 }
@@ -102,6 +104,7 @@ func (d *decoder) checkPolicy(c *Config) {
 	if p.ARCTrusted.Given() && p.ARC.Value == PolicyOff {
 		d.add(p.ARCTrusted.Origin, "", "arc_trusted is of no use if seals are not looked at")
 	}
+	d.checkMilters(c)
 	for _, name := range p.ARCTrusted.Value {
 		if name == "*" {
 			d.add(p.ARCTrusted.Origin, "name those whom you trust", "whoever is trusted can make any message pass")

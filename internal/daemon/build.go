@@ -185,6 +185,7 @@ func (r *rooms) close(ctx context.Context) {
 	if c, ok := r.accounts.(io.Closer); ok {
 		_ = c.Close() // connections that nobody uses
 	}
+	r.closePanels()
 	for _, t := range r.transports {
 		switch t := t.(type) {
 		case interface{ Close(context.Context) error }:

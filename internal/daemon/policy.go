@@ -52,7 +52,7 @@ func (b *builder) checks() ([]policy.Check, error) {
 			States: b.states, Delay: g.Delay.Value, Window: g.Window.Value, Keep: g.Keep.Value, Origin: g.Origin,
 		}))
 	}
-	return checks, nil
+	return append(checks, b.milters()...), nil
 }
 
 // sender asks who sends.

@@ -16,6 +16,7 @@ import (
 	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/meter"
 	"github.com/posthouse/posthouse/internal/plainfile"
 	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
@@ -65,8 +66,12 @@ type World struct {
 	// Seed is where the spread of retries and the order of equal hosts come from.
 	Seed uint64
 
+	// Index has the journal read along, so that it can be searched, into files below the
+	// data directory.
+	Index bool
 	// Sessions knows who speaks with the house; nil: one that nobody else has.
 	Sessions *session.Registry
+	meter    *meter.Meter
 
 	// Observe hears of what happens to mail, from many goroutines: it must be
 	// quick. nil is silence.

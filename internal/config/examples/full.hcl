@@ -175,6 +175,21 @@ users {
 #     timeout       = "10s"           # of one question; default: this
 #   }
 # }
+#
+# Or a database, where names are parameters of a query. Its columns: password, which is
+# argon2id, a SCRAM-SHA-256 verifier or bcrypt; name, if the account is called otherwise;
+# addresses, as which it may send, or one of own, domain and any.
+#
+# users {
+#   sql {
+#     sqlite        = "users.db" # or postgres = "postgres://posthouse@db.example.org/mail", by TLS; or ".../mail?host=/run/postgresql"
+#     ca            = "db-ca.pem" # postgres: trusted certificates; default: those of the system
+#     password_file = "db.password" # postgres: the first line; or password_env, password_command, password_credential
+#     query         = "SELECT password, addresses FROM users WHERE name = %{name}"
+#     scram         = true  # every password is kept as a verifier of SCRAM, which is offered then; default: false
+#     timeout       = "10s" # of one question; default: this
+#   }
+# }
 
 # For whom mail is taken that goes on to others. Default: for nobody.
 relay {
@@ -249,6 +264,20 @@ policy {
     network_connections = "2400/m"  # default: this
     network_messages    = "4800/m"  # default: this
     network_recipients  = "48000/m" # default: this
+  }
+
+  # Programs that hear of mail stage by stage, and may refuse or change it, in this order: rspamd,
+  # OpenDKIM, clamav-milter and others that speak the milter protocol. Default: there are none.
+  milter "rspamd" {
+    address   = "127.0.0.1:11332" # or "unix:FILE"
+    listeners = ["smtp"]          # of whose mail it hears, by name; default: all that have a policy
+    failure   = "defer"           # while it does not answer: "defer", "reject", "quarantine", "pass"; default: this
+
+    # How long it may take. Defaults: these. While it says that it is at work it has four times as long.
+    connect = "10s" # to connect, and to agree on what is spoken
+    command = "30s" # each stage before the message
+    content = "1m"  # each field, and each piece of the body
+    end     = "5m"  # the end of the message
   }
 }
 
