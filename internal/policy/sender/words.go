@@ -31,7 +31,7 @@ func dmarcWords(r *dmarc.Result) senderauth.MethodResult {
 		m.Properties = []senderauth.Property{{Type: "header", Name: "from", Value: r.Domain}}
 	}
 	if r.Record != nil {
-		m.Properties = append(m.Properties, senderauth.Property{Type: "policy", Name: "published", Value: string(r.Published)})
+		m.Properties = append(m.Properties, senderauth.Property{Type: "polrec", Name: "p", Value: string(r.Published)})
 	}
 	m.Reason = reason(r.Verdict, r.Err)
 	return m
