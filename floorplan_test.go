@@ -58,6 +58,7 @@ var floors = map[string]int{
 	"internal/directory/dovecot":    5,
 	"internal/directory/filedir":    5,
 	"internal/directory/userfile":   5,
+	"internal/find":                 5,
 	"internal/login":                5,
 	"internal/policy/sender":        5,
 	"internal/spool/memspool":       5,

@@ -20,12 +20,14 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/dkim"
 	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
+	"github.com/posthouse/posthouse/internal/cli/find"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/reload"
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
 	"github.com/posthouse/posthouse/internal/cli/sendmail"
+	"github.com/posthouse/posthouse/internal/cli/sessions"
 	"github.com/posthouse/posthouse/internal/cli/spool"
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
@@ -108,7 +110,9 @@ Try it in two terminals; no mail leaves this machine:
 		bench.Command(),
 		queue.Command(),
 		why.Command(),
+		find.Command(),
 		explain.Command(),
+		sessions.Command(),
 		probe.Command(),
 		domain.Command(),
 		dkim.Command(),

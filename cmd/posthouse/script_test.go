@@ -67,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"crashed":  crashed,
 			"hangup":   hangup,
 			"shows":    shows,
+			"until":    until,
 			"kept":     kept,
 			"isjson":   isJSON,
 			"nowhere":  nowhere,

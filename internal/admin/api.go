@@ -50,6 +50,12 @@ type Options struct {
 	Dispatch Dispatch // needed
 	Intake   Intake   // needed
 
+	// Sessions are those who speak with the house; nil: nobody keeps them.
+	Sessions Sessions
+
+	// Find finds messages in the journal; nil: it cannot be searched.
+	Find Finder
+
 	// Reload reads the configuration again and puts it in place, all or nothing.
 	// An error that is a config.Problems is told line by line. nil: this house
 	// cannot reload.
@@ -85,6 +91,9 @@ type API struct {
 	opts     Options
 	mux      *http.ServeMux
 	checking chan struct{} // held by a check: it takes what the disk takes
+	streams  chan struct{} // has one for each that is open
+	closing  context.Context
+	close    context.CancelFunc // ends the streams
 }
 
 // New makes an API.
@@ -95,25 +104,42 @@ func New(o Options) *API {
 	if o.Identify == nil {
 		o.Identify = identify
 	}
-	a := &API{opts: o, mux: http.NewServeMux(), checking: make(chan struct{}, 1)}
-	for pattern, f := range map[string]answer{
-		"GET /v1/status":              a.status,
-		"GET /v1/queue":               a.list,
-		"GET /v1/queue/tally":         a.tally,
-		"POST /v1/queue/orders":       a.order,
-		"GET /v1/destinations":        a.destinations,
-		"GET /v1/damaged":             a.damaged,
-		"GET /v1/messages/{id}":       a.message,
-		"GET /v1/messages/{id}/story": a.story,
-		"GET /v1/explain":             a.explain,
-		"POST /v1/reload":             a.reload,
-		"/":                           nowhere,
-	} {
-		a.mux.Handle(pattern, a.json(f))
+	a := &API{opts: o, mux: http.NewServeMux(), checking: make(chan struct{}, 1), streams: make(chan struct{}, maxStreams)}
+	a.closing, a.close = context.WithCancel(context.Background())
+	for pattern, h := range a.routes() {
+		a.mux.Handle(pattern, h)
 	}
-	a.mux.Handle("GET /v1/messages/{id}/text", a.bounded(a.text))
-	a.mux.Handle("POST /v1/spool/check", a.bounded(a.check))
+	a.mux.Handle("/", a.json(nowhere))
 	return a
+}
+
+// routes are all there is to be asked, by pattern of [http.ServeMux].
+func (a *API) routes() map[string]http.Handler {
+	routes := map[string]http.Handler{
+		"GET /v1/status":              a.json(a.status),
+		"GET /v1/queue":               a.json(a.list),
+		"GET /v1/queue/tally":         a.json(a.tally),
+		"POST /v1/queue/orders":       a.json(a.order),
+		"GET /v1/destinations":        a.json(a.destinations),
+		"GET /v1/damaged":             a.json(a.damaged),
+		"GET /v1/messages/{id}":       a.json(a.message),
+		"GET /v1/messages/{id}/story": a.json(a.story),
+		"GET /v1/messages/{id}/text":  a.bounded(a.text),
+		"GET /v1/explain":             a.json(a.explain),
+		"POST /v1/reload":             a.json(a.reload),
+		"POST /v1/spool/check":        a.bounded(a.check),
+	}
+	if a.opts.Find != nil {
+		routes["GET /v1/find"] = a.json(a.search)
+	}
+	if a.opts.Sessions != nil {
+		routes["GET /v1/sessions"] = a.json(a.sessions)
+		routes["GET /v1/sessions/{id}"] = a.json(a.session)
+		routes["GET /v1/sessions/{id}/follow"] = a.bounded(a.streaming(a.followSession))
+		routes["POST /v1/sessions/{id}/cut"] = a.json(a.cutSession)
+		routes["GET /v1/messages/{id}/session"] = a.json(a.sessionOfMessage)
+	}
+	return routes
 }
 
 // ServeHTTP implements [http.Handler].

@@ -82,6 +82,7 @@ func (a *API) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("control socket: %w", err)
 	case <-ctx.Done():
 	}
+	a.close()
 	patience, cancel := context.WithTimeout(requests, lastWords)
 	defer cancel()
 	if server.Shutdown(patience) != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/find"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/login"
 	"github.com/posthouse/posthouse/internal/spool"
@@ -34,6 +35,7 @@ type House struct {
 	keys  atomic.Pointer[certificates] // of the rooms
 
 	states states // of the spool
+	index  *find.Index
 
 	// turn is held by who changes what follows: Run at its beginning and end, and
 	// Reload.
@@ -66,6 +68,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		return nil, &SpoolError{c.Data.Value, err}
 	}
 	h.states.open(h.spool)
+	h.openIndex()
 	if err := w.makeDrop(c); err != nil {
 		r.close(ctx)
 		return nil, errors.Join(err, h.spool.Close())
@@ -156,6 +159,7 @@ func (h *House) Run(ctx context.Context) error {
 	over := make(chan struct{})
 	h.work.Go(func() { h.watch(over) })
 	h.work.Go(func() { h.renew(over) })
+	h.work.Go(func() { h.keepIndex(over) })
 	stopSweeping := h.sweep(context.WithoutCancel(ctx))
 	stopReporting := h.report(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}

@@ -1,7 +1,11 @@
 package daemon
 
 import (
+	"context"
+	"path/filepath"
+
 	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/find"
 	"github.com/posthouse/posthouse/internal/session"
 )
 
@@ -18,3 +22,31 @@ func (w *World) watch() {
 
 // Sessions knows who speaks with the house.
 func (h *House) Sessions() *session.Registry { return h.world.Sessions }
+
+// openIndex opens the index of the journal, if there is to be one. The house does
+// without it if that cannot be.
+func (h *House) openIndex() {
+	if !h.world.Index {
+		return
+	}
+	x, err := find.Open(find.Options{Dir: filepath.Join(h.cfg.Data.Value, "index"), Journal: h.spool, Log: h.world.Log})
+	if err != nil {
+		h.world.Log.Error("the journal cannot be searched", "error", err)
+		return
+	}
+	h.index = x
+}
+
+// keepIndex reads the journal along until over is closed.
+func (h *House) keepIndex(over <-chan struct{}) {
+	if h.index == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { <-over; cancel() }()
+	h.index.Run(ctx)
+}
+
+// Index finds messages in the journal; nil: there is none.
+func (h *House) Index() *find.Index { return h.index }

@@ -65,6 +65,9 @@ type World struct {
 	// Seed is where the spread of retries and the order of equal hosts come from.
 	Seed uint64
 
+	// Index has the journal read along, so that it can be searched, into files below the
+	// data directory.
+	Index bool
 	// Sessions knows who speaks with the house; nil: one that nobody else has.
 	Sessions *session.Registry
 

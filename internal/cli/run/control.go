@@ -21,24 +21,32 @@ type control struct {
 
 // control answers on the socket until it is ended.
 func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) {
-	c := d.Config()
-	l, err := admin.Listen(cli.Where{Data: c.Data.Value}.ControlSocket())
+	l, err := admin.Listen(cli.Where{Data: d.Config().Data.Value}.ControlSocket())
 	if err != nil {
 		return nil, cli.Fail(cli.OSErr, "%w", err)
 	}
-	api := admin.New(admin.Options{
-		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(),
+	api := admin.New(h.options(d))
+	steered := &control{api: api, done: make(chan error, 1)}
+	ctx, steered.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go func() { steered.done <- api.Serve(ctx, l) }()
+	return steered, nil
+}
+
+// options are what can be seen of a house.
+func (h *house) options(d *daemon.House) admin.Options {
+	o := admin.Options{
+		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(), Sessions: d.Sessions(),
 		Reload:  func(ctx context.Context) error { return h.again(ctx, d) },
 		Holding: func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
 		Sizes:   func() []admin.Size { return sizes(d) },
 
 		Certificates: func() []admin.Certificate { return certificates(d) },
-		Hostname:     c.Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
-	})
-	steered := &control{api: api, done: make(chan error, 1)}
-	ctx, steered.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	go func() { steered.done <- api.Serve(ctx, l) }()
-	return steered, nil
+		Hostname:     d.Config().Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
+	}
+	if x := d.Index(); x != nil {
+		o.Find = x
+	}
+	return o
 }
 
 // end stops answering, after the house has ended.

@@ -56,7 +56,7 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 		return h.told(err)
 	}
 	h.plan(c)
-	d, err := daemon.New(ctx, c, daemon.World{Local: true, Listen: h.listen, Observe: h.observe, Log: h.log.Logger})
+	d, err := daemon.New(ctx, c, daemon.World{Local: true, Index: true, Listen: h.listen, Observe: h.observe, Log: h.log.Logger})
 	if err != nil {
 		return h.told(err)
 	}
