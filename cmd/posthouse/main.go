@@ -21,6 +21,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
 	"github.com/posthouse/posthouse/internal/cli/find"
+	"github.com/posthouse/posthouse/internal/cli/log"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
 	"github.com/posthouse/posthouse/internal/cli/reload"
@@ -111,6 +112,7 @@ Try it in two terminals; no mail leaves this machine:
 		queue.Command(),
 		why.Command(),
 		find.Command(),
+		log.Command(),
 		explain.Command(),
 		sessions.Command(),
 		probe.Command(),

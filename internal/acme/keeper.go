@@ -212,8 +212,8 @@ func (k *Keeper) try(ctx context.Context, h *held, s *State) error {
 	h.broken = false
 	h.wanted, h.ask = time.Time{}, time.Now().Add(asking(0))
 	h.seen.Store(&State{Name: h.name, Certificate: c, Next: h.due(c)})
+	k.opts.Changed() // before it is told, so that it is true
 	k.opts.Log.Info("a new certificate is in use", "name", h.name, "until", c.Leaf.NotAfter.UTC(), "from", k.opts.Directory)
-	k.opts.Changed()
 	return nil
 }
 

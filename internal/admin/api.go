@@ -53,6 +53,8 @@ type Options struct {
 	// Sessions are those who speak with the house; nil: nobody keeps them.
 	Sessions Sessions
 
+	// Meter counts what happens to mail; nil: nobody does.
+	Meter Meter
 	// Find finds messages in the journal; nil: it cannot be searched.
 	Find Finder
 
@@ -125,9 +127,16 @@ func (a *API) routes() map[string]http.Handler {
 		"GET /v1/messages/{id}":       a.json(a.message),
 		"GET /v1/messages/{id}/story": a.json(a.story),
 		"GET /v1/messages/{id}/text":  a.bounded(a.text),
+		"GET /v1/log":                 a.bounded(a.streaming(a.log)),
 		"GET /v1/explain":             a.json(a.explain),
+		"GET /livez":                  a.bounded(a.Live),
+		"GET /readyz":                 a.bounded(a.Ready),
 		"POST /v1/reload":             a.json(a.reload),
 		"POST /v1/spool/check":        a.bounded(a.check),
+	}
+	if a.opts.Meter != nil {
+		routes["GET /v1/overview"] = a.json(a.overview)
+		routes["GET /metrics"] = a.bounded(a.metrics().ServeHTTP)
 	}
 	if a.opts.Find != nil {
 		routes["GET /v1/find"] = a.json(a.search)

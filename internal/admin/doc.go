@@ -18,6 +18,11 @@
 //	GET  /v1/messages/ID/text              its text, as it is
 //	GET  /v1/messages/ID/story?after=      what the journal tells of it
 //	GET  /v1/messages/ID/session           the [Session] by which it came in, as long as it is kept
+//	GET  /v1/log?after=&since=&id=&follow= a stream of the journal: "fact" with a [LogEntry] each, whose place is the
+//	                                       event's id; then "end" with a [LogEnd], or what comes if follow is 1
+//	GET  /v1/overview?minutes=             how it goes: an [Overview]
+//	GET  /metrics                          the same for Prometheus
+//	GET  /livez, /readyz                   200 while the process answers, and while mail is taken in and sent out
 //	GET  /v1/find?q=&after=&limit=         messages that the journal tells of, the newest first: a [FoundPage]
 //	GET  /v1/sessions                      who speaks with the house: a [SessionPage]
 //	GET  /v1/sessions/N                    one [Session] with its lines
@@ -27,8 +32,8 @@
 //	POST /v1/spool/check                   lines of JSON while everything is read: [CheckLine]
 //	POST /v1/reload                        a [Reloaded]
 //
-// Every answer is a JSON object but the text of a message, and streams, which are
-// server-sent events with JSON for data; one that is no success is a [Fault]. Lists are paged: an answer that has a "next" goes on where "after"
+// Every answer is a JSON object but the text of a message, what is for Prometheus and
+// supervisors, and streams, which are server-sent events with JSON for data; one that is no success is a [Fault]. Lists are paged: an answer that has a "next" goes on where "after"
 // is given it, and a page may be empty and yet have a next, since the spool looks
 // at a bounded number of messages for each. An ID in a path may be shortened to
 // its first letters, as long as it means one message.

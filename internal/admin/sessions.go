@@ -20,6 +20,7 @@ type Sessions interface {
 	Of(id mail.ID) (session.View, []session.Line, bool)
 	Follow(number uint64) (*session.Follower, bool)
 	Cut(number uint64) bool
+	Count() (in, out int)
 }
 
 // SessionPage is the sessions that live, the oldest first, and the last ones that have

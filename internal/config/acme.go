@@ -87,14 +87,18 @@ func (d *decoder) checkACME(c *Config, all map[string][]taken) {
 	if !a.Agree.Given() {
 		d.add(a.Origin, "read them, and write agree = true", "an authority gives certificates only to who agrees to its terms")
 	}
-	if !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.TLS.Value != "off" }) {
+	if !c.HTTPS.Used() && !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.TLS.Value != "off" }) {
 		d.add(a.Origin, `write listen "smtp" {}`, "certificates are of no use, since no listener speaks TLS")
 	}
-	a.Names = a.Names.or([]string{c.Hostname.Value})
+	a.Names = a.Names.or(append([]string{c.Hostname.Value}, c.webNames()...))
 	if !a.TLSALPN.Given() {
 		a.HTTP = a.HTTP.or(":80")
 	}
-	for _, answers := range []Setting[string]{a.HTTP, a.TLSALPN} {
+	places := []Setting[string]{a.HTTP}
+	if !c.HTTPS.Used() || !slices.Contains(c.HTTPS.Address.Value, a.TLSALPN.Value) { // else it is asked there
+		places = append(places, a.TLSALPN)
+	}
+	for _, answers := range places {
 		at := answers.Origin
 		if !answers.Given() {
 			at = a.Origin

@@ -29,6 +29,7 @@ func (d *decoder) check(c *Config) {
 	d.checkRoutes(c)
 	d.checkTLS(c)
 	d.checkPolicy(c)
+	d.checkForwarding(c)
 	d.checkConsole(c)
 }
 
@@ -74,6 +75,7 @@ func (d *decoder) checkListeners(c *Config) {
 		d.checkLimits(&l.Limits)
 		d.checkSubmission(c, l)
 	}
+	d.checkHTTPS(c, taken)
 	d.checkACME(c, taken)
 }
 
@@ -92,7 +94,7 @@ func (d *decoder) checkSubmission(c *Config, l *Listen) {
 		return
 	}
 	trusted := len(c.Relay.Networks.Value) > 0
-	users := c.Users.File.Given() || c.Users.Dovecot.Given()
+	users := c.Users.Origin != (mail.Origin{})
 	switch {
 	case !users && !trusted:
 		d.add(l.Origin, "write users { file = \"users\" }, or relay { networks = [...] }", "nobody may submit mail here")
@@ -105,21 +107,8 @@ func (d *decoder) checkSubmission(c *Config, l *Listen) {
 	case !l.ClientCA.Given():
 	case l.TLS.Value == "off":
 		d.add(l.ClientCA.Origin, "", "client_ca is of no use without TLS")
-	case !c.Users.File.Given():
-		d.add(l.ClientCA.Origin, `write users { file = "users" }`, "whose a certificate is must be found in a file of users")
-	}
-}
-
-func (d *decoder) checkUsers(c *Config) {
-	u := &c.Users
-	switch {
-	case u.Origin == (mail.Origin{}):
-	case u.File.Given() && u.Dovecot.Given():
-		d.add(u.Dovecot.Origin, "", "users are in a file, as line %d says, or known to Dovecot, and not both", u.File.Origin.Line)
-	case !u.File.Given() && !u.Dovecot.Given():
-		d.add(u.Origin, `write file = "users" or dovecot = "/run/dovecot/auth-client"`, "it says nowhere who they are")
-	case !c.Console.logins() && !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
-		d.add(u.Origin, `write listen "submission" {}`, "users are of no use, since no listener lets them log in")
+	case !c.Users.CanFind():
+		d.add(l.ClientCA.Origin, `write users { file = "users" }`, "whose a certificate is must be found in a file of users, by a search in LDAP or in a database")
 	}
 }
 

@@ -22,11 +22,13 @@ type Config struct {
 
 	Certificates []Certificate
 	ACME         ACME
+	HTTPS        HTTPS
 	Listen       []Listen
 	Relay        Relay
 	Users        Users
 	Domains      []Domain
 	Policy       Policy
+	Forwarding   Forwarding
 	Routes       []Route // in the order in which they are asked; the built-in ones last
 	Limits       Limits  // of listeners that say nothing else
 	Queue        Queue
@@ -116,6 +118,7 @@ type Users struct {
 	// One of these says who they are.
 	File    Setting[string] // see package userfile
 	Dovecot Setting[string] // the socket "auth-client" of Dovecot
+	LDAP    LDAP
 
 	Senders    Setting[string] // "own", "domain" or "any": as whom those may send of whom the directory does not say it
 	Messages   Setting[Rate]   // of each of them
@@ -138,6 +141,7 @@ type Domain struct {
 	Tags          Setting[string] // characters of which each may begin a tag: "+" for name+tag; "": none
 	KeepTags      Setting[bool]   // the tag stays in the address that goes to the route
 	CaseSensitive Setting[bool]   // Anna and anna are two
+	MTASTS        Setting[string] // of the policy that HTTPS serves: STSNone, STSTesting or STSEnforce; "": there is no HTTPS
 	Policy        Setting[string] // the severest that policy may do to mail for it
 
 	// Files in the form of Unix, and what they may do.

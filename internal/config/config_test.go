@@ -236,6 +236,42 @@ route "out" { smarthost = "127.0.0.1:${env("PORT")}" }
 	}
 }
 
+// TestPagesHaveCertificates: who gets certificates and has pages gets those for their names,
+// unless he names others.
+func TestPagesHaveCertificates(t *testing.T) {
+	const text = `
+hostname = "mx.example.org"
+listen "submission" {}
+relay { networks = "127.0.0.0/8" }
+domain "example.org" {
+	mailboxes = "jane"
+	also      = "example.net"
+}
+domain "example.com" {
+	mailboxes = "joe"
+	mta_sts   = "none"
+}
+`
+	for blocks, want := range map[string]string{
+		"":         "mx.example.org",
+		"https {}": "mx.example.org mta-sts.example.org mta-sts.example.net",
+		"https { imap = \"i.example.org\" }": "mx.example.org mta-sts.example.org autoconfig.example.org autodiscover.example.org " +
+			"mta-sts.example.net autoconfig.example.net autodiscover.example.net autoconfig.example.com autodiscover.example.com",
+	} {
+		if blocks == "" {
+			c := parse(t, strings.ReplaceAll(text, "	mta_sts   = \"none\"\n", "")+"acme { agree = true }", config.Options{})
+			if got := strings.Join(c.ACME.Names.Value, " "); got != want {
+				t.Errorf("without pages: %s", got)
+			}
+			continue
+		}
+		c := parse(t, text+"acme { agree = true }\n"+blocks, config.Options{})
+		if got := strings.Join(c.ACME.Names.Value, " "); got != want {
+			t.Errorf("%s: %s, want %s", blocks, got, want)
+		}
+	}
+}
+
 // TestTheBenchmarksAreConfigurations: those of bench/, which take their ports from
 // the environment.
 func TestTheBenchmarksAreConfigurations(t *testing.T) {

@@ -31,10 +31,12 @@ func defaults() *Config {
 			Senders:    builtIn("own"),
 			Messages:   builtIn(Rate{500, time.Hour}),
 			Recipients: builtIn(Rate{3000, time.Hour}),
+			LDAP:       LDAP{TLS: builtIn("starttls"), Timeout: builtIn(10 * time.Second)},
 		},
 
 		Security: defaultSecurity(),
 		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
+		HTTPS:    HTTPS{Address: builtIn([]string{":443"})},
 		Policy:   defaultPolicy(),
 	}
 }

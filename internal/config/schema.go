@@ -31,11 +31,13 @@ func (c *Config) schema(d *decoder) schema {
 			single("security", c.Security.schema),
 			c.certificateBlock(),
 			c.acmeBlock(),
+			c.httpsBlock(),
 			c.listenBlock(),
 			c.relayBlock(),
 			c.usersBlock(),
 			c.domainBlock(),
 			c.policyBlock(),
+			c.forwardingBlock(),
 			c.routeBlock(),
 			c.tlsBlock(),
 			c.consoleBlock(),
@@ -201,7 +203,7 @@ func (u *Users) schema() schema {
 		one("senders", &u.Senders, choice("own", "domain", "any")),
 		one("messages", &u.Messages, rate()),
 		one("recipients", &u.Recipients, rate()),
-	}}
+	}, blocks: []block{u.LDAP.block()}}
 }
 
 func (c *Config) domainBlock() block {
@@ -230,6 +232,7 @@ func (m *Domain) schema() schema {
 			one("tags", &m.Tags, tags()),
 			one("keep_tags", &m.KeepTags, yesNo()),
 			one("case_sensitive", &m.CaseSensitive, yesNo()),
+			one("mta_sts", &m.MTASTS, choice(STSNone, STSTesting, STSEnforce)),
 			one("policy", &m.Policy, choice(PolicyReject, PolicyQuarantine, PolicyMark)),
 			list("unix_aliases", &m.UnixAliases, file()),
 			list("unix_include", &m.UnixInclude, file()),

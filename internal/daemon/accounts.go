@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"crypto/tls"
 	"errors"
 	"io/fs"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/directory/dovecot"
+	"github.com/posthouse/posthouse/internal/directory/ldap"
 	"github.com/posthouse/posthouse/internal/directory/userfile"
 	"github.com/posthouse/posthouse/internal/login"
 )
@@ -17,6 +19,9 @@ func (b *builder) buildAccounts(r *rooms) error {
 	u := &b.cfg.Users
 	if u.Dovecot.Given() {
 		r.accounts = dovecot.New(dovecot.Options{Socket: u.Dovecot.Value, Dial: b.world.anywhere})
+	}
+	if u.LDAP.Used() {
+		b.ldap(r)
 	}
 	if !u.File.Given() {
 		return nil
@@ -36,6 +41,32 @@ func (b *builder) buildAccounts(r *rooms) error {
 	}
 	b.add(u.File.Origin, "cannot use the users in %q: %v%s", u.File.Value, err, hint)
 	return nil
+}
+
+// ldap makes accounts of an LDAP server. Nobody is connected to yet.
+func (b *builder) ldap(r *rooms) {
+	l := &b.cfg.Users.LDAP
+	network, address, host, implicit := l.Where()
+	o := ldap.Options{
+		Network: network, Address: address, StartTLS: network == "tcp" && !implicit && l.TLS.Value == "starttls",
+		Base: l.Base.Value, Filter: l.Filter.Value, User: l.User.Value, Entry: l.Entry.Value,
+		Name: l.Name.Value, Addresses: l.Addresses.Value, Timeout: l.Timeout.Value, Dial: b.world.anywhere,
+	}
+	if implicit || o.StartTLS {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: b.authorities(l.CA)}
+		if o.TLS.RootCAs == nil {
+			o.TLS.RootCAs = b.world.Roots
+		}
+	}
+	if l.Password.Given() {
+		o.Password = b.password(&l.Password)
+	}
+	accounts, err := ldap.New(o)
+	if err != nil {
+		b.add(l.Origin, "%v", err)
+		return
+	}
+	r.accounts = accounts
 }
 
 // senders is as whom those may send whose account does not say it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/directory"
@@ -31,6 +32,7 @@ type rooms struct {
 	servers    []*server
 	reporter   *tlsReporter             // nil: nobody gets reports on TLS
 	panels     map[string]*policy.Panel // by the name of the listener
+	signers    signers                  // nil: nothing is signed
 }
 
 // builder makes rooms. Problems of the configuration are collected, so that all
@@ -64,8 +66,12 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 		b.buildRoutes(r),
 		b.buildTransports(r),
 		b.buildPolicy(r),
+		b.buildSigning(r),
 		b.buildServers(r, in),
 	)
+	if err == nil {
+		b.buildForwarding(r)
+	}
 	if err == nil && len(b.problems) > 0 {
 		err = b.problems
 	}
@@ -132,6 +138,7 @@ func (b *builder) options(r *rooms) intake.Options {
 		Postmaster: b.postmaster(),
 		Senders:    b.senders(),
 		Policy:     r.panels,
+		Keys:       r.signers.of(),
 		Observe:    b.world.Observe,
 		Log:        b.world.Log,
 	}
@@ -169,6 +176,9 @@ func (b *builder) at(local string) smtp.Path {
 func (r *rooms) close(ctx context.Context) {
 	if r.keys != nil {
 		r.keys.acme.close()
+	}
+	if c, ok := r.accounts.(io.Closer); ok {
+		_ = c.Close() // connections that nobody uses
 	}
 	for _, t := range r.transports {
 		switch t := t.(type) {

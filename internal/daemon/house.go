@@ -160,6 +160,7 @@ func (h *House) Run(ctx context.Context) error {
 	h.work.Go(func() { h.watch(over) })
 	h.work.Go(func() { h.renew(over) })
 	h.work.Go(func() { h.keepIndex(over) })
+	h.work.Go(func() { h.keepMeter(over) })
 	stopSweeping := h.sweep(context.WithoutCancel(ctx))
 	stopReporting := h.report(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}

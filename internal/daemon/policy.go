@@ -3,6 +3,7 @@ package daemon
 import (
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/authdns"
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/policy"
@@ -39,7 +40,7 @@ func (b *builder) checks() ([]policy.Check, error) {
 	}
 	p := &b.cfg.Policy
 	return []policy.Check{sender.New(sender.Options{
-		Resolver: questions{resolver}, Hostname: b.cfg.Hostname.Value,
+		Resolver: authdns.Resolver{DNS: resolver}, Hostname: b.cfg.Hostname.Value,
 		SPF:   p.SPF.Value != config.PolicyOff,
 		DKIM:  p.DKIM.Value != config.PolicyOff,
 		ARC:   p.ARC.Value != config.PolicyOff,

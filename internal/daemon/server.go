@@ -66,6 +66,7 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 		r.servers = append(r.servers, s)
 	}
 	r.servers = append(r.servers, b.challengeServers(keys)...)
+	r.servers = append(r.servers, b.pageServers(keys)...)
 	if b.world.Local {
 		r.servers = append(r.servers, b.localServer(in))
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/meter"
 	"github.com/posthouse/posthouse/internal/plainfile"
 	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
@@ -70,6 +71,7 @@ type World struct {
 	Index bool
 	// Sessions knows who speaks with the house; nil: one that nobody else has.
 	Sessions *session.Registry
+	meter    *meter.Meter
 
 	// Observe hears of what happens to mail, from many goroutines: it must be
 	// quick. nil is silence.

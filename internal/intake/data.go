@@ -123,7 +123,7 @@ func (t *transaction) judge(ctx context.Context, r *reception) error {
 
 // commit makes the message ours, and hands it on.
 func (t *transaction) commit(ctx context.Context, now time.Time, r *reception) error {
-	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: traced(t.fields(), t.trace(now)), For: t.o.Owner()}
+	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: traced(t.signature(t.draft, now)+t.fields(), t.trace(now)), For: t.o.Owner()}
 	facts := t.facts(&c.Envelope, t.draft.Size()+int64(len(c.Prepend)))
 	for _, f := range facts {
 		c.Facts = append(c.Facts, spool.Fact{ID: t.draft.ID(), At: now, Data: event.Append(nil, f)})

@@ -12,6 +12,7 @@ import (
 	"github.com/posthouse/posthouse/internal/login"
 	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/senderauth/dkim"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -42,6 +43,10 @@ type Options struct {
 	// Policy is what is asked of the mail of clients, by the name of the listener. Others ask nothing,
 	// and what programs of this host and the house itself send is not asked about.
 	Policy map[string]*policy.Panel
+
+	// Keys are those with which what our people, programs of this host and the house itself
+	// write is signed, if it is from the domain (DKIM); nil, or no keys: nothing is.
+	Keys func(domain string, now time.Time) []dkim.Key
 
 	// RelayFrom are the networks from which mail for others is taken. Without
 	// them it is taken only from who has logged in.

@@ -94,7 +94,7 @@ func (t *transaction) write(ctx context.Context, report *dsn.Report, original ma
 	}
 	r.header.End()
 	t.params.Body, t.params.UTF8, t.params.RequireTLS = needs.Body, needs.UTF8, report.RequireTLS
-	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(t.trace(now)), For: t.o.Owner()}
+	c := spool.Commit{Envelope: t.envelope(now, &r.header), Prepend: []byte(t.signature(t.draft, now) + t.trace(now)), For: t.o.Owner()}
 	accepted := event.NewAccepted(&c.Envelope, t.draft.Size()+int64(len(c.Prepend)))
 	c.Facts = []spool.Fact{{ID: t.draft.ID(), At: now, Data: event.Append(nil, accepted)}}
 	return c, nil

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -21,8 +22,10 @@ import (
 	"github.com/posthouse/posthouse/internal/dispatch"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/meter"
 	"github.com/posthouse/posthouse/internal/queue"
 	"github.com/posthouse/posthouse/internal/route"
+	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 	"github.com/posthouse/posthouse/internal/transport"
@@ -36,6 +39,9 @@ type House struct {
 	Dispatch *dispatch.Desk
 	Intake   *intake.Desk
 	Socket   string
+	Sessions *session.Registry
+	Meter    *meter.Meter
+	End      func() // ends the control socket; the end of the test does it, too
 	API      *admin.API
 	// Reload is what a reload answers; nil: it succeeds.
 	Reload func(context.Context) error
@@ -75,7 +81,7 @@ func Open(t *testing.T, letters ...Letter) *House {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now()}
+	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now(), Sessions: session.New(session.Options{}), Meter: meter.New()}
 	h.fill(letters)
 	h.desks()
 	h.serve()
@@ -163,6 +169,7 @@ func (h *House) desks() {
 		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
 		Owner:     func() spool.Owner { return h.Dispatch.Owner() },
 		Arrived:   func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
+		Observe:   h.Meter.Observe,
 	})
 	h.Dispatch = dispatch.New(dispatch.Options{
 		Settings: dispatch.Settings{
@@ -172,7 +179,7 @@ func (h *House) desks() {
 				Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
 			}},
 		},
-		Spool: h.Spool, Prepare: h.Intake.Prepare,
+		Spool: h.Spool, Prepare: h.Intake.Prepare, Observe: h.Meter.Observe,
 	})
 	done := make(chan error, 1)
 	go func() { done <- h.Dispatch.Run(context.Background()) }()
@@ -191,7 +198,7 @@ func (h *House) desks() {
 
 func (h *House) serve() {
 	api := admin.New(admin.Options{
-		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
+		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Sessions: h.Sessions, Meter: h.Meter, Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
 		Reload: func(ctx context.Context) error {
 			if h.Reload != nil {
 				return h.Reload(ctx)
@@ -209,12 +216,13 @@ func (h *House) serve() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- api.Serve(ctx, l) }()
-	h.T.Cleanup(func() {
+	h.End = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			h.T.Error(err)
 		}
 	})
+	h.T.Cleanup(h.End)
 }
 
 // Send takes a message in, and returns its ID when everything that can be done

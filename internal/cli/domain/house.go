@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/domainsetup"
 	"github.com/posthouse/posthouse/internal/plainfile"
+	"github.com/posthouse/posthouse/internal/tlspolicy/mtasts"
 	"github.com/posthouse/posthouse/senderauth/dmarc"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -81,7 +83,37 @@ func (h *house) learn(domain dns.Name) error {
 	}
 	s.Submission, s.Submissions = h.port(config.ListenSubmission), h.port(config.ListenSubmissions)
 	s.Certificates = h.certificates()
+	h.pages()
 	return h.readKeys()
+}
+
+// pages are what the web server of the house says of the domain, and of where mail is read.
+func (h *house) pages() {
+	s, web := &h.setup, &h.cfg.HTTPS
+	if !web.Used() {
+		return
+	}
+	s.Web, s.STS = true, mtasts.Testing
+	if d := h.domain(); d != nil {
+		s.STS = mtasts.Mode(d.MTASTS.Value)
+	}
+	if web.IMAP.Value != "" {
+		s.IMAP, _ = dns.ParseName(web.IMAP.Value) // both were checked with the configuration
+	}
+	if web.POP3.Value != "" {
+		s.POP3, _ = dns.ParseName(web.POP3.Value)
+	}
+}
+
+// domain is what the configuration says of the domain; nil: nothing.
+func (h *house) domain() *config.Domain {
+	name := h.setup.Domain.String()
+	for i := range h.cfg.Domains {
+		if d := &h.cfg.Domains[i]; d.Name == name || slices.Contains(d.Also.Value, name) {
+			return d
+		}
+	}
+	return nil
 }
 
 func (h *house) readKeys() (err error) {
@@ -149,8 +181,17 @@ func (h *house) port(kind string) int {
 // that cannot be read is not told of here: the daemon does.
 func (h *house) certificates() []dns.TLSA {
 	var all []dns.TLSA
+	var files []string
 	for i := range h.cfg.Certificates {
-		leaf := readLeaf(h.cfg.Certificates[i].Chain.Value)
+		files = append(files, h.cfg.Certificates[i].Chain.Value)
+	}
+	if h.cfg.ACME.Used() { // those that an authority gave
+		host := h.setup.Host.String()
+		got, _ := filepath.Glob(filepath.Join(filepath.Dir(h.dir), "acme", "certificates", "*", host, host+".crt"))
+		files = append(files, got...)
+	}
+	for _, file := range files {
+		leaf := readLeaf(file)
 		if leaf == nil || leaf.VerifyHostname(h.setup.Host.String()) != nil {
 			continue
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/cli"
@@ -93,27 +92,16 @@ func (h *house) advise(out io.Writer, made []dkimkeys.Key) {
 		n++
 		p.Text(fmt.Sprintf("  %d. ", n), text)
 	}
-	if !h.known() {
+	if h.domain() == nil {
 		step(fmt.Sprintf(`Write domain %q { mailboxes = [...] } into %s, to take its mail.`, domain, h.file))
 	}
 	if len(h.setup.Addrs) == 0 {
 		step("Name the public addresses of this host by --address, and print the records again (posthouse domain dns " + domain + ").")
 	}
-	if len(made) > 0 || !h.known() {
+	if len(made) > 0 || h.domain() == nil {
 		step("posthouse reload: the daemon signs with the keys that are there then.")
 	}
 	step("Put the records into the DNS.")
 	step("posthouse domain check " + domain + " tells what is still missing.")
 	_ = p.Print(out)
-}
-
-// known reports whether the configuration has the domain.
-func (h *house) known() bool {
-	name := h.setup.Domain.String()
-	for i := range h.cfg.Domains {
-		if d := &h.cfg.Domains[i]; d.Name == name || slices.Contains(d.Also.Value, name) {
-			return true
-		}
-	}
-	return false
 }

@@ -100,10 +100,19 @@ acme {
   email     = "postmaster@example.org"  # of the account; default: none
   directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
   ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
-  names     = ["mail.example.org"]      # a certificate for each; default: hostname
+  names     = ["mail.example.org"]      # a certificate for each; default: hostname, and those of the pages that https has
   http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
   tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
   reuse_key = true                      # a renewed certificate keeps its key, as TLSA records want it; default: false
+}
+
+# The pages of our domains, for who asks at mta-sts.DOMAIN for the MTA-STS policy (RFC 8461), and
+# for people's programs, who ask at autoconfig.DOMAIN and autodiscover.DOMAIN where their mail
+# is. The certificates must be good for those names. Default: there are none.
+https {
+  address = [":443"]           # default: this; the same may stand in acme at tls_alpn
+  imap    = "imap.example.org" # where people read their mail, at port 993; default: nothing is told
+  pop3    = "pop.example.org"  # where they fetch it, at port 995; default: nothing is told
 }
 
 # Where mail comes in: "smtp" from other servers, "submission" from people's programs
@@ -140,6 +149,26 @@ users {
   recipients = "3000/h" # the same
 }
 
+# In the place of the file: a server that knows who may log in. A name stands in texts as
+# %{name}, what is in front of its @ as %{user}, and behind that as %{domain}; it cannot
+# change what they mean.
+#
+# users {
+#   ldap {
+#     url           = "ldaps://ldap.example.org" # or "ldap://HOST", with STARTTLS; or "ldapi:///FILE"
+#     tls           = "starttls"      # of ldap://; "off" is for this machine only; default: this
+#     ca            = "ldap-ca.pem"   # trusted certificates; default: those of the system
+#     base          = "ou=people,dc=example,dc=org"    # where an entry is searched ...
+#     filter        = "(&(objectClass=inetOrgPerson)(mail=%{name}))" # ... that fits this
+#     user          = "cn=posthouse,dc=example,dc=org" # who may search; default: nobody has to say who he is
+#     password_file = "ldap.password" # the first line; or password_env, password_command, password_credential
+#     entry         = "uid=%{user},ou=people,dc=example,dc=org" # in the place of base and filter: its name is known
+#     name          = "mail"          # attribute that names the account; default: what was typed does
+#     addresses     = ["mail"]        # attributes of the addresses as which it may send; default: what senders says
+#     timeout       = "10s"           # of one question; default: this
+#   }
+# }
+
 # For whom mail is taken that goes on to others. Default: for nobody.
 relay {
   networks = ["10.0.0.0/8", "127.0.0.0/8", "::1"] # clients that may send to everybody
@@ -158,6 +187,7 @@ domain "example.org" {
   tags          = "+"                # jane+anything is jane; "none": no tags; default: this
   keep_tags     = false              # the route gets jane+anything; default: false
   case_sensitive = false             # Jane and jane are two; default: false
+  mta_sts       = "testing"          # the policy that https serves: "none"; "testing": nobody obeys it, but reports tell of it; "enforce": whoever sends here needs our certificate to be good; default: this
   policy         = "reject"          # the severest that policy may do: "reject", "quarantine", "mark"; default: this
 
   # Files in the form of /etc/aliases, and what they may do. Default: nothing.
@@ -185,6 +215,12 @@ policy {
 
   arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
   arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
+}
+
+# How mail goes on whose recipient here is an alias for somebody elsewhere.
+forwarding {
+  srs  = "example.org" # reports come back to addresses of this domain, that stand for senders; default: senders stay
+  seal = "example.org" # ARC: what we found is sealed with a key of this domain; default: it is not
 }
 
 # Where mail goes next: the first route whose conditions all fit has it. A domain's

@@ -102,7 +102,7 @@ func checkMany(t *testing.T, a directory.Accounts, all []User) {
 func findAll(t *testing.T, f directory.Finder, all []User) {
 	for _, u := range all {
 		is, err := f.Find(t.Context(), strings.ToUpper(u.Name))
-		if err != nil || is.Name != u.Name || is.SCRAM == nil {
+		if err != nil || is.Name != u.Name || f.HasSCRAM() && is.SCRAM == nil {
 			t.Errorf("%s: %+v, %v", u.Name, is, err)
 		}
 	}
@@ -110,8 +110,5 @@ func findAll(t *testing.T, f directory.Finder, all []User) {
 		if is, err := f.Find(t.Context(), name); !errors.Is(err, directory.ErrNoLogin) {
 			t.Errorf("%.30q: %v, %v", name, is, err)
 		}
-	}
-	if !f.HasSCRAM() {
-		t.Error("SCRAM is not offered though each user has a verifier")
 	}
 }

@@ -55,7 +55,11 @@ func open(t *testing.T, name string) *userfile.File {
 
 func TestSuite(t *testing.T) {
 	directorytest.RunAccounts(t, func(t *testing.T, users []directorytest.User) directory.Accounts {
-		return open(t, makeFile(t, users))
+		f := open(t, makeFile(t, users))
+		if !f.HasSCRAM() {
+			t.Error("SCRAM is not offered though each user has a verifier")
+		}
+		return f
 	})
 }
 

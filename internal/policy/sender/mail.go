@@ -47,7 +47,7 @@ func spfWords(r *spf.Result, from string) senderauth.MethodResult {
 	}
 	m := senderauth.MethodResult{Method: "spf", Verdict: r.Verdict, Reason: r.Mechanism, Properties: []senderauth.Property{p}}
 	if r.Err != nil {
-		m.Reason = r.Err.Error()
+		m.Reason = reason(r.Verdict, r.Err)
 	}
 	return m
 }
@@ -77,7 +77,7 @@ func reverse(ctx context.Context, r senderauth.Resolver, client netip.Addr) send
 	names, err := r.LookupAddr(ctx, client.String())
 	if err != nil && len(names) == 0 {
 		if m.Reason = "the address has no name"; !senderauth.NotFound(err) {
-			m.Verdict, m.Reason = senderauth.TempError, "the DNS does not answer"
+			m.Verdict, m.Reason = senderauth.TempError, silent
 		}
 		return m
 	}
@@ -94,7 +94,7 @@ func reverse(ctx context.Context, r senderauth.Resolver, client netip.Addr) send
 			}
 		}
 		if err != nil && !senderauth.NotFound(err) {
-			m.Verdict, m.Reason = senderauth.TempError, "the DNS does not answer"
+			m.Verdict, m.Reason = senderauth.TempError, silent
 		}
 	}
 	if m.Verdict == senderauth.Fail {

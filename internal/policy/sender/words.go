@@ -10,9 +10,7 @@ import (
 // dkimWords are a result in the words of Authentication-Results (RFC 8601, 2.7.1).
 func dkimWords(r *dkim.Result) senderauth.MethodResult {
 	m := senderauth.MethodResult{Method: "dkim", Verdict: r.Verdict}
-	if r.Err != nil {
-		m.Reason = r.Err.Error()
-	}
+	m.Reason = reason(r.Verdict, r.Err)
 	for _, p := range [...]senderauth.Property{
 		{Type: "header", Name: "d", Value: r.Domain},
 		{Type: "header", Name: "s", Value: r.Selector},
@@ -35,20 +33,29 @@ func dmarcWords(r *dmarc.Result) senderauth.MethodResult {
 	if r.Record != nil {
 		m.Properties = append(m.Properties, senderauth.Property{Type: "policy", Name: "published", Value: string(r.Published)})
 	}
-	if r.Err != nil {
-		m.Reason = r.Err.Error()
-	}
+	m.Reason = reason(r.Verdict, r.Err)
 	return m
 }
 
 // arcWords are a result in the words of RFC 8617, 10.2: the last sealer.
 func arcWords(r *arc.Result) senderauth.MethodResult {
 	m := senderauth.MethodResult{Method: "arc", Verdict: r.Verdict}
-	if r.Err != nil {
-		m.Reason = r.Err.Error()
-	}
+	m.Reason = reason(r.Verdict, r.Err)
 	if n := len(r.Sets); n > 0 {
 		m.Properties = []senderauth.Property{{Type: "header", Name: "d", Value: r.Sets[n-1].Domain}}
 	}
 	return m
 }
+
+// reason is why something is as it is, for all who read the message: not whom we ask.
+func reason(v senderauth.Verdict, err error) string {
+	switch {
+	case v == senderauth.TempError:
+		return silent
+	case err != nil:
+		return err.Error()
+	}
+	return ""
+}
+
+const silent = "the DNS does not answer"
