@@ -35,6 +35,7 @@ var floors = map[string]int{
 	"senderauth/srs":   2,
 
 	"internal/acme":          3,
+	"internal/bearer":        3,
 	"internal/dns/dnsclient": 3,
 	"internal/publicweb":     3,
 	"smtp/smtpclient":        3,
@@ -63,6 +64,9 @@ var floors = map[string]int{
 	"internal/find":                 5,
 	"internal/login":                5,
 	"internal/meter":                5,
+	"internal/policy/dnsbl":         5,
+	"internal/policy/greylist":      5,
+	"internal/policy/ratelimit":     5,
 	"internal/policy/sender":        5,
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,

@@ -24,6 +24,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/log"
 	"github.com/posthouse/posthouse/internal/cli/probe"
 	"github.com/posthouse/posthouse/internal/cli/queue"
+	"github.com/posthouse/posthouse/internal/cli/relay"
 	"github.com/posthouse/posthouse/internal/cli/reload"
 	"github.com/posthouse/posthouse/internal/cli/run"
 	"github.com/posthouse/posthouse/internal/cli/send"
@@ -116,6 +117,7 @@ Try it in two terminals; no mail leaves this machine:
 		explain.Command(),
 		sessions.Command(),
 		probe.Command(),
+		relay.Command(),
 		domain.Command(),
 		dkim.Command(),
 		tlsrpt.Command(),

@@ -20,7 +20,8 @@ import (
 // code; 554@text.example as the sender gets it at the end of the text. It lets
 // "me" log in with the password "hush-hush-canary". "moody lmtp" speaks LMTP,
 // where an address at late.example is refused at the end of the text; "moody parrot" lets
-// nobody log in, and repeats what it was told.
+// nobody log in, and repeats what it was told; "moody oauth" and "moody xoauth2" want a token
+// of idp.
 func moody() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,9 +41,23 @@ func (moodyHandler) NewSession(context.Context, *smtpserver.Conn) (smtpserver.Se
 
 type moodySession struct{}
 
-func (moodySession) Mechanisms() []string { return []string{sasl.Plain, sasl.Login} }
+func (moodySession) Mechanisms() []string {
+	switch moodIs := append(os.Args, "")[1]; moodIs {
+	case "oauth":
+		return []string{sasl.OAuthBearer}
+	case "xoauth2":
+		return []string{"XOAUTH2"}
+	}
+	return []string{sasl.Plain, sasl.Login}
+}
 
 func (moodySession) Authenticate(_ context.Context, mechanism string) (smtpserver.SASL, error) {
+	switch mechanism {
+	case sasl.OAuthBearer:
+		return bearerServer(), nil
+	case "XOAUTH2":
+		return xoauth2Server{}, nil
+	}
 	check := func(user, password string) error {
 		switch {
 		case len(os.Args) > 1 && os.Args[1] == "parrot":

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"posthouse": main, "sendmail": main, "mailq": main, "newaliases": main, "moody": moody,
+		"posthouse": main, "sendmail": main, "mailq": main, "newaliases": main, "moody": moody, "idp": idp,
 	})
 }
 

@@ -62,6 +62,8 @@ type Options struct {
 	// An error that is a config.Problems is told line by line. nil: this house
 	// cannot reload.
 	Reload func(ctx context.Context) error
+	// Relays are those where the house logs in with tokens; nil: there are none.
+	Relays Relays
 	// Holding says whether the configuration keeps all mail from being sent, and
 	// where; nil: it does not.
 	Holding func() (at mail.Origin, holding bool)
@@ -133,6 +135,11 @@ func (a *API) routes() map[string]http.Handler {
 		"GET /readyz":                 a.bounded(a.Ready),
 		"POST /v1/reload":             a.json(a.reload),
 		"POST /v1/spool/check":        a.bounded(a.check),
+		"GET /v1/relays":              a.json(a.relays),
+
+		"POST /v1/relays/{route}/login": a.json(a.beginLogin),
+		"POST /v1/relays/{route}/wait":  a.json(a.awaitLogin),
+		"POST /v1/relays/{route}/token": a.json(a.takeToken),
 	}
 	if a.opts.Meter != nil {
 		routes["GET /v1/overview"] = a.json(a.overview)

@@ -15,6 +15,7 @@ func (d *decoder) check(c *Config) {
 		d.add(mail.Origin{File: d.file, Line: 1, Column: 1}, `write hostname = "mx.example.org"`, "the hostname is missing")
 	}
 	d.checkSchedule(&c.Schedule)
+	d.checkSecret("seal_key", &c.SealKey)
 	d.checkLimits(&c.Limits)
 	for _, x := range c.Certificates {
 		if !x.Chain.Given() || !x.Key.Given() {

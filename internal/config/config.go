@@ -20,6 +20,7 @@ type Config struct {
 	Postmaster Setting[smtp.Path] // for domains that name none, and for reports that cannot be delivered; null: not set
 	Schedule                      // of routes that say nothing else
 
+	SealKey      Secret // seals the tokens that are kept; none: a file of our own
 	Certificates []Certificate
 	ACME         ACME
 	HTTPS        HTTPS
@@ -199,7 +200,8 @@ type Route struct {
 	TLS      Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"
 	CA       Setting[string]        // smarthost, lmtp: file of trusted certificates; "": those of the system
 	User     Setting[string]        // smarthost, lmtp: logs in with ...
-	Password Secret                 // ... the first line of this
+	Password Secret                 // ... the first line of this,
+	OAuth    OAuth                  // ... or a token (smarthost)
 	Quota    Setting[int64]         // maildir: octets, or None
 	Timeout  Setting[time.Duration] // pipe: the program is ended after it
 

@@ -25,12 +25,20 @@ type Policy struct {
 	DMARC      Setting[string]   // PolicyHonour, PolicyQuarantine, PolicyMark or PolicyOff
 	ARCTrusted Setting[[]string] // sealers whose word counts where DMARC fails: domains, or ".example.org" for all below one
 	DNSFailure Setting[string]   // PolicyDefer or PolicyMark: while DMARC cannot be decided
+
+	DNSBL      []DNSBL
+	DNSBLLimit Setting[int]    // the sum of weights that is too much
+	DNSBLTo    Setting[string] // PolicyReject, PolicyQuarantine or PolicyMark: what is done then
+	Greylist   Greylist
+	Rates      Rates
 }
 
 func defaultPolicy() Policy {
 	return Policy{
 		SPF: builtIn(PolicyMark), DKIM: builtIn(PolicyMark), ARC: builtIn(PolicyMark), IPRev: builtIn(PolicyMark),
 		DMARC: builtIn(PolicyHonour), DNSFailure: builtIn(PolicyDefer),
+		DNSBLLimit: builtIn(1), DNSBLTo: builtIn(PolicyReject),
+		Greylist: defaultGreylist(), Rates: defaultRates(),
 	}
 }
 
@@ -60,6 +68,12 @@ func (p *Policy) schema() schema {
 		one("dmarc", &p.DMARC, choice(PolicyHonour, PolicyQuarantine, PolicyMark, PolicyOff)),
 		list("arc_trusted", &p.ARCTrusted, domainPattern()),
 		one("dns_failure", &p.DNSFailure, choice(PolicyDefer, PolicyMark)),
+		one("dnsbl_limit", &p.DNSBLLimit, number(1, 1000)),
+		one("dnsbl_action", &p.DNSBLTo, choice(PolicyReject, PolicyQuarantine, PolicyMark)),
+	}, blocks: []block{
+		p.dnsblBlock(),
+		p.greylistBlock(),
+		single("rates", p.Rates.schema),
 	}}
 }
 
@@ -78,6 +92,7 @@ func (d *decoder) checkPolicy(c *Config) {
 			d.add(o.origin, `write dmarc = "off" too`, "DMARC needs %s: without it, mail that is in order would fail", o.word)
 		}
 	}
+	d.checkChecks(p)
 	if p.ARCTrusted.Given() && p.ARC.Value == PolicyOff {
 		d.add(p.ARCTrusted.Origin, "", "arc_trusted is of no use if seals are not looked at")
 	}

@@ -15,12 +15,12 @@ import (
 // begin with what holds for all.
 func (c *Config) schema(d *decoder) schema {
 	return schema{
-		fields: append([]field{
+		fields: slices.Concat([]field{
 			one("hostname", &c.Hostname, domain()),
 			one("data", &c.Data, file()),
 			one("user", &c.User, text()),
 			one("postmaster", &c.Postmaster, mailbox()),
-		}, c.Schedule.fields()...),
+		}, c.SealKey.fields("seal_key", "seal_key_file"), c.Schedule.fields()),
 		blocks: []block{
 			single("limits", func() schema { return schema{title: "limits", fields: c.Limits.fields()} }),
 			single("queue", c.Queue.schema),
@@ -297,7 +297,7 @@ func (r *Route) schema() schema {
 			one("quota", &r.Quota, unlessZero(orNone(size(1<<20, 1<<50)))),
 			one("timeout", &r.Timeout, unlessZero(duration(time.Second, day))),
 		}, r.Schedule.fields()),
-		blocks: []block{single("limits", r.limits)},
+		blocks: []block{single("limits", r.limits), r.OAuth.block(r.Name)},
 	}
 }
 

@@ -45,6 +45,7 @@ func (d *decoder) checkTransport(r *Route) {
 		return
 	}
 	d.checkOptions(r)
+	d.checkOAuth(r)
 	d.checkLogin(r)
 	d.checkPaths(r)
 }
@@ -84,11 +85,11 @@ func (d *decoder) checkOptions(r *Route) {
 // checkLogin refuses half a login, and a password in clear.
 func (d *decoder) checkLogin(r *Route) {
 	d.checkSecret("password", &r.Password)
-	password := r.Password.Given()
+	password := r.Password.Given() || r.OAuth.Given()
 	switch {
 	case r.User.Given() && !password:
-		d.add(r.User.Origin, "write password_file, or password_env, password_command, password_credential", "the user has no password")
-	case password && !r.User.Given():
+		d.add(r.User.Origin, "write password_file, or password_env, password_command, password_credential, oauth { ... }", "the user has no password")
+	case r.Password.Given() && !r.User.Given():
 		d.add(r.Origin, "write user = ...", "the password has no user")
 	case password && r.Transport == LMTP && !r.TLS.Given(), password && (r.TLS.Value == "never" || r.TLS.Value == "opportunistic"):
 		if slices.ContainsFunc(append(r.LMTP.Value, r.Smarthost.Value...), func(a string) bool { return !isLoopback(a) }) {

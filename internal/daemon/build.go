@@ -30,6 +30,7 @@ type rooms struct {
 	transports map[string]transport.Transport
 	out        dispatch.Settings
 	servers    []*server
+	relays     relays
 	reporter   *tlsReporter             // nil: nobody gets reports on TLS
 	panels     map[string]*policy.Panel // by the name of the listener
 	signers    signers                  // nil: nothing is signed
@@ -96,12 +97,12 @@ func Check(ctx context.Context, c *config.Config, w World) error {
 }
 
 // transportOf makes what carries the mail of a route.
-func (b *builder) transportOf(r *config.Route) (transport.Transport, error) {
+func (b *builder) transportOf(rooms *rooms, r *config.Route) (transport.Transport, error) {
 	switch r.Transport {
 	case config.Remote:
 		return b.remote(r)
 	case config.Smarthost:
-		return b.smarthost(r)
+		return b.smarthost(rooms, r)
 	case config.LMTP:
 		return b.lmtp(r)
 	case config.Maildir:

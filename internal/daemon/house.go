@@ -115,6 +115,7 @@ func (h *House) joined(r *rooms, c *config.Config) intake.Options {
 	o.Spool = h.spool
 	o.Logins = h.door(r, c)
 	h.keys.Store(r.keys)
+	h.states.relays.now.Store(&r.relays)
 	h.drop.Store(&intake.Drop{Desk: h.in, MessageSize: c.Limits.MessageSize.Value})
 	o.Owner = h.out.Owner
 	o.Arrived = func(a intake.Arrival) { h.out.Arrive(dispatch.Arrival(a)) }

@@ -5,8 +5,12 @@ import (
 
 	"github.com/posthouse/posthouse/internal/authdns"
 	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/policy"
+	"github.com/posthouse/posthouse/internal/policy/dnsbl"
+	"github.com/posthouse/posthouse/internal/policy/greylist"
+	"github.com/posthouse/posthouse/internal/policy/ratelimit"
 	"github.com/posthouse/posthouse/internal/policy/sender"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -38,8 +42,23 @@ func (b *builder) checks() ([]policy.Check, error) {
 	if err != nil {
 		return nil, err
 	}
+	checks := []policy.Check{b.rates()}
+	if len(b.cfg.Policy.DNSBL) > 0 {
+		checks = append(checks, b.lists(resolver))
+	}
+	checks = append(checks, b.sender(resolver))
+	if g := &b.cfg.Policy.Greylist; g.Origin != (mail.Origin{}) {
+		checks = append(checks, greylist.New(greylist.Options{
+			States: b.states, Delay: g.Delay.Value, Window: g.Window.Value, Keep: g.Keep.Value, Origin: g.Origin,
+		}))
+	}
+	return checks, nil
+}
+
+// sender asks who sends.
+func (b *builder) sender(resolver dns.Resolver) policy.Check {
 	p := &b.cfg.Policy
-	return []policy.Check{sender.New(sender.Options{
+	return sender.New(sender.Options{
 		Resolver: authdns.Resolver{DNS: resolver}, Hostname: b.cfg.Hostname.Value,
 		SPF:   p.SPF.Value != config.PolicyOff,
 		DKIM:  p.DKIM.Value != config.PolicyOff,
@@ -48,7 +67,38 @@ func (b *builder) checks() ([]policy.Check, error) {
 		DMARC: actionOf(p.DMARC.Value), DMARCOrigin: p.DMARC.Origin,
 		DNSFailure: actionOf(p.DNSFailure.Value), DNSFailureOrigin: p.DNSFailure.Origin,
 		Trusted: trusted(p.ARCTrusted.Value),
-	})}, nil
+	})
+}
+
+// rates asks how often a client comes.
+func (b *builder) rates() policy.Check {
+	r := &b.cfg.Policy.Rates
+	return ratelimit.New(ratelimit.Options{
+		Address: ratelimit.Rates{Connections: rateOf(r.Connections), Messages: rateOf(r.Messages), Recipients: rateOf(r.Recipients)},
+		Network: ratelimit.Rates{
+			Connections: rateOf(r.NetworkConnections), Messages: rateOf(r.NetworkMessages), Recipients: rateOf(r.NetworkRecipients),
+		},
+	})
+}
+
+func rateOf(s config.Setting[config.Rate]) ratelimit.Rate {
+	return ratelimit.Rate{Count: s.Value.Count, Per: s.Value.Per, Origin: s.Origin}
+}
+
+// lists asks whether a client is in lists.
+func (b *builder) lists(resolver dns.Resolver) policy.Check {
+	p := &b.cfg.Policy
+	o := dnsbl.Options{Resolver: resolver, Limit: p.DNSBLLimit.Value, Action: actionOf(p.DNSBLTo.Value), Origin: p.DNSBLTo.Origin}
+	for i := range p.DNSBL {
+		l := &p.DNSBL[i]
+		zone, err := dns.ParseName(l.Zone)
+		if err != nil {
+			b.add(l.Origin, "%v", err)
+			continue
+		}
+		o.Lists = append(o.Lists, dnsbl.List{Zone: zone, Answers: l.Answers.Value, Weight: l.Weight.Value, Reply: l.Reply.Value, Origin: l.Origin})
+	}
+	return dnsbl.New(o)
 }
 
 // actionOf is the action that a word of the configuration stands for.

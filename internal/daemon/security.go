@@ -21,7 +21,10 @@ import (
 
 // states are those of the spool, once it is open: the rooms are built before. Until then
 // nothing is kept.
-type states struct{ engine atomic.Pointer[spool.Engine] }
+type states struct {
+	engine atomic.Pointer[spool.Engine]
+	relays keptRelays
+}
 
 func (s *states) open(e spool.Engine) { s.engine.Store(&e) }
 

@@ -28,14 +28,14 @@ import (
 // buildTransports makes one for each route, and those that an operator may name
 // whatever the routes are.
 func (b *builder) buildTransports(r *rooms) error {
-	r.transports = map[string]transport.Transport{}
+	r.transports, r.relays = map[string]transport.Transport{}, relays{}
 	routes := append([]config.Route{
 		{Name: config.DefaultRoute, Transport: config.Discard},
 		{Name: config.DefaultRoute, Transport: config.Smarthost},
 		{Name: config.DefaultRoute, Transport: config.Remote},
 	}, b.cfg.Routes...)
 	for i := range routes {
-		t, err := b.transportOf(&routes[i])
+		t, err := b.transportOf(r, &routes[i])
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (b *builder) remote(r *config.Route) (transport.Transport, error) {
 }
 
 // smarthost is to hosts that the configuration names.
-func (b *builder) smarthost(r *config.Route) (transport.Transport, error) {
+func (b *builder) smarthost(rooms *rooms, r *config.Route) (transport.Transport, error) {
 	t, err := b.hosts(r)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,9 @@ func (b *builder) smarthost(r *config.Route) (transport.Transport, error) {
 	policy, trust := tlsPolicy(r.TLS.Value, smtpclient.TLSRequire), b.trust(r)
 	t.Smarthost = true
 	t.Policy = func(string) (smtpclient.TLSPolicy, *tls.Config) { return policy, trust }
-	if login := b.login(r); login != nil {
+	if r.OAuth.Given() {
+		t.Auth, t.AuthRefused = b.byToken(rooms, r)
+	} else if login := b.login(r); login != nil {
 		t.Auth = func(context.Context) (*smtpclient.Auth, error) { return login, nil }
 	}
 	return t, nil

@@ -84,6 +84,10 @@ type Outcome struct {
 	// talked with; others with the same destination need not be tried now.
 	HostDown bool
 
+	// Stuck: deferred until a person mends something of ours, such as a login that was
+	// taken back. Time alone does not give it up.
+	Stuck bool
+
 	Host string // name of the host that answered; "" if none did
 	Addr string // its address, "192.0.2.1:25"
 	TLS  string // "TLS 1.3 TLS_AES_128_GCM_SHA256"; "" without

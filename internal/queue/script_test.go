@@ -449,6 +449,9 @@ func (p *player) outcome(i int, answer string) mail.Outcome {
 	case "down":
 		o.Fate, o.HostDown, o.Local = mail.Deferred, true, true
 		o.Reply = smtp.Replyf(451, smtp.EnhancedCode{4, 4, 1}, "nobody answers")
+	case "stuck":
+		o.Fate, o.Stuck, o.Local = mail.Deferred, true, true
+		o.Reply = smtp.Replyf(451, smtp.EnhancedCode{4, 7, 0}, "nobody has logged in yet")
 	case "ours":
 		o.Fate, o.OurLimit, o.Local = mail.Deferred, true, true
 		o.Reply = smtp.Replyf(451, smtp.EnhancedCode{4, 4, 5}, "a limit of ours")

@@ -93,6 +93,9 @@ func (s *Schedule) conclude(p *parcel, to *rcpt, o mail.Outcome, g signs, now in
 		to.next = now.add(p.dest.route.conf.Retry.after(to.tries, idDice(s.opts.Seed, p.msg.id, to.tries)))
 	}
 	fate, delayed := p.dest.route.age(p.msg, to, now)
+	if o.Stuck && !p.dest.route.tooLate(p.msg, now) {
+		fate = mail.Deferred // it is our fault, and no time makes it the recipient's
+	}
 	o.Fate = fate
 	if fate == mail.Expired && p.dest.route.tooLate(p.msg, now) {
 		o.Reply, o.Local = tooLateReply(), true
@@ -160,4 +163,7 @@ func (p *parcel) complete(c *Change, to *rcpt) {
 		c.State.Next = next.time()
 	}
 	c.Again = min(next, p.dest.route.deadline(p.msg, to)).time()
+	if c.Stuck {
+		c.Again = next.time() // so that it is tried before time decides anything
+	}
 }

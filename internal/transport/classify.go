@@ -80,8 +80,16 @@ func TooMany(o *smtpclient.Outcome) bool {
 
 // Unreached makes an outcome of why there is no connection that is ready for MAIL:
 // deferred and HostDown; or failed, if the server has refused its service for good,
-// as its greeting or its answer to EHLO (RFC 5321, 3.1; RFC 7504).
+// as its greeting or its answer to EHLO (RFC 5321, 3.1; RFC 7504); or deferred and Stuck,
+// if it is a [*StuckError].
 func Unreached(ctx context.Context, err error) mail.Outcome {
+	var stuck *StuckError
+	if errors.As(err, &stuck) {
+		return mail.Outcome{
+			Fate: mail.Deferred, Stage: smtp.VerbAUTH, Local: true, Stuck: true,
+			Reply: Local(smtp.CodeLocalError, smtp.EnhancedCode{4, 7, 0}, "%v", stuck.Err),
+		}
+	}
 	var at *smtpclient.ConnectionError
 	stage := smtp.VerbUnknown
 	if errors.As(err, &at) {
@@ -98,6 +106,15 @@ func Unreached(ctx context.Context, err error) mail.Outcome {
 	}
 	return out
 }
+
+// StuckError says that we cannot log in until a person acts. The text says what is to be
+// done.
+type StuckError struct{ Err error }
+
+func (e *StuckError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *StuckError) Unwrap() error { return e.Err }
 
 // broken is the outcome of a connection that failed, without a reply.
 func broken(ctx context.Context, stage smtp.Verb, err error) mail.Outcome {

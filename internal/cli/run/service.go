@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -102,8 +103,27 @@ type wanted struct {
 
 // plan says which of the sockets that are open already are for which listener.
 func (h *house) plan(c *config.Config) []wanted {
-	var all []wanted
-	var places []service.Wanted
+	all := places(c)
+	var of []service.Wanted
+	for _, w := range all {
+		of = append(of, w.Wanted)
+	}
+	for _, spare := range h.sockets.Plan(of) {
+		h.log.Warn("nobody listens on a socket that was handed over: name it as a listener, or let its address be that of one", "socket", spare)
+	}
+	return all
+}
+
+// places is where a configuration listens: for mail, for the pages of its domains, and for
+// the challenges of an authority.
+func places(c *config.Config) (all []wanted) {
+	add := func(name, address string, at mail.Origin) {
+		w := service.Wanted{Name: name, Network: "tcp", Address: address}
+		if path, ok := strings.CutPrefix(address, "unix:"); ok {
+			w.Network, w.Address = "unix", path
+		}
+		all = append(all, wanted{w, at})
+	}
 	for i := range c.Listen {
 		l := &c.Listen[i]
 		at := l.Address.Origin
@@ -111,15 +131,19 @@ func (h *house) plan(c *config.Config) []wanted {
 			at = l.Origin
 		}
 		for _, address := range l.Address.Value {
-			w := service.Wanted{Name: l.Name.Value, Network: "tcp", Address: address}
-			if path, ok := strings.CutPrefix(address, "unix:"); ok {
-				w.Network, w.Address = "unix", path
-			}
-			all, places = append(all, wanted{w, at}), append(places, w)
+			add(l.Name.Value, address, at)
 		}
 	}
-	for _, spare := range h.sockets.Plan(places) {
-		h.log.Warn("nobody listens on a socket that was handed over: name it as a listener, or let its address be that of one", "socket", spare)
+	if c.HTTPS.Used() {
+		for _, address := range c.HTTPS.Address.Value {
+			add("https", address, c.HTTPS.Origin)
+		}
+	}
+	for _, challenge := range []config.Setting[string]{c.ACME.HTTP, c.ACME.TLSALPN} {
+		there := slices.ContainsFunc(all, func(w wanted) bool { return w.Address == challenge.Value })
+		if challenge.Value != "" && c.ACME.Used() && !there { // it may be asked where the pages are
+			add("acme", challenge.Value, c.ACME.Origin)
+		}
 	}
 	return all
 }

@@ -10,6 +10,13 @@ data       = "/var/lib/posthouse"  # the spool, and mailboxes; default: this
 user       = "posthouse"           # whom root becomes when its ports are open; default: nobody else
 postmaster = "jane@example.org"    # of domains that name none; default: each has a mailbox of that name
 
+# Tokens for relays that want OAuth 2 are kept sealed with this key, a secret of 16 octets or
+# more. Default: seal.key in the data directory, which is made when it is needed.
+seal_key_file = "/etc/posthouse/seal.key" # others must not be able to read it. Or one of these:
+#   seal_key_env        = "VARIABLE"
+#   seal_key_command    = ["/usr/bin/pass", "seal"]   what it prints, at the start and with each reload
+#   seal_key_credential = "seal"                      LoadCredential=seal:FILE in the systemd unit
+
 # When mail that was deferred is tried again. The last delay is for all that follow;
 # a range is some time in it, so that mail does not come back in a herd. A host that is
 # down is tried at these times too, with one message for all; by default more often,
@@ -215,6 +222,32 @@ policy {
 
   arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
   arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
+
+  # Lists of clients whose mail is not wanted; default: none. Who is in lists of this weight is refused.
+  dnsbl_limit  = 2        # default: 1
+  dnsbl_action = "reject" # "reject", "quarantine" or "mark"; default: this
+  dnsbl "bl.example" {
+    weight  = 2                                        # below zero: the list speaks for the client; default: 1
+    answers = ["127.0.0.2", "127.0.0.4/30"]            # that count; default: all that say that he is listed
+    reply   = "See https://bl.example/?ip=%{client}"   # default: that the address is in the list
+  }
+
+  # Strangers are told to come again later; who has is known. Default: they are not.
+  greylist {
+    delay  = "1m"  # default: this
+    window = "1d"  # they have to come again in it; default: this
+    keep   = "35d" # who stays away is forgotten; default: this
+  }
+
+  # How often a stranger may come: an address, and the network around it.
+  rates {
+    connections         = "600/m"   # default: this; "none": any number
+    messages            = "1200/m"  # default: this
+    recipients          = "12000/m" # default: this
+    network_connections = "2400/m"  # default: this
+    network_messages    = "4800/m"  # default: this
+    network_recipients  = "48000/m" # default: this
+  }
 }
 
 # How mail goes on whose recipient here is an alias for somebody elsewhere.
@@ -267,6 +300,31 @@ route "partner" {
     destination      = 5   # at a time, to a destination
     destination_rate = "none"
     recipients       = 100 # of one delivery
+  }
+}
+
+# A smarthost that wants OAuth 2 rather than a password: posthouse relay login office
+route "office" {
+  to        = "office.example"
+  smarthost = "smtp.office365.com:587"
+  user      = "jane@example.org" # the mailbox that the token is for
+  oauth {
+    provider  = "microsoft"   # or "google": gives the addresses and scopes below; default: they are written
+    tenant    = "example.org" # microsoft: the organization; default: "organizations", any
+    flow      = "device"      # "browser"; "client": the program logs in by itself; default: this
+    client_id = "00000000-0000-0000-0000-000000000000"
+
+    client_secret_file = "office.secret" # the first line; a public client has none. Or one of these:
+    #   client_secret_env        = "VARIABLE"
+    #   client_secret_command    = ["/usr/bin/pass", "office"]
+    #   client_secret_credential = "office"
+    client_auth = "form" # or "header": where the secret is sent; default: this
+
+    token_url    = "https://login.example.org/token"
+    device_url   = "https://login.example.org/devicecode" # flow "device"
+    auth_url     = "https://login.example.org/authorize"  # flow "browser"
+    redirect_url = "http://127.0.0.1:8025/"               # flow "browser"; default: this
+    scopes       = ["https://outlook.office.com/SMTP.Send", "offline_access"]
   }
 }
 

@@ -20,6 +20,9 @@ func (s *session) Data(ctx context.Context, v *policy.Visit, text *policy.Text) 
 	if !judges(v) || !s.o.DKIM && !s.o.ARC && s.o.DMARC == policy.Pass {
 		return o
 	}
+	if s.o.SPF && s.spf.Verdict == "" { // another check was against the client, and we were not asked at MAIL
+		o.Results = s.Mail(ctx, v).Results
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	signed, chain, err := s.read(ctx, text)

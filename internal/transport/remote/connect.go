@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -23,6 +24,33 @@ func (t *Transport) policy(host string) (smtpclient.TLSPolicy, *tls.Config) {
 // connect makes a connection to one of the addresses that is ready for MAIL. failed
 // are the addresses that are to blame, with why; there is one if err is not nil.
 func (t *Transport) connect(ctx context.Context, h *transport.Host, k key, w *terms, addrs []netip.AddrPort) (l *link, failed []dialled, err error) {
+	l, failed, err = t.connectOnce(ctx, h, k, w, addrs)
+	again, err := t.refused(failed, err)
+	if again {
+		l, failed, err = t.connectOnce(ctx, h, k, w, addrs)
+		_, err = t.refused(failed, err)
+	}
+	return l, failed, err
+}
+
+// refused reports whether a host that has refused who we are may let us in with something
+// else. If it will not, the error says why.
+func (t *Transport) refused(failed []dialled, err error) (again bool, _ error) {
+	var refusal *smtpclient.AuthError
+	if t.AuthRefused == nil || len(failed) == 0 || !errors.As(err, &refusal) || !refusal.Reply.Code.Permanent() {
+		return false, err
+	}
+	last := &failed[len(failed)-1]
+	instead := t.AuthRefused(last.auth, refusal)
+	if instead == nil {
+		return true, err
+	}
+	last.err = &smtpclient.ConnectionError{Stage: smtp.VerbAUTH, Err: instead}
+	return false, last.err
+}
+
+// connectOnce is connect, with what Auth says first.
+func (t *Transport) connectOnce(ctx context.Context, h *transport.Host, k key, w *terms, addrs []netip.AddrPort) (l *link, failed []dialled, err error) {
 	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, TLSConfig: w.config, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit, Trace: t.Trace}
 	d.Timeouts.Connect = orElse(d.Timeouts.Connect, 30*time.Second)
 	if t.Auth != nil {
@@ -49,7 +77,7 @@ func (t *Transport) connect(ctx context.Context, h *transport.Host, k key, w *te
 	c, err := d.Dial(ctx, "tcp", net.JoinHostPort(h.Name, strconv.Itoa(int(k.port))))
 	if err != nil {
 		if won.conn != nil {
-			failed = append(failed, dialled{addr: won.addr, err: err})
+			failed = append(failed, dialled{addr: won.addr, err: err, auth: d.Auth})
 			t.notReady(ctx, w, won.addr, err)
 		}
 		return nil, failed, err

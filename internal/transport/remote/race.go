@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
 // headStart is how long an address has before the next one is tried beside it
@@ -17,6 +19,7 @@ type dialled struct {
 	addr netip.AddrPort
 	conn net.Conn
 	err  error
+	auth *smtpclient.Auth // as whom it was tried to log in there
 }
 
 // race connects to the first address that answers. failed are those that did not,
@@ -81,7 +84,7 @@ func (t *Transport) dialOne(ctx context.Context, addr netip.AddrPort) dialled {
 		dial = dialTCP
 	}
 	conn, err := dial(ctx, t.source(addr.Addr()), addr)
-	return dialled{addr, conn, err}
+	return dialled{addr: addr, conn: conn, err: err}
 }
 
 // source returns the address to come from.

@@ -52,6 +52,10 @@ type Transport struct {
 
 	// Auth says who we are at the hosts, for each new connection; nil: nobody.
 	Auth func(ctx context.Context) (*smtpclient.Auth, error)
+	// AuthRefused hears that a host has refused what Auth returned. If it returns nil,
+	// Auth is asked once more, and a connection made again; else the error stands in
+	// place of the host's refusal. nil: the refusal counts.
+	AuthRefused func(a *smtpclient.Auth, refusal *smtpclient.AuthError) error
 
 	// Dial makes a connection; local is the address that it comes from, invalid if
 	// any will do. It returns soon after ctx has ended. nil is that of

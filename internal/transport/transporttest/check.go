@@ -48,7 +48,7 @@ func fault(o *mail.Outcome) string {
 		return "code and enhanced code differ"
 	case o.Reply != nil && len(o.Reply.Text) > 1100:
 		return "the reply is longer than anybody reads"
-	case (o.Unsure || o.OurLimit || o.HostDown) && o.Fate != mail.Deferred:
+	case (o.Unsure || o.OurLimit || o.HostDown || o.Stuck) && o.Fate != mail.Deferred:
 		return "only what is deferred can be so"
 	case o.Unsure && o.OurLimit:
 		return "it is an attempt and none"
