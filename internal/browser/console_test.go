@@ -132,6 +132,13 @@ console {
 	b.page(t, p.console+"/explain?to=bob@grey.example&from=ann@example.org")
 	b.says(t, "It is taken")
 	b.photograph(t, "explain")
+	b.page(t, p.console+"/find?q=invo*")
+	b.says(t, "Invoice 4711")
+	b.photograph(t, "find")
+	b.page(t, p.console+"/overview")
+	b.says(t, "up for")
+	b.until(t, `document.querySelectorAll("svg.plot polyline").length >= 6`)
+	b.photograph(t, "overview")
 	sessionsStory(t, b, p)
 	choices(t, b, p)
 }

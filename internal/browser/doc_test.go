@@ -1,7 +1,8 @@
 // Package browser looks at the console as people do: with a real browser (Debian's
 // chromium), which a test steers. There is one browser for all of the tests.
 //
-//	console_test.go  the inbox and the queue, page by page, with a photograph of each
+//	inbox_test.go    a developer whose program sends mail
+//	console_test.go  an operator who finds a stuck message and moves it
 //	hostile_test.go  a thousand pieces of script in all that is shown: none runs
 //
 // Without chromium the tests are skipped, and say so; with POSTHOUSE_TEST_ALL set that is
@@ -149,9 +150,10 @@ func (b *browser) keys(t *testing.T, keys string) {
 	b.do(t, chromedp.KeyEvent(keys))
 }
 
-// withProgram builds the program that users have, once for all tests.
 func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
 
+// withProgram builds the program that users have, and runs the tests with it as the first
+// "posthouse" that is found.
 func withProgram(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "browser")
 	if err != nil {

@@ -50,7 +50,7 @@ type Console struct {
 }
 
 // offers are pages that depend on what the control API has.
-type offers struct{ sessions, find bool }
+type offers struct{ sessions, find, overview bool }
 
 // New makes a console.
 func New(o Options) *Console {
@@ -64,7 +64,7 @@ func New(o Options) *Console {
 		opts: o, api: house{o.API}, pages: parsePages(), mux: http.NewServeMux(),
 		cross: http.NewCrossOriginProtection(),
 	}
-	c.offers = offers{sessions: c.has("/v1/sessions"), find: c.has("/v1/find")}
+	c.offers = offers{sessions: c.has("/v1/sessions"), find: c.has("/v1/find"), overview: c.has("/v1/overview")}
 	c.live = newLive(c)
 	c.cross.SetDenyHandler(http.HandlerFunc(c.crossed))
 	c.routes()
@@ -119,6 +119,9 @@ func (c *Console) views() map[string]view {
 	if c.offers.sessions {
 		views["/sessions"] = view{"sessions", "sessions", TopicSessions, c.sessionsPage}
 		views["/sessions/{id}"] = view{"session", "sessions", TopicSessions, c.sessionPage}
+	}
+	if c.offers.overview {
+		views["/overview"] = view{"overview", "overview", TopicOverview, c.overviewPage}
 	}
 	if c.offers.find {
 		views["/find"] = view{"find", "find", TopicNone, c.findPage}

@@ -194,6 +194,9 @@ func (c *Console) sections() []section {
 	if c.offers.sessions {
 		all = append(all, section{"sessions", "/sessions", "s"})
 	}
+	if c.offers.overview {
+		all = append(all, section{"overview", "/overview", "o"})
+	}
 	return append(all, section{"explain", "/explain", "e"})
 }
 
