@@ -135,8 +135,8 @@ func (a *API) routes() map[string]http.Handler {
 		"GET /readyz":                 a.bounded(a.Ready),
 		"POST /v1/reload":             a.json(a.reload),
 		"POST /v1/spool/check":        a.bounded(a.check),
-		"GET /v1/relays":              a.json(a.relays),
 
+		"GET /v1/relays":                a.json(a.relays),
 		"POST /v1/relays/{route}/login": a.json(a.beginLogin),
 		"POST /v1/relays/{route}/wait":  a.json(a.awaitLogin),
 		"POST /v1/relays/{route}/token": a.json(a.takeToken),

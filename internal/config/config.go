@@ -120,6 +120,7 @@ type Users struct {
 	File    Setting[string] // see package userfile
 	Dovecot Setting[string] // the socket "auth-client" of Dovecot
 	LDAP    LDAP
+	SQL     SQL
 
 	Senders    Setting[string] // "own", "domain" or "any": as whom those may send of whom the directory does not say it
 	Messages   Setting[Rate]   // of each of them

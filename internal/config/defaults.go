@@ -31,6 +31,7 @@ func defaults() *Config {
 			Senders:    builtIn("own"),
 			Messages:   builtIn(Rate{500, time.Hour}),
 			Recipients: builtIn(Rate{3000, time.Hour}),
+			SQL:        SQL{Timeout: builtIn(10 * time.Second)},
 			LDAP:       LDAP{TLS: builtIn("starttls"), Timeout: builtIn(10 * time.Second)},
 		},
 

@@ -203,7 +203,7 @@ func (u *Users) schema() schema {
 		one("senders", &u.Senders, choice("own", "domain", "any")),
 		one("messages", &u.Messages, rate()),
 		one("recipients", &u.Recipients, rate()),
-	}, blocks: []block{u.LDAP.block()}}
+	}, blocks: []block{u.LDAP.block(), u.SQL.block()}}
 }
 
 func (c *Config) domainBlock() block {

@@ -117,7 +117,7 @@ func (s schema) unset() bool {
 // wordPlaces returns the blocks in which a word is known.
 func wordPlaces(word string) []string {
 	written := mail.Origin{Line: 1}
-	c := &Config{Listen: []Listen{{}}, Domains: []Domain{{Forwards: []Forward{{}}}}, Routes: []Route{{}}, Certificates: []Certificate{{}}, ACME: ACME{Origin: written}, Users: Users{Origin: written, LDAP: LDAP{Origin: written}}}
+	c := &Config{Listen: []Listen{{}}, Domains: []Domain{{Forwards: []Forward{{}}}}, Routes: []Route{{}}, Certificates: []Certificate{{}}, ACME: ACME{Origin: written}, Users: Users{Origin: written, LDAP: LDAP{Origin: written}, SQL: SQL{Origin: written}}}
 	var places []string
 	for _, e := range c.Entries() {
 		if e.Setting != word {

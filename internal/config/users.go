@@ -12,12 +12,13 @@ func (u *Users) sources() []named {
 		{"file", u.File.Origin, u.File.Given()},
 		{"dovecot", u.Dovecot.Origin, u.Dovecot.Given()},
 		{"ldap", u.LDAP.Origin, u.LDAP.Used()},
+		{"sql", u.SQL.Origin, u.SQL.Used()},
 	}
 }
 
 // CanFind reports whether somebody can be found who has not said a password.
 func (u *Users) CanFind() bool {
-	return u.File.Given() || u.LDAP.Used() && !u.LDAP.Entry.Given()
+	return u.File.Given() || u.SQL.Used() || u.LDAP.Used() && !u.LDAP.Entry.Given()
 }
 
 func (d *decoder) checkUsers(c *Config) {
@@ -37,9 +38,10 @@ func (d *decoder) checkUsers(c *Config) {
 	}
 	switch {
 	case !first.set:
-		d.add(u.Origin, `write file = "users", dovecot = "/run/dovecot/auth-client" or ldap { ... }`, "it says nowhere who they are")
+		d.add(u.Origin, `write file = "users", dovecot = "/run/dovecot/auth-client", ldap { ... } or sql { ... }`, "it says nowhere who they are")
 	case !c.Console.logins() && !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Submits() }):
 		d.add(u.Origin, `write listen "submission" {}`, "users are of no use, since no listener lets them log in")
 	}
 	d.checkLDAP(&u.LDAP)
+	d.checkSQL(&u.SQL)
 }

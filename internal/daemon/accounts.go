@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/directory/dovecot"
 	"github.com/posthouse/posthouse/internal/directory/ldap"
+	"github.com/posthouse/posthouse/internal/directory/sql"
 	"github.com/posthouse/posthouse/internal/directory/userfile"
 	"github.com/posthouse/posthouse/internal/login"
 )
@@ -22,6 +24,9 @@ func (b *builder) buildAccounts(r *rooms) error {
 	}
 	if u.LDAP.Used() {
 		b.ldap(r)
+	}
+	if u.SQL.Used() {
+		b.sql(r)
 	}
 	if !u.File.Given() {
 		return nil
@@ -64,6 +69,29 @@ func (b *builder) ldap(r *rooms) {
 	accounts, err := ldap.New(o)
 	if err != nil {
 		b.add(l.Origin, "%v", err)
+		return
+	}
+	r.accounts = accounts
+}
+
+// sql makes accounts of a database.
+func (b *builder) sql(r *rooms) {
+	q := &b.cfg.Users.SQL
+	o := sql.Options{SQLite: q.SQLite.Value, Query: q.Query.Value, SCRAM: q.SCRAM.Value, Timeout: q.Timeout.Value}
+	origin := q.SQLite.Origin
+	if q.Postgres.Given() {
+		origin = q.Postgres.Origin
+		o.Postgres = &sql.Postgres{URL: q.Postgres.Value, Roots: b.authorities(q.CA), Dial: b.world.anywhere}
+		if o.Postgres.Roots == nil {
+			o.Postgres.Roots = b.world.Roots
+		}
+		if q.Password.Given() {
+			o.Postgres.Password = b.password(&q.Password)
+		}
+	}
+	accounts, err := sql.Open(context.Background(), o)
+	if err != nil {
+		b.add(origin, "cannot use the users of the database: %v", err)
 		return
 	}
 	r.accounts = accounts

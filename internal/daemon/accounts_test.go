@@ -3,6 +3,8 @@ package daemon_test
 import (
 	"context"
 	"crypto/tls"
+	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,6 +16,7 @@ import (
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/directory/directorytest"
+	word "github.com/posthouse/posthouse/internal/password"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/memspool"
 )
@@ -103,6 +106,43 @@ func TestPeopleOfLDAP(t *testing.T) {
 		{"jane", "lion-canary", "joe@example.org", `553 "5.7.1 You may not send as <joe@example.org>"`},
 		{"jane", "tiger-canary", "jane@example.org", `535 "5.7.8`},
 		{"nobody", "tiger-canary", "jane@example.org", `535 "5.7.8`},
+	} {
+		err := submit(t, at, password(x.name, x.password), x.as)
+		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)) {
+			t.Errorf("%s: %v, want %q", x.name, err, x.want)
+		}
+	}
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if s := log.text.String(); strings.Contains(s, "canary") {
+		t.Errorf("a password is in the log: %s", s)
+	}
+}
+
+// TestPeopleOfADatabase: a row is an account.
+func TestPeopleOfADatabase(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users.db")
+	db, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec("CREATE TABLE users (name, password, addresses); INSERT INTO users VALUES ('jane', ?, 'jane@example.org')",
+		word.NewSCRAM("lion-canary", 4096).String())
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	at, log := peopleHouse(t, fmt.Sprintf(`
+  sql {
+    sqlite = %q
+    query  = "SELECT * FROM users WHERE name = %%{name}"
+    scram  = true
+  }
+`, file))
+	for _, x := range []struct{ name, password, as, want string }{
+		{"Jane", "lion-canary", "jane@example.org", ""},
+		{"jane", "lion-canary", "joe@example.org", `553 "5.7.1`},
+		{"jane", "tiger-canary", "jane@example.org", `535 "5.7.8`},
+		{"jane' or 'x'='x", "lion-canary", "jane@example.org", `535 "5.7.8`},
 	} {
 		err := submit(t, at, password(x.name, x.password), x.as)
 		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)) {

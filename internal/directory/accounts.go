@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/password"
 	"github.com/posthouse/posthouse/smtp"
 )
 
@@ -32,17 +33,10 @@ type Finder interface {
 	HasSCRAM() bool
 }
 
-// SCRAMIterations is what new verifiers have, so that whoever steals them gains little
-// by trying passwords on them; the clients bear the cost. RFC 7677, 4 asks for 4096 at least.
-const SCRAMIterations = 100_000
-
-// SCRAMSalt is the size of the salt of new verifiers, in octets.
-const SCRAMSalt = 16
-
 // Errors of [Accounts].
 var (
 	ErrNoLogin = errors.New("there is no such user, or the password is wrong")
-	ErrBusy    = errors.New("too many log in at a time")
+	ErrBusy    = password.ErrBusy
 )
 
 // Account is somebody who may log in.
@@ -52,14 +46,8 @@ type Account struct {
 	Sends *Senders // nil: it is for the configuration to say
 }
 
-// SCRAM is what is kept of a password for SCRAM-SHA-256 (RFC 7677; RFC 5802, 3): it
-// proves the password, and does not tell it.
-type SCRAM struct {
-	Salt       []byte
-	Iterations int
-	StoredKey  []byte
-	ServerKey  []byte
-}
+// SCRAM is what is kept of a password for SCRAM-SHA-256.
+type SCRAM = password.SCRAM
 
 // Scope is as whom an account may send.
 type Scope uint8

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/password"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -100,7 +101,7 @@ func (d *Door) decoy(ctx context.Context, name string) (*directory.SCRAM, error)
 		return mac.Sum(nil)
 	}
 	return &directory.SCRAM{
-		Salt: derived("salt")[:directory.SCRAMSalt], Iterations: directory.SCRAMIterations,
+		Salt: derived("salt")[:password.SCRAMSalt], Iterations: password.SCRAMIterations,
 		StoredKey: derived("stored"), ServerKey: derived("server"),
 	}, nil
 }

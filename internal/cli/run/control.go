@@ -35,7 +35,7 @@ func (h *house) control(ctx context.Context, d *daemon.House) (*control, error) 
 // options are what can be seen of a house.
 func (h *house) options(d *daemon.House) admin.Options {
 	o := admin.Options{
-		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(), Sessions: d.Sessions(), Relays: d, Meter: d.Meter(),
+		Spool: d.Spool(), Dispatch: d.Out(), Intake: d.In(), Relays: d, Sessions: d.Sessions(), Meter: d.Meter(),
 		Reload:  func(ctx context.Context) error { return h.again(ctx, d) },
 		Holding: func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
 		Sizes:   func() []admin.Size { return sizes(d) },

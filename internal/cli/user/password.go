@@ -14,6 +14,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/directory/userfile"
+	"github.com/posthouse/posthouse/internal/password"
 )
 
 // source is where a password comes from.
@@ -48,7 +49,7 @@ func (s *source) read(cmd *cobra.Command) (string, error) {
 
 // firstLine reads a password that a program hands over.
 func firstLine(r io.Reader) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(r, 2*userfile.MaxPassword)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(r, 2*password.MaxPassword)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", cli.Fail(cli.NoInput, "%w", err)
 	}

@@ -175,6 +175,21 @@ users {
 #     timeout       = "10s"           # of one question; default: this
 #   }
 # }
+#
+# Or a database, where names are parameters of a query. Its columns: password, which is
+# argon2id, a SCRAM-SHA-256 verifier or bcrypt; name, if the account is called otherwise;
+# addresses, as which it may send, or one of own, domain and any.
+#
+# users {
+#   sql {
+#     sqlite        = "users.db" # or postgres = "postgres://posthouse@db.example.org/mail", by TLS; or ".../mail?host=/run/postgresql"
+#     ca            = "db-ca.pem" # postgres: trusted certificates; default: those of the system
+#     password_file = "db.password" # postgres: the first line; or password_env, password_command, password_credential
+#     query         = "SELECT password, addresses FROM users WHERE name = %{name}"
+#     scram         = true  # every password is kept as a verifier of SCRAM, which is offered then; default: false
+#     timeout       = "10s" # of one question; default: this
+#   }
+# }
 
 # For whom mail is taken that goes on to others. Default: for nobody.
 relay {

@@ -2,10 +2,6 @@ package userfile
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/password"
 	"github.com/posthouse/posthouse/internal/plainfile"
 )
 
@@ -35,8 +32,8 @@ type File struct {
 	opts Options
 	now  atomic.Pointer[edition]
 	bad  atomic.Pointer[stamp] // of the change that could not be used, and was told
-	gate *gate
-	key  []byte // by which a name that nobody has gets the cost of somebody
+	gate *password.Gate
+	key  []byte // of the decoys
 }
 
 var (
@@ -48,8 +45,9 @@ var (
 type edition struct {
 	stamp *stamp
 	users map[string]*User
-	costs []cost // that there are
-	scram bool   // every user with a password has a verifier
+	scram bool // every user with a password has a verifier
+
+	decoys *password.Decoys // of the costs that there are
 }
 
 // stamp tells one state of a file from another.
@@ -67,8 +65,7 @@ func Open(o Options) (*File, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &File{opts: o, gate: newGate(), key: make([]byte, 32)}
-	_, _ = rand.Read(f.key) // it never fails
+	f := &File{opts: o, gate: password.NewGate(), key: password.NewKey()}
 	e, err := f.read(nil)
 	if err != nil {
 		return nil, err
@@ -102,35 +99,22 @@ func (f *File) Find(_ context.Context, name string) (*directory.Account, error) 
 func (f *File) HasSCRAM() bool { return f.current().scram }
 
 // Check implements [directory.Accounts].
-func (f *File) Check(ctx context.Context, name, password string) (*directory.Account, error) {
+func (f *File) Check(ctx context.Context, name, word string) (*directory.Account, error) {
 	e := f.current()
 	u := e.users[directory.FoldName(name)]
-	var hash *Hash
-	if u != nil {
-		hash = u.Password
+	kept := e.decoys.For(directory.FoldName(name))
+	if u != nil && u.Password != nil {
+		kept = u.Password
 	}
-	if hash == nil {
-		hash = f.decoy(e, name)
-	}
-	if err := f.gate.enter(ctx); err != nil {
+	if err := f.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer f.gate.leave()
-	prepared, err := Prepare(password) // if it fails, the empty password is tried, which is nobody's
-	if !hash.fits(prepared) || err != nil || u == nil || u.Password == nil {
+	defer f.gate.Leave()
+	prepared, err := password.Prepare(word) // if it fails, the empty password is tried, which is nobody's
+	if !kept.Fits(prepared) || err != nil || u == nil || u.Password == nil {
 		return nil, directory.ErrNoLogin
 	}
 	return u.account(), nil
-}
-
-// decoy is what is tried for a name that nobody has: always the same for one name,
-// and as costly as the password of somebody.
-func (f *File) decoy(e *edition, name string) *Hash {
-	mac := hmac.New(sha256.New, f.key)
-	mac.Write([]byte(directory.FoldName(name)))
-	sum := mac.Sum(nil)
-	c := e.costs[binary.BigEndian.Uint64(sum)%uint64(len(e.costs))]
-	return &Hash{cost: c, salt: sum[:directory.SCRAMSalt], sum: make([]byte, c.sum)}
 }
 
 // current is the file as it is now. A change that cannot be used changes nothing and
@@ -174,7 +158,7 @@ func (f *File) read(was *edition) (*edition, error) {
 	if was != nil && was.stamp.same(s) {
 		return was, r.Close()
 	}
-	e, err := load(r, info)
+	e, err := f.load(r, info)
 	if err != nil {
 		return nil, &badFile{s, err}
 	}
@@ -183,7 +167,7 @@ func (f *File) read(was *edition) (*edition, error) {
 }
 
 // load reads an open file to its end and closes it.
-func load(r fs.File, info fs.FileInfo) (*edition, error) {
+func (f *File) load(r fs.File, info fs.FileInfo) (*edition, error) {
 	if err := plainfile.CheckPrivate(info); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -191,7 +175,7 @@ func load(r fs.File, info fs.FileInfo) (*edition, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &edition{users: map[string]*User{}, scram: true}
+	e := &edition{users: map[string]*User{}, scram: true, decoys: password.NewDecoys(f.key)}
 	at := map[string]int{}
 	n := 0
 	for line := range strings.Lines(string(text)) {
@@ -208,12 +192,9 @@ func load(r fs.File, info fs.FileInfo) (*edition, error) {
 		}
 		at[u.Name], e.users[u.Name] = n, u
 		e.scram = e.scram && (u.Password == nil || u.SCRAM != nil)
-		if u.Password != nil && !slices.Contains(e.costs, u.Password.cost) {
-			e.costs = append(e.costs, u.Password.cost)
+		if u.Password != nil {
+			e.decoys.See(u.Password)
 		}
-	}
-	if len(e.costs) == 0 {
-		e.costs = []cost{usualCost}
 	}
 	return e, nil
 }

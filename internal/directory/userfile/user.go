@@ -8,13 +8,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/posthouse/posthouse/internal/directory"
+	"github.com/posthouse/posthouse/internal/password"
 	"github.com/posthouse/posthouse/smtp"
 )
 
 // User is a line of the file.
 type User struct {
 	Name     string             // folded
-	Password *Hash              // nil: none fits
+	Password *password.Hash     // nil: none fits
 	SCRAM    *directory.SCRAM   // nil: none is kept
 	Sends    *directory.Senders // nil: the configuration says
 }
@@ -46,16 +47,16 @@ var errTwice = errors.New("a field stands there twice")
 func (u *User) field(f string) (err error) {
 	list, isSends := strings.CutPrefix(f, "sends=")
 	switch {
-	case strings.HasPrefix(f, hashPrefix):
+	case strings.HasPrefix(f, password.HashPrefix):
 		if u.Password != nil {
 			return errTwice
 		}
-		u.Password, err = parseHash(f)
-	case strings.HasPrefix(f, scramPrefix):
+		u.Password, err = password.ParseHash(f)
+	case strings.HasPrefix(f, password.SCRAMPrefix):
 		if u.SCRAM != nil {
 			return errTwice
 		}
-		u.SCRAM, err = parseSCRAM(f)
+		u.SCRAM, err = password.ParseSCRAM(f)
 	case isSends:
 		if u.Sends != nil {
 			return errTwice
@@ -74,7 +75,7 @@ func (u *User) String() string {
 		fields = append(fields, u.Password.String())
 	}
 	if u.SCRAM != nil {
-		fields = append(fields, formatSCRAM(u.SCRAM))
+		fields = append(fields, u.SCRAM.String())
 	}
 	if u.Sends != nil {
 		fields = append(fields, "sends="+FormatSenders(u.Sends))

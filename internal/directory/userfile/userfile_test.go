@@ -1,7 +1,6 @@
 package userfile_test
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -21,6 +18,7 @@ import (
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/directory/directorytest"
 	"github.com/posthouse/posthouse/internal/directory/userfile"
+	"github.com/posthouse/posthouse/internal/password"
 )
 
 var update = flag.Bool("update", false, "write anew what is said of each line")
@@ -245,7 +243,7 @@ func TestPasswords(t *testing.T) {
 	expect(t, f, "jane", "cafe\u0301 x", true)
 	for _, bad := range []string{"", "a\x07lion", strings.Repeat("lion", 1000), "\xfflion"} {
 		err := new(userfile.User).SetPassword(bad)
-		if !errors.Is(err, userfile.ErrPassword) || strings.Contains(err.Error(), "lion") {
+		if !errors.Is(err, password.ErrPassword) || strings.Contains(err.Error(), "lion") {
 			t.Errorf("%.20q: %v", bad, err)
 		}
 	}
@@ -270,38 +268,4 @@ func TestNobodyCostsTheSame(t *testing.T) {
 			t.Errorf("%q with %q costs %d octets, a wrong password %d", x[0], x[1], c, wrong)
 		}
 	}
-}
-
-// TestTooManyAtATime: passwords are tried by few at a time, some wait, and the rest are
-// told at once that there are too many.
-func TestTooManyAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		release := userfile.HoldGate()
-		var mu sync.Mutex
-		got := map[string]int{}
-		for range 70 * runtime.GOMAXPROCS(0) {
-			go func() {
-				err := userfile.EnterGate(t.Context())
-				mu.Lock()
-				defer mu.Unlock()
-				got[fmt.Sprint(err)]++
-			}()
-		}
-		synctest.Wait()
-		mu.Lock()
-		if n := got[directory.ErrBusy.Error()]; n != 6*runtime.GOMAXPROCS(0) || len(got) != 1 {
-			t.Errorf("at once: %v", got)
-		}
-		mu.Unlock()
-		time.Sleep(time.Minute)
-		mu.Lock()
-		if n := got[directory.ErrBusy.Error()]; n != 70*runtime.GOMAXPROCS(0) {
-			t.Errorf("after a minute: %v", got)
-		}
-		mu.Unlock()
-		release()
-		if err := userfile.EnterGate(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
 }

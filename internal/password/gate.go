@@ -1,17 +1,19 @@
-package userfile
+package password
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"time"
-
-	"github.com/posthouse/posthouse/internal/directory"
 )
 
-// gate bounds how many passwords are tried at a time, each with the memory and the
+// ErrBusy says that too many passwords are tried at a time.
+var ErrBusy = errors.New("too many log in at a time")
+
+// Gate bounds how many passwords are tried at a time, each with the memory and the
 // processor that this takes, and how many wait for it.
-type gate struct {
+type Gate struct {
 	slots   chan struct{}
 	waiting atomic.Int64
 }
@@ -22,10 +24,11 @@ const (
 	patience    = 10 * time.Second
 )
 
-func newGate() *gate { return &gate{slots: make(chan struct{}, runtime.GOMAXPROCS(0))} }
+// NewGate makes a gate.
+func NewGate() *Gate { return &Gate{slots: make(chan struct{}, runtime.GOMAXPROCS(0))} }
 
-// enter waits for a turn; leave ends it. The error is [directory.ErrBusy], or that of ctx.
-func (g *gate) enter(ctx context.Context) error {
+// Enter waits for a turn; [Gate.Leave] ends it. The error is [ErrBusy], or that of ctx.
+func (g *Gate) Enter(ctx context.Context) error {
 	select {
 	case g.slots <- struct{}{}:
 		return nil
@@ -33,7 +36,7 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 	if g.waiting.Add(1) > int64(queueFactor*cap(g.slots)) {
 		g.waiting.Add(-1)
-		return directory.ErrBusy
+		return ErrBusy
 	}
 	defer g.waiting.Add(-1)
 	enough := time.NewTimer(patience)
@@ -42,10 +45,11 @@ func (g *gate) enter(ctx context.Context) error {
 	case g.slots <- struct{}{}:
 		return nil
 	case <-enough.C:
-		return directory.ErrBusy
+		return ErrBusy
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (g *gate) leave() { <-g.slots }
+// Leave ends a turn.
+func (g *Gate) Leave() { <-g.slots }
