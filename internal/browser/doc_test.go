@@ -80,19 +80,7 @@ func (b *browser) page(t *testing.T, address string) {
 	b.do(t, chromedp.Navigate(address))
 }
 
-// ask evaluates an expression of JavaScript in the page. Devices do not heed its policy.
-func ask[T any](t *testing.T, b *browser, expression string) T {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatalf("%s: %v", expression, err)
-	}
-	return v
-}
-
-// until waits for a fact about the page. While it changes to another one nothing can be
+// until waits for a fact about the page, an expression of JavaScript. While it changes to another one nothing can be
 // asked, which is no answer.
 func (b *browser) until(t *testing.T, fact string) {
 	t.Helper()
@@ -143,9 +131,10 @@ func (b *browser) photograph(t *testing.T, name string) {
 	}
 }
 
-// keys types.
+// keys types, once there is something to be seen: before that chromium drops what is typed.
 func (b *browser) keys(t *testing.T, keys string) {
 	t.Helper()
+	b.until(t, `performance.getEntriesByName("first-contentful-paint").length`)
 	b.do(t, chromedp.KeyEvent(keys))
 }
 
