@@ -18,6 +18,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
 	"github.com/posthouse/posthouse/internal/cli/dkim"
+	"github.com/posthouse/posthouse/internal/cli/dmarc"
 	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
 	"github.com/posthouse/posthouse/internal/cli/find"
@@ -121,6 +122,7 @@ Try it in two terminals; no mail leaves this machine:
 		domain.Command(),
 		dkim.Command(),
 		tlsrpt.Command(),
+		dmarc.Command(),
 		spool.Command(),
 		reload.Command(),
 		certificates.Command(),

@@ -7,6 +7,8 @@
 //	postfix_test.go  Postfix, as the next hop and as the one before
 //	dovecot_test.go  Dovecot, over LMTP
 //	names_test.go    a name server
+//	milter_test.go   rspamd, OpenDKIM and clamav-milter
+//	domain_test.go   a domain that is set up
 //	peer_test.go     hosts that say what a script has them say
 //
 // A program that is missing is a test that is skipped, and says why; with

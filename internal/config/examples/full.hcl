@@ -238,6 +238,8 @@ policy {
   arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
   arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
 
+  report_from = "dmarc@example.org" # daily reports to domains that want them (RFC 9990); default: none are sent
+
   # Lists of clients whose mail is not wanted; default: none. Who is in lists of this weight is refused.
   dnsbl_limit  = 2        # default: 1
   dnsbl_action = "reject" # "reject", "quarantine" or "mark"; default: this
@@ -262,6 +264,20 @@ policy {
     network_connections = "2400/m"  # default: this
     network_messages    = "4800/m"  # default: this
     network_recipients  = "48000/m" # default: this
+  }
+
+  # Programs that hear of mail stage by stage, and may refuse or change it, in this order: rspamd,
+  # OpenDKIM, clamav-milter and others that speak the milter protocol. Default: there are none.
+  milter "rspamd" {
+    address   = "127.0.0.1:11332" # or "unix:FILE"
+    listeners = ["smtp"]          # of whose mail it hears, by name; default: all that have a policy
+    failure   = "defer"           # while it does not answer: "defer", "reject", "quarantine", "pass"; default: this
+
+    # How long it may take. Defaults: these. While it says that it is at work it has four times as long.
+    connect = "10s" # to connect, and to agree on what is spoken
+    command = "30s" # each stage before the message
+    content = "1m"  # each field, and each piece of the body
+    end     = "5m"  # the end of the message
   }
 }
 
