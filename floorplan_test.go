@@ -54,6 +54,7 @@ var floors = map[string]int{
 	"internal/policy":    4,
 	"internal/queue":     4,
 	"internal/route":     4,
+	"internal/scenario":  4,
 	"internal/session":   4,
 	"internal/spool":     4,
 	"internal/tlspolicy": 4,
@@ -64,6 +65,7 @@ var floors = map[string]int{
 	"internal/directory/ldap":       5,
 	"internal/directory/sql":        5,
 	"internal/directory/userfile":   5,
+	"internal/inbox/door":           5,
 	"internal/find":                 5,
 	"internal/login":                5,
 	"internal/policy/milter":        5,
@@ -96,10 +98,13 @@ var floors = map[string]int{
 	"internal/cli":    7,
 	"internal/daemon": 7,
 
-	"internal/admin/client": 8,
-	"internal/admin/web":    8,
+	"internal/admin/client":   8,
+	"internal/admin/inboxapi": 8,
+	"internal/admin/web":      8,
 
 	"internal/cli/*": 9,
+
+	"posttest": 8,
 
 	"cmd/posthouse": 10,
 }

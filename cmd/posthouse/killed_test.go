@@ -105,11 +105,11 @@ func sendUntilKilled(t *testing.T, addr, name string, note func(subject string))
 	}
 }
 
-// keptWhole counts the messages in the Maildir by subject, and holds each to
+// keptWhole counts the messages in the inbox by subject, and holds each to
 // its length.
 func keptWhole(t *testing.T, data string) map[string]int {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(data, "maildir", "new", "*"))
+	files, err := filepath.Glob(filepath.Join(data, "inbox", "*", "*.eml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
 	"github.com/posthouse/posthouse/internal/cli/user"
+	"github.com/posthouse/posthouse/internal/cli/verify"
 	"github.com/posthouse/posthouse/internal/cli/why"
 )
 
@@ -121,6 +122,7 @@ Try it in two terminals; no mail leaves this machine:
 		relay.Command(),
 		domain.Command(),
 		dkim.Command(),
+		verify.Command(),
 		tlsrpt.Command(),
 		dmarc.Command(),
 		spool.Command(),

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 //	crashed NAME                 it is killed at once (SIGKILL)
 //	hangup NAME                  it gets SIGHUP
 //	shows FILE REGEXP            FILE is waited for until a line of it matches
-//	kept DIR                     the messages in DIR/maildir/new are copied to
+//	kept DIR                     the messages in DIR/inbox are copied to
 //	                             kept.1, kept.2 ... in the order in which they came,
 //	                             without the CR before each LF
 //	certificate F WHO    F.pem is a certificate of a host or an address, F.key its key
@@ -211,23 +212,21 @@ func started(ts *testscript.TestScript, neg bool, args []string) *server {
 	return s
 }
 
-// arrival finds the count of deliveries in the name of a message.
-var arrival = regexp.MustCompile(`Q(\d+)R`)
-
 func kept(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: kept DIR")
 	}
-	found, err := filepath.Glob(ts.MkAbs(filepath.Join(args[0], "maildir", "new", "*")))
+	found, err := filepath.Glob(ts.MkAbs(filepath.Join(args[0], "inbox", "*", "*.eml")))
 	ts.Check(err)
-	for _, path := range found {
+	slices.SortFunc(found, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
+	for i, path := range found {
 		text, err := os.ReadFile(path)
 		ts.Check(err)
 		if strings.Count(string(text), "\n") != strings.Count(string(text), "\r\n") {
 			ts.Fatalf("%s has a line that does not end with CRLF", path)
 		}
 		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-		name := "kept." + arrival.FindStringSubmatch(filepath.Base(path))[1]
+		name := "kept." + strconv.Itoa(i+1)
 		ts.Check(os.WriteFile(ts.MkAbs(name), text, 0o600))
 	}
 }

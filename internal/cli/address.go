@@ -12,6 +12,9 @@ import (
 // it when they are told nothing else.
 const LocalServer = "127.0.0.1:2525"
 
+// LocalConsole is where "posthouse run" shows its inbox to browsers.
+const LocalConsole = "127.0.0.1:8025"
+
 // HostPort reads "host:port", "host", "[::1]:port" or "::1" and returns what
 // net.Dial takes. The port given is used when s has none.
 func HostPort(s, port string) (string, error) {

@@ -32,6 +32,7 @@ func (d *decoder) check(c *Config) {
 	d.checkPolicy(c)
 	d.checkForwarding(c)
 	d.checkConsole(c)
+	d.checkInbox(c)
 }
 
 func (d *decoder) checkSchedule(s *Schedule) {

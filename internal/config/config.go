@@ -39,6 +39,7 @@ type Config struct {
 	Reports      Reports
 	Security     Security
 	Console      Console
+	Inbox        Inbox
 	TLS          []TLS // in the order in which they are asked
 
 	lines []string // of the file
@@ -66,6 +67,7 @@ const (
 	ListenSubmission  = "submission"  // RFC 6409: what is wrong with a message is repaired
 	ListenSubmissions = "submissions" // the same, and TLS from the beginning (RFC 8314)
 	ListenLMTP        = "lmtp"        // RFC 2033
+	ListenInbox       = "inbox"       // whatever comes is kept, to be looked at
 )
 
 // Listen is where mail comes in.
@@ -168,6 +170,7 @@ const (
 	LMTP      = "lmtp"
 	Maildir   = "maildir"
 	Pipe      = "pipe"
+	IntoInbox = "inbox"
 	Discard   = "discard"
 )
 
@@ -196,6 +199,7 @@ type Route struct {
 	LMTP      Setting[[]string] // "HOST:PORT" or "unix:FILE", asked in this order
 	Maildir   Setting[string]   // directory, with %{user} and %{domain}; below Config.Data if it is relative
 	Pipe      Setting[[]string] // a program and its arguments, with %{user}, %{domain}, %{sender}, %{recipient}, %{id}; "%%" is a percent sign
+	Inbox     Setting[string]   // the test inbox of mail that says nothing else
 	Discard   Setting[bool]
 
 	TLS      Setting[string]        // remote, smarthost, lmtp: "require", "opportunistic", "implicit", "never"

@@ -35,6 +35,7 @@ func defaults() *Config {
 			LDAP:       LDAP{TLS: builtIn("starttls"), Timeout: builtIn(10 * time.Second)},
 		},
 
+		Inbox:    defaultInbox(),
 		Security: defaultSecurity(),
 		ACME:     ACME{Directory: builtIn(LetsEncrypt)},
 		HTTPS:    HTTPS{Address: builtIn([]string{":443"})},
@@ -73,6 +74,8 @@ func (c *Config) newListen(kind string, at mail.Origin) Listen {
 		l.Address, l.TLS = builtIn([]string{":465"}), builtIn("implicit")
 	case ListenLMTP:
 		l.TLS = builtIn("off")
+	case ListenInbox:
+		l.Address, l.TLS = builtIn([]string{"127.0.0.1:2525"}), builtIn("offer")
 	}
 	return l
 }

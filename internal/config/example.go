@@ -12,6 +12,7 @@ var examples embed.FS
 var exampleTable = []struct{ name, title string }{
 	{"mx", "the mail exchanger of a domain, in six lines"},
 	{"null-client", "a host that sends all mail to a smarthost, in five lines"},
+	{"inbox", "an inbox for tests, with its console"},
 	{"application", "a relay for an application, by way of a provider that wants a password"},
 	{"dovecot", "the mail exchanger of two domains, with Dovecot behind it over LMTP"},
 	{"people", "a domain whose people log in to send mail"},

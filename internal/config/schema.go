@@ -41,6 +41,7 @@ func (c *Config) schema(d *decoder) schema {
 			c.routeBlock(),
 			c.tlsBlock(),
 			c.consoleBlock(),
+			c.inboxBlock(),
 		},
 	}
 }
@@ -132,7 +133,7 @@ func (c *Certificate) schema() schema {
 }
 
 func (c *Config) listenBlock() block {
-	kinds := choice(ListenSMTP, ListenSubmission, ListenSubmissions, ListenLMTP)
+	kinds := choice(ListenSMTP, ListenSubmission, ListenSubmissions, ListenLMTP, ListenInbox)
 	return many("listen", ListenSMTP, &c.Listen, (*Listen).schema,
 		func(d *decoder, label string, at mail.Origin) (Listen, bool) {
 			if _, err := kinds.read(d, textValue(label)); err != nil {
@@ -289,6 +290,7 @@ func (r *Route) schema() schema {
 			list(LMTP, &r.LMTP, endpoint(there, true)),
 			one(Maildir, &r.Maildir, folders()),
 			series(Pipe, &r.Pipe, argument()),
+			one(IntoInbox, &r.Inbox, text()),
 			one(Discard, &r.Discard, yes()),
 			one("tls", &r.TLS, choice("require", "opportunistic", "implicit", "never")),
 			one("ca", &r.CA, file()),

@@ -18,6 +18,7 @@ func (r *Route) transports() []named {
 		{LMTP, r.LMTP.Origin, r.LMTP.Given()},
 		{Maildir, r.Maildir.Origin, r.Maildir.Given()},
 		{Pipe, r.Pipe.Origin, r.Pipe.Given()},
+		{IntoInbox, r.Inbox.Origin, r.Inbox.Given()},
 		{Discard, r.Discard.Origin, r.Discard.Given()},
 	}
 }
@@ -41,7 +42,7 @@ func (d *decoder) checkTransport(r *Route) {
 		}
 	}
 	if r.Transport == "" {
-		d.add(r.Origin, "write one of remote, smarthost, lmtp, maildir, pipe, discard", "the route %q does not say where mail goes", r.Name)
+		d.add(r.Origin, "write one of remote, smarthost, lmtp, maildir, pipe, inbox, discard", "the route %q does not say where mail goes", r.Name)
 		return
 	}
 	d.checkOptions(r)

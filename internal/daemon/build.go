@@ -113,6 +113,8 @@ func (b *builder) transportOf(rooms *rooms, r *config.Route) (transport.Transpor
 		return b.maildir(r)
 	case config.Pipe:
 		return b.pipe(r)
+	case config.IntoInbox:
+		return b.intoInbox(r), nil
 	case config.Discard:
 		return discard.Transport{}, nil
 	}

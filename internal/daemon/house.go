@@ -58,6 +58,16 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		book:  login.NewBook(login.Budget{}),
 		fault: make(chan error, 1), turn: make(chan struct{}, 1), sockets: map[endpoint]*socket{},
 	}
+	w.inboxes = new(inboxes)
+	if err := w.inboxes.open(&w, c); err != nil {
+		return nil, err
+	}
+	built := false
+	defer func() {
+		if !built {
+			_ = w.inboxes.close()
+		}
+	}()
 	r, err := build(ctx, &w, c, h.in, &h.states)
 	if err != nil {
 		return nil, err
@@ -83,6 +93,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		r.close(ctx)
 		return nil, errors.Join(err, h.spool.Close())
 	}
+	built = true
 	return h, nil
 }
 
@@ -229,5 +240,6 @@ func (h *House) end(ctx context.Context, sent <-chan struct{}) error {
 	<-sent
 	h.rooms.close(patience)
 	h.work.Wait()
+	_ = h.world.inboxes.close() // nothing hangs on it: what is kept is synced
 	return h.spool.Close()
 }

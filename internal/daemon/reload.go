@@ -28,6 +28,9 @@ func (h *House) Reload(ctx context.Context, c *config.Config) error {
 	if p := fixed(h.cfg, c); len(p) > 0 {
 		return p
 	}
+	if err := h.world.inboxes.open(h.world, c); err != nil {
+		return err
+	}
 	r, err := build(ctx, h.world, c, h.in, &h.states)
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 	chosen := 0
 	for i := range b.cfg.Listen {
 		l := &b.cfg.Listen[i]
-		s := &server{name: l.Name.Value, origin: originOf(l), answerer: b.serverOf(l, handlerOf(l, in), keys)}
+		s := &server{name: l.Name.Value, origin: originOf(l), answerer: b.answererOf(l, in, keys)}
 		for _, address := range l.Address.Value {
 			at := endpointOf(address)
 			if strings.HasSuffix(address, ":0") {
@@ -71,6 +71,14 @@ func (b *builder) buildServers(r *rooms, in *intake.Desk) error {
 		r.servers = append(r.servers, b.localServer(in))
 	}
 	return nil
+}
+
+// answererOf is who answers at a listener.
+func (b *builder) answererOf(l *config.Listen, in *intake.Desk, keys *certificates) answerer {
+	if l.Kind == config.ListenInbox {
+		return b.inboxServer(l, keys)
+	}
+	return b.serverOf(l, handlerOf(l, in), keys)
 }
 
 // handlerOf is who takes the mail of a listener.

@@ -15,6 +15,7 @@ import (
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/dsn"
 	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/inbox"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/meter"
 	"github.com/posthouse/posthouse/internal/plainfile"
@@ -65,6 +66,13 @@ type World struct {
 	Random io.Reader
 	// Seed is where the spread of retries and the order of equal hosts come from.
 	Seed uint64
+
+	// Inboxes opens the test inbox of a configuration; nil: below its data directory.
+	Inboxes func(c *config.Config) (*inbox.Store, error)
+	// InboxChanged is told when something in it is not as it was. It must be quick. nil is
+	// silence.
+	InboxChanged func()
+	inboxes      *inboxes // nil: the configuration is only checked
 
 	// Index has the journal read along, so that it can be searched, into files below the
 	// data directory.
@@ -118,6 +126,9 @@ func (w *World) setDefaults() {
 	}
 	if w.Log == nil {
 		w.Log = slog.New(slog.DiscardHandler)
+	}
+	if w.Inboxes == nil {
+		w.Inboxes = w.openInboxes
 	}
 	if w.Sessions == nil {
 		w.Sessions = session.New(session.Options{})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/posthouse/posthouse/internal/mail"
 )
@@ -20,13 +21,15 @@ import (
 // crash has left half-way is removed when the store is opened.
 type disk struct {
 	root string
+	lock *os.File
 	log  *slog.Logger
 
 	altering sync.Mutex // one record at a time is changed
 }
 
-// Endings of file names.
+// Names of files, and their endings.
 const (
+	lockName     = "lock"
 	sourceEnding = ".eml"
 	recordEnding = ".json"
 	newEnding    = ".new"
@@ -39,8 +42,31 @@ func openDisk(root string, log *slog.Logger) (*disk, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, err
 	}
-	return &disk{root: root, log: log}, nil
+	lock, err := lockFile(filepath.Join(root, lockName))
+	if err != nil {
+		return nil, err
+	}
+	return &disk{root: root, lock: lock, log: log}, nil
 }
+
+// lockFile makes a file and locks it until it is closed or the process ends, however that
+// ends.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = ErrInUse
+	}
+	return nil, errors.Join(err, f.Close())
+}
+
+func (d *disk) close() { _ = d.lock.Close() }
 
 func (d *disk) path(inbox string, id mail.ID, ending string) string {
 	return filepath.Join(d.root, folder(inbox), id.String()+ending)

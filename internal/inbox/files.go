@@ -24,6 +24,7 @@ type files interface {
 	read(inbox string, id mail.ID) (*record, error)
 	alter(inbox string, id mail.ID, change func(*record)) (*record, error)
 	remove(inbox string, id mail.ID)
+	close()
 }
 
 // memory is files that end with the program.
@@ -45,6 +46,8 @@ func (m *memory) write(r *record, source []byte) error {
 	m.all[r.Message.ID] = kept{*r, source}
 	return nil
 }
+
+func (m *memory) close() {}
 
 func (m *memory) find(id mail.ID) (kept, error) {
 	m.mu.Lock()

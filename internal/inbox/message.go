@@ -22,6 +22,7 @@ type Message struct {
 	// as "Bob <bob@sohu.com>", 20 at most.
 	Author      string      `json:"author"`
 	ShownTo     []string    `json:"shown_to"`
+	Cc          []string    `json:"cc,omitempty"` // the last of ShownTo, those of Cc
 	Subject     string      `json:"subject"`
 	Date        time.Time   `json:"date,omitzero"`
 	MessageID   string      `json:"message_id,omitempty"`
@@ -68,14 +69,20 @@ func describe(a *Arrival, l *letter.Letter) (m Message, words string) {
 	if len(l.From) > 0 {
 		m.Author = person(l.From[0])
 	}
-	for _, list := range [][]message.Address{l.To, l.Cc} {
-		for _, to := range list[:min(len(list), maxShown-len(m.ShownTo))] {
-			m.ShownTo = append(m.ShownTo, person(to))
-		}
-	}
+	m.ShownTo = append(m.ShownTo, people(l.To, maxShown)...)
+	m.Cc = people(l.Cc, maxShown-len(m.ShownTo))
+	m.ShownTo = append(m.ShownTo, m.Cc...)
 	words = strings.Join(strings.Fields(clip(l.Words(), 4*maxWords)), " ")
 	m.Snippet = clip(words, maxSnippet)
 	return m, clip(words, maxWords)
+}
+
+// people prints as many addresses as there is room for.
+func people(list []message.Address, room int) (all []string) {
+	for _, to := range list[:min(len(list), room)] {
+		all = append(all, person(to))
+	}
+	return all
 }
 
 // person prints an address for people: the name is not encoded.

@@ -18,6 +18,7 @@ var (
 	ErrNotFound = errors.New("there is no such message")
 	ErrClosed   = errors.New("the inbox is closed")
 	ErrTooLarge = errors.New("the message is too large for the inbox")
+	ErrInUse    = errors.New("another program uses the inbox")
 )
 
 // MaxMessage is the largest message that a store takes, in octets.
@@ -26,7 +27,7 @@ const MaxMessage = 64 << 20
 // Options set up a [Store]. The zero value is a store in memory.
 type Options struct {
 	// Dir is where the messages are; it is made if it is missing. One store at a time
-	// uses it, which whoever opens it sees to. "": they are in memory.
+	// uses it: for another the error is [ErrInUse]. "": they are in memory.
 	Dir  string
 	Keep Keep
 	// Changed is called after each change, from many goroutines; it must be quick. nil is
@@ -99,7 +100,8 @@ func Open(o Options) (*Store, error) {
 			return nil, err
 		}
 		s.files = d
-		if err := d.each(func(r *record) { s.index.load(newEntry(r)) }); err != nil {
+		if err = d.each(func(r *record) { s.index.load(newEntry(r)) }); err != nil {
+			d.close()
 			return nil, err
 		}
 		s.index.sort()
@@ -114,11 +116,16 @@ func Open(o Options) (*Store, error) {
 // Close ends the store: whoever waits for a message gets [ErrClosed].
 func (s *Store) Close() error {
 	s.mu.Lock()
+	again := s.closed
 	s.closed = true
 	s.mu.Unlock()
+	if again {
+		return nil
+	}
 	s.tell()
 	s.end()
 	s.tidying.Wait()
+	s.files.close()
 	return nil
 }
 

@@ -36,8 +36,8 @@ type candidate struct {
 }
 
 var (
-	// codeForm: 123456, 123-456, 123 456, G-123456, A1B2C3.
-	codeForm = regexp.MustCompile(`\d{3}[- ]\d{3}|[A-Z]{1,2}-\d{4,8}|\d{4,8}|[A-Z0-9]{5,10}|[A-Z0-9]{4}-[A-Z0-9]{4}`)
+	// codeForm: A1B2-C3D4, 123-456, 123 456, G-123456, 123456, A1B2C3.
+	codeForm = regexp.MustCompile(`[A-Z0-9]{4}-[A-Z0-9]{4}|\d{3}[- ]\d{3}|[A-Z]{1,2}-\d{4,8}|\d{4,8}|[A-Z0-9]{5,10}`)
 	codeWord = regexp.MustCompile(`(?i)\bcodes?\b|passcode|\botp\b|\bpin\b|one[- ]time|verification|verify|security number|` +
 		`验证码|校验码|动态码|动态密码|确认码|驗證碼|校驗碼|動態密碼|認証コード|確認コード|인증번호|인증 코드|` +
 		`código|codigo|\bcode de\b|\bkod\b|bestätigungscode|sicherheitscode|zugangscode|код|пароль`)

@@ -11,6 +11,9 @@ import (
 
 // data takes the text up to the final dot (RFC 5321, 4.1.1.4).
 func (c *Conn) data() {
+	if !c.consentsToText() {
+		return
+	}
 	c.reply(smtp.VerbDATA, &smtp.Reply{Code: smtp.CodeStartData, Text: "End data with <CRLF>.<CRLF>"})
 	c.beginText()
 	body := c.reader.Dot(smtp.TextLimits{Size: c.server.limits.MessageSize, Line: c.server.limits.TextLine})

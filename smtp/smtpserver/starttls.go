@@ -17,6 +17,9 @@ func (c *Conn) startTLS() {
 		c.bye(smtp.EnhancedCode{4, 7, 0}, "Something came along with STARTTLS, before TLS stood")
 		return
 	}
+	if !c.consentsToTLS() {
+		return
+	}
 	c.reply(smtp.VerbSTARTTLS, smtp.Replyf(smtp.CodeReady, smtp.EnhancedCode{2, 0, 0}, "ready to start TLS"))
 	if err := c.flush(); err != nil {
 		c.lost(err)

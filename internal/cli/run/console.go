@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/posthouse/posthouse/internal/admin"
 	"github.com/posthouse/posthouse/internal/admin/web"
@@ -33,6 +35,7 @@ func (h *house) console(ctx context.Context, d *daemon.House, api *admin.API) (*
 	page := web.New(web.Options{
 		API: api, Rights: func() web.Rights { return rightsOf(&d.Config().Console) },
 		Door: d.Door, Hosts: func() []string { return d.Config().Console.Hosts.Value },
+		Beside:   h.beside(d),
 		Hostname: c.Hostname.Value, Version: h.version, Log: h.log.Logger,
 	})
 	h.pages.Store(page)
@@ -41,7 +44,7 @@ func (h *house) console(ctx context.Context, d *daemon.House, api *admin.API) (*
 		t = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: d.Certificate}
 	}
 	for _, at := range c.Console.Address.Value {
-		l, err := listenConsole(ctx, at)
+		l, err := h.listenConsole(ctx, at)
 		if err != nil {
 			_ = served.end()
 			return nil, cli.Fail(cli.OSErr, "console: %w", err)
@@ -54,7 +57,28 @@ func (h *house) console(ctx context.Context, d *daemon.House, api *admin.API) (*
 	return served, nil
 }
 
-func listenConsole(ctx context.Context, at string) (net.Listener, error) {
+// beside are the other handlers that are served with the console.
+func (h *house) beside(d *daemon.House) map[string]http.Handler {
+	all := map[string]http.Handler{}
+	if api := h.inboxAPI(d); api != nil {
+		for _, pattern := range api.Patterns() {
+			all[pattern] = api
+		}
+	}
+	return all
+}
+
+// listenConsole listens where a console is to be. If nobody has said where and that place
+// is taken, another will do.
+func (h *house) listenConsole(ctx context.Context, at string) (net.Listener, error) {
+	l, err := listenAt(ctx, at)
+	if h.file == "" && !h.httpGiven && errors.Is(err, syscall.EADDRINUSE) {
+		return listenAt(ctx, "127.0.0.1:0")
+	}
+	return l, err
+}
+
+func listenAt(ctx context.Context, at string) (net.Listener, error) {
 	if file, unix := strings.CutPrefix(at, "unix:"); unix {
 		return admin.Listen(file)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/daemon"
+	"github.com/posthouse/posthouse/internal/inbox"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/service"
 	"github.com/posthouse/posthouse/internal/spool"
@@ -23,9 +25,13 @@ import (
 
 // house is the mail system of a configuration.
 type house struct {
-	file string // the configuration
+	file string // the configuration; "": the built-in one
 	// What flags say in place of the configuration; "": nothing.
 	data, smtp string
+	http       string       // where the console of the built-in configuration is
+	httpGiven  bool         // a person has said so
+	taken      net.Listener // of the built-in configuration, until the house has it
+	scenario   string       // a file that says how the inbox misbehaves; "": none
 	json       bool
 	version    string
 	errs       io.Writer
@@ -51,14 +57,25 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	if err := h.meetSupervisor(); err != nil {
 		return err
 	}
+	if h.file == "" {
+		if err := h.takeAddress(ctx); err != nil {
+			return err
+		}
+		defer h.leaveAddress()
+	}
 	c, err := h.settle(ctx)
 	if err != nil {
 		return h.told(err)
 	}
 	h.plan(c)
-	d, err := daemon.New(ctx, c, daemon.World{Local: true, Index: true, Listen: h.listen, Observe: h.observe, Log: h.log.Logger})
+	d, err := daemon.New(ctx, c, daemon.World{
+		Local: h.file != "", Index: true, InboxChanged: h.inboxChanged, Listen: h.listen, Observe: h.observe, Log: h.log.Logger,
+	})
 	if err != nil {
 		return h.told(err)
+	}
+	if err := h.prepare(d); err != nil {
+		return errors.Join(err, endAtOnce(ctx, d))
 	}
 	steered, err := h.control(ctx, d)
 	if err != nil {
@@ -96,8 +113,22 @@ func signals(s os.Signal) (<-chan os.Signal, func()) {
 	return c, func() { signal.Stop(c) }
 }
 
+// prepare does what the built-in configuration and the flags want before anybody is
+// answered.
+func (h *house) prepare(d *daemon.House) error {
+	if h.file == "" {
+		if err := h.writeCertificate(d); err != nil {
+			return err
+		}
+	}
+	return h.playFile(d)
+}
+
 // read reads the configuration, with what flags say in its place.
 func (h *house) read() (*config.Config, error) {
+	if h.file == "" {
+		return h.readBuiltIn()
+	}
 	c, err := cli.ReadConfig(h.file)
 	if err != nil {
 		return nil, err
@@ -132,7 +163,12 @@ func (h *house) reload(ctx context.Context, d *daemon.House) {
 func (h *house) told(err error) error {
 	var problems config.Problems
 	var spool *daemon.SpoolError
+	var box *daemon.InboxError
 	switch {
+	case errors.As(err, &box) && errors.Is(err, inbox.ErrInUse):
+		return cli.Fail(cli.TempFail, "%s is in use by another posthouse (end that one, or choose another directory with --data)", box.Data)
+	case errors.As(err, &box):
+		return dataFault(box.Data, box.Err)
 	case errors.As(err, &spool) && errors.Is(err, syscall.EAGAIN):
 		return cli.Fail(cli.TempFail, "%s is in use by another posthouse (end that one, or name another directory)", spool.Data)
 	case errors.As(err, &spool):
@@ -160,6 +196,9 @@ func statusOf(err error) cli.Status {
 
 // greet says where mail comes in.
 func (h *house) greet(out io.Writer, d *daemon.House, consoles []string) error {
+	if h.file == "" {
+		return h.greetInbox(out, d, consoles)
+	}
 	type listener struct {
 		Name string `json:"name"`
 		Addr string `json:"address"`

@@ -4,19 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-
-	"github.com/posthouse/posthouse/smtp"
 )
 
 // running is a command that runs.
@@ -33,8 +28,12 @@ func open(t *testing.T) *running {
 	ctx, stop := context.WithCancel(t.Context())
 	h := &running{data: t.TempDir(), stop: stop, ended: make(chan error, 1), log: new(bytes.Buffer)}
 	said, out := io.Pipe()
-	o := options{data: h.data, smtp: "127.0.0.1:0", log: "text"}
-	go func() { h.ended <- o.run(ctx, out, slog.New(slog.NewTextHandler(h.log, nil))) }()
+	log, err := newLog(h.log, logText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := &house{data: h.data, smtp: "127.0.0.1:0", http: noHTTP, errs: io.Discard, log: log}
+	go func() { h.ended <- run.run(ctx, out) }()
 	t.Cleanup(stop)
 	first, err := bufio.NewReader(said).ReadString('\n')
 	if err != nil {
@@ -98,7 +97,7 @@ func (c *caller) begin() {
 
 func (h *running) messages(t *testing.T) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(h.data, "maildir", "*", "*"))
+	found, err := filepath.Glob(filepath.Join(h.data, "inbox", "*", "*.eml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,115 +156,35 @@ func TestCutInTheText(t *testing.T) {
 	}
 }
 
-// Without a disk there is no 250, whether it fails at the beginning of a message
-// or at its end, and the program lives on.
+// Without a disk there is no 250, and the program lives on.
 func TestDiskFault(t *testing.T) {
-	for _, folder := range []string{"tmp", "new"} {
-		t.Run(folder, func(t *testing.T) {
-			h := open(t)
-			path := filepath.Join(h.data, "maildir", folder)
-			if err := os.Rename(path, path+".away"); err != nil {
-				t.Fatal(err)
-			}
-			c := h.call(t)
-			c.begin()
-			c.say("Subject: no room\r\n\r\n.\r\n")
-			c.hear("451")
-			if err := os.Rename(path+".away", path); err != nil {
-				t.Fatal(err)
-			}
-			c.begin()
-			c.say("Subject: room\r\n\r\n.\r\n")
-			c.hear("250")
-			h.stop()
-			<-h.ended
-			if !strings.Contains(h.log.String(), "no such file") {
-				t.Errorf("the log does not say what was wrong: %s", h.log)
-			}
-			if got := h.messages(t); len(got) != 1 {
-				t.Errorf("kept are %q, want one message", got)
-			}
-		})
-	}
-}
-
-func TestFullDiskIs452(t *testing.T) {
-	k := &keeper{log: slog.New(slog.DiscardHandler)}
-	tr := &transaction{session: session{keeper: k}}
-	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT} {
-		var reply *smtp.Reply
-		err := tr.fault("id", &os.PathError{Op: "write", Path: "x", Err: cause})
-		if !errors.As(err, &reply) || reply.Code != smtp.CodeInsufficientStorage || strings.Contains(reply.Text, "x:") {
-			t.Errorf("%v is told as %v, want 452 and no file name", cause, err)
-		}
-	}
-	if err := tr.fault("id", syscall.EIO); !errors.Is(err, syscall.EIO) {
-		t.Errorf("EIO becomes %v", err)
-	}
-}
-
-// The file is for one process; another one finds it locked, and free when the
-// first has let go.
-func TestLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	first, err := lockFile(path)
-	if err != nil {
+	h := open(t)
+	path := filepath.Join(h.data, "inbox")
+	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if second, err := lockFile(path); !errors.Is(err, errLocked) {
-		t.Errorf("locked twice: %v, %v", second, err)
+	c := h.call(t)
+	c.begin()
+	c.say("Subject: no room\r\n\r\n.\r\n")
+	c.hear("451")
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
 	}
-	first.Close()
-	second, err := lockFile(path)
-	if err != nil {
-		t.Fatalf("still locked: %v", err)
+	c.begin()
+	c.say("Subject: room\r\n\r\n.\r\n")
+	c.hear("250")
+	h.stop()
+	<-h.ended
+	if !strings.Contains(h.log.String(), "no such file") {
+		t.Errorf("the log does not say what was wrong: %s", h.log)
 	}
-	second.Close()
-}
-
-func TestSubject(t *testing.T) {
-	for in, want := range map[string]string{
-		"Subject: hello\r\n\r\n": "hello",
-
-		"From: a\r\nsubject:  =?utf-8?q?h=C3=A9?=\r\n there\r\n\r\n": "hé there",
-		"From: a\r\n\r\nSubject: body\r\n":                           "",
-		"":                                                           "",
-		"Subject: " + strings.Repeat("é", 200) + "\r\n\r\n":        strings.Repeat("é", maxSubject) + "...",
-		strings.Repeat("X: y\r\n", 5000) + "Subject: late\r\n\r\n": "",
-	} {
-		var h head
-		for b := range strings.SplitAfterSeq(in, "\n") { // as it comes in pieces
-			_, _ = io.WriteString(&h, b)
-		}
-		if got := h.subject(); got != want {
-			t.Errorf("the subject of %.40q is %q, want %q", in, got, want)
-		}
-		if len(h.buf) > maxHead {
-			t.Errorf("%d octets of a message were kept in memory", len(h.buf))
-		}
-	}
-}
-
-func TestFirstFew(t *testing.T) {
-	var paths []smtp.Path
-	for i := range 6 {
-		p, err := smtp.ParseMailbox(fmt.Sprintf("r%d@x", i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		paths = append(paths, p)
-	}
-	if got := firstFew(paths[:2]); got != "r0@x, r1@x" {
-		t.Errorf("two recipients: %s", got)
-	}
-	if got := firstFew(paths); got != "r0@x, r1@x, r2@x, r3@x, r4@x, ..." {
-		t.Errorf("six recipients: %s", got)
+	if got := h.messages(t); len(got) != 1 {
+		t.Errorf("kept are %q, want one message", got)
 	}
 }
 
 // An address that others can reach deserves a word.
 func TestGreeting(t *testing.T) {
-	o := options{data: "d"}
 	for addr, want := range map[string][2]bool{
 		"127.0.0.1:2525": {false, false}, "127.0.0.1:2526": {true, false}, "192.0.2.1:25": {true, true}, "0.0.0.0:25": {true, true},
 	} {
@@ -274,11 +193,11 @@ func TestGreeting(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := o.greet(&out, tcp); err != nil {
+		if err := tellNewcomer(&out, tcp, "d/inbox", "http://127.0.0.1:8025"); err != nil {
 			t.Fatal(err)
 		}
 		names := strings.Contains(out.String(), "--server "+addr)
-		warns := strings.Contains(out.String(), "can fill this disk")
+		warns := strings.Contains(out.String(), "can fill this inbox")
 		if names != want[0] || warns != want[1] {
 			t.Errorf("on %s the greeting names the server: %v, warns: %v; want %v\n%s", addr, names, warns, want, &out)
 		}

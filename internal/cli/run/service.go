@@ -150,6 +150,10 @@ func places(c *config.Config) (all []wanted) {
 
 // listen is the Listen of the world: it takes the sockets that are open already.
 func (h *house) listen(ctx context.Context, network, address string) (net.Listener, error) {
+	if l := h.taken; l != nil && network == "tcp" && address == h.smtp {
+		h.taken = nil
+		return l, nil
+	}
 	if l, err := h.sockets.Listen(network, address); l != nil || err != nil {
 		return l, err
 	}
@@ -171,8 +175,10 @@ func giveData(dir string, who service.Identity) error {
 // checkModes makes the data directory, if it is missing, and refuses to start where
 // others could change what decides about mail.
 func (h *house) checkModes(c *config.Config) error {
-	if err := checkFile(h.file); err != nil {
-		return err
+	if h.file != "" {
+		if err := checkFile(h.file); err != nil {
+			return err
+		}
 	}
 	dir := c.Data.Value
 	err := makeData(dir)

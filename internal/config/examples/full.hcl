@@ -302,6 +302,7 @@ route "partner" {
   #   lmtp      = ["HOST:PORT", "unix:FILE", ...]    the first that takes it
   #   maildir   = "mail/%{domain}/%{user}"           below data, if it is relative
   #   pipe      = ["/full/path", "arg", "%{user}"]   also %{domain} %{sender} %{recipient} %{id}; no shell
+  #   inbox     = "NAME"                             the test inbox: see inbox below
   #   discard   = true
   smarthost = ["mx1.partner.example:587", "mx2.partner.example:587"]
 
@@ -385,6 +386,20 @@ tls "bank.example" {
   level = "require"         # "require": a good certificate; "encrypt": any; "opportunistic"; "never"; default: this
   names = [".bank.example"] # of which it must bear one; default: the name of the host
   ca    = "partner-ca.pem"  # trusted certificates; default: those of the system
+}
+
+# What is tried out: whatever comes to a listener "inbox", or by a route with inbox, is kept to be
+# looked at, and goes no further unless somebody releases it.
+listen "inbox" {
+  address = ["127.0.0.1:2525"] # default: this
+}
+inbox {
+  messages = 10000 # of one inbox, or "none"; default: 10000
+  all      = 50000 # of all inboxes, or "none"; default: 50000
+  inboxes  = 1000  # default: 1000
+  keep     = "30d" # or "none"; default: "30d"
+  size     = "2GiB" # of all messages; default: "2GiB"
+  apart    = ["login", "tag"] # what tells inboxes apart: "login", "tag", "recipient", "listener"; default: these
 }
 
 # Where browsers see the mail and steer it. Other machines can only come with TLS, and by
