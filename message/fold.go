@@ -76,15 +76,20 @@ func (f *folder) word(s string) { f.wordAfter(" ", s) }
 
 // wordAfter is word with the white space that stands before it.
 func (f *folder) wordAfter(space, s string) {
-	limit := softLine
-	if f.encodes {
-		limit = encodedLine
-	}
-	if !f.oneLine && f.col() > 0 && f.col()+len(space)+len(s)+glueRoom > limit {
+	if !f.fits(space, len(s)) {
 		f.breakLine()
 	}
 	f.buf = append(f.buf, space...)
 	f.buf = append(f.buf, s...)
+}
+
+// fits reports whether so many octets and the space before them belong on this line.
+func (f *folder) fits(space string, octets int) bool {
+	limit := softLine
+	if f.encodes {
+		limit = encodedLine
+	}
+	return f.oneLine || f.col() == 0 || f.col()+len(space)+octets+glueRoom <= limit
 }
 
 // glue prints what the line cannot be broken before.

@@ -34,12 +34,10 @@ const longestHost = 255
 
 // String prints the field with name, folding and line end.
 func (r Received) String() string {
-	var f folder
+	f := folder{buf: make([]byte, 0, 512)}
 	f.begin("Received")
 	f.clause("from", hostWord(r.Helo))
-	if info := r.tcpInfo(); info != "" {
-		f.clause(strings.Split("("+info+")", " ")...)
-	}
+	f.clause(r.tcpInfo()...)
 	f.clause("by", hostWord(r.By))
 	f.option("via", atomWord(r.Via))
 	f.option("with", atomWord(r.With))
@@ -56,9 +54,12 @@ func (r Received) String() string {
 
 // clause prints words together on a line if they fit on one at all.
 func (f *folder) clause(words ...string) {
-	if all := strings.Join(words, " "); len(all) <= longestWord {
-		f.word(all)
-		return
+	all := len(words) - 1
+	for _, w := range words {
+		all += len(w)
+	}
+	if all > 0 && all <= longestWord && !f.fits(" ", all) {
+		f.breakLine()
 	}
 	for _, w := range words {
 		f.word(w)
@@ -72,20 +73,20 @@ func (f *folder) option(name, value string) {
 	}
 }
 
-// tcpInfo returns the TCP-info of RFC 5321, 4.4: what we know of the client, and
-// not what it says of itself.
-func (r Received) tcpInfo() string {
+// tcpInfo returns the words of the TCP-info of RFC 5321, 4.4, in parentheses: what we
+// know of the client, and not what it says of itself.
+func (r Received) tcpInfo() []string {
 	if !r.Addr.IsValid() {
-		return ""
+		return nil
 	}
-	literal := "[" + r.Addr.Unmap().String() + "]"
+	literal := "[" + r.Addr.Unmap().String() + "])"
 	if r.Addr.Unmap().Is6() {
-		literal = "[IPv6:" + r.Addr.WithZone("").String() + "]"
+		literal = "[IPv6:" + r.Addr.WithZone("").String() + "])"
 	}
 	if r.Host == "" {
-		return literal
+		return []string{"(" + literal}
 	}
-	return hostWord(r.Host) + " " + literal
+	return []string{"(" + hostWord(r.Host), literal}
 }
 
 func (r Received) id() string {
@@ -133,9 +134,16 @@ func commentText(s string) string {
 
 // replaceBytes returns s with "?" for each byte that is not ok.
 func replaceBytes(s string, ok func(byte) bool) string {
+	i := 0
+	for i < len(s) && ok(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s // as nearly always
+	}
 	b := []byte(s)
-	for i, c := range b {
-		if !ok(c) {
+	for ; i < len(b); i++ {
+		if !ok(b[i]) {
 			b[i] = '?'
 		}
 	}

@@ -53,6 +53,29 @@ func TestReceivedTellsHowAMessageCame(t *testing.T) {
 	}
 }
 
+// BenchmarkReceived: one is printed for each message that is taken in.
+func BenchmarkReceived(b *testing.B) {
+	r := message.Received{
+		Helo: "mx.example.com", Addr: netip.MustParseAddr("192.0.2.1"), By: "mx.example.net", With: "ESMTP",
+		ID: "01JZ5M3V9K", For: "someone@example.net", Date: july,
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = r.String()
+	}
+}
+
+// TestFormatDate: what is printed by hand is what package time prints.
+func TestFormatDate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		zone := time.FixedZone("", rapid.IntRange(-14*3600, 14*3600).Draw(t, "zone"))
+		at := time.Unix(rapid.Int64Range(-1<<37, 1<<39).Draw(t, "seconds"), 0).In(zone)
+		if got, want := message.FormatDate(at), at.Format("Mon, 02 Jan 2006 15:04:05 -0700"); got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	})
+}
+
 func TestReceivedIsOneFieldWhateverStandsInIt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(name string) string { return anyText().Draw(t, name) }

@@ -61,6 +61,7 @@ type options struct {
 	keep     string
 	configs  string
 	list     bool
+	before   string
 }
 
 func parse(args []string) (o options, err error) {
@@ -77,6 +78,7 @@ func parse(args []string) (o options, err error) {
 	f.BoolVar(&o.budget, "budget", false, "print where posthouse's CPU time goes during the workloads, and nothing else")
 	f.StringVar(&o.keep, "keep", "", "with -budget: a file for the last CPU profile (go tool pprof reads it)")
 	f.StringVar(&o.configs, "configs", "", "a folder of other hold.hcl, relay.hcl, maildir.hcl and defer.hcl for posthouse")
+	f.StringVar(&o.before, "before", "", "another build of posthouse, for the peer named before: what has a change brought?")
 	f.BoolVar(&o.list, "list", false, "list the workloads")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -190,6 +192,10 @@ func byName(ctx context.Context, name, scratch string, o options) (peer, error) 
 		return buildPosthouse(ctx, scratch, o.configs)
 	case "baseline":
 		return baseline{}, nil
+	case "before":
+		p, err := buildPosthouse(ctx, scratch, o.configs)
+		p.program = o.before
+		return before{p}, err
 	case second:
 		return ceiling{}, nil
 	case "postfix":

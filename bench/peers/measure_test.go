@@ -32,8 +32,8 @@ func TestARoundOfEach(t *testing.T) {
 				t.Errorf("the baseline knows %s", w.mode)
 			}
 			continue
-		case w.name == "large":
-			w.load.Messages, w.load.Size = 5, 1<<20
+		case strings.HasPrefix(w.name, "large"):
+			w.load.Sessions, w.load.Messages, w.load.Size = 5, 5, 1<<20
 			want = []string{volume, session, cost, peak}
 		case w.name == "idle":
 			want = []string{session, opening}

@@ -21,6 +21,16 @@ type posthouse struct {
 	configs string // directory of the files MODE.hcl
 }
 
+// before is another build of posthouse, which is measured in turn with this one.
+type before struct{ posthouse }
+
+func (before) name() string { return "before" }
+
+func (p before) version(ctx context.Context) (string, error) {
+	version, err := output(ctx, p.program, "version")
+	return version + ", " + p.program, err
+}
+
 // buildPosthouse builds the program into the folder bin of dir. Its configurations
 // are those of this module, unless configs names another folder.
 func buildPosthouse(ctx context.Context, dir, configs string) (posthouse, error) {

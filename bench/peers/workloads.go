@@ -76,32 +76,37 @@ type workload struct {
 const most = 200_000
 
 func workloads(backlogged int) []workload {
-	return append(mailWorkloads(), workload{
-		name: "large", about: "100 messages of 10 MB, 5 sessions: accepted durably", mode: hold,
-		load: load.Load{Sessions: 5, Messages: 100, Size: 10 << 20}, measure: measureLarge,
-		columns: []column{{volume, "MB/s", 0, true}, {session, "KiB a session", 0, false}, columnCost, columnCores, columnOthers},
-		goals:   []goal{{figure: volume, times: true, least: 1.5}, {figure: session, most: 256}},
-	}, workload{
-		name: "idle", about: "sessions that have said EHLO and wait", mode: hold, byName: true,
-		measure: measureIdle,
-		columns: []column{{session, "KiB a session", 1, true}, {opening, "sessions opened/s", 0, false}, {memory, "resident MiB in all", 0, false}},
-	}, workload{
-		name: "backlog", about: fmt.Sprintf("%d deferred messages of 4 KB lie in the spool", backlogged), mode: deferred, byName: true,
-		load: load.Load{Sessions: 20, Messages: backlogged, Size: 4 << 10}, measure: measureBacklog,
-		columns: []column{
-			{rate, "accepted/s", 0, true},
-			{empty, "when empty", 0, false},
-			{slower, "ratio", 2, false},
-			{cost, "CPU µs/message", 0, false},
-			{emptyCost, "when empty", 0, false},
-			{memory, "resident MiB", 0, false},
-			{peak, "peak MiB", 0, false},
-			{disk, "disk MiB", 0, false},
-			{ready, "ready after s", 2, false},
-			{first, "first delivery after s", 2, false},
-		},
-		goals: []goal{{figure: slower, least: 0.9}, {figure: memory, most: 400}, {figure: ready, most: 2}, {figure: first, most: 3}},
-	})
+	large := func(name, about string, sessions int) workload {
+		return workload{
+			name: name, about: about, mode: hold,
+			load: load.Load{Sessions: sessions, Messages: 100, Size: 10 << 20}, measure: measureLarge,
+			columns: []column{{volume, "MB/s", 0, true}, {session, "KiB a session", 0, false}, columnCost, columnCores, columnOthers},
+			goals:   []goal{{figure: volume, times: true, least: 1.5}, {figure: session, most: 256}},
+		}
+	}
+	return append(mailWorkloads(),
+		large("large", "100 messages of 10 MB, 5 sessions: accepted durably", 5),
+		large("large-100", "100 messages of 10 MB, all at once: accepted durably", 100), workload{
+			name: "idle", about: "sessions that have said EHLO and wait", mode: hold, byName: true,
+			measure: measureIdle,
+			columns: []column{{session, "KiB a session", 1, true}, {opening, "sessions opened/s", 0, false}, {memory, "resident MiB in all", 0, false}},
+		}, workload{
+			name: "backlog", about: fmt.Sprintf("%d deferred messages of 4 KB lie in the spool", backlogged), mode: deferred, byName: true,
+			load: load.Load{Sessions: 20, Messages: backlogged, Size: 4 << 10}, measure: measureBacklog,
+			columns: []column{
+				{rate, "accepted/s", 0, true},
+				{empty, "when empty", 0, false},
+				{slower, "ratio", 2, false},
+				{cost, "CPU µs/message", 0, false},
+				{emptyCost, "when empty", 0, false},
+				{memory, "resident MiB", 0, false},
+				{peak, "peak MiB", 0, false},
+				{disk, "disk MiB", 0, false},
+				{ready, "ready after s", 2, false},
+				{first, "first delivery after s", 2, false},
+			},
+			goals: []goal{{figure: slower, least: 0.9}, {figure: memory, most: 400}, {figure: ready, most: 2}, {figure: first, most: 3}},
+		})
 }
 
 // mailWorkloads are those that differ by the mode, the size and the sessions alone.

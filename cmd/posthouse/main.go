@@ -18,6 +18,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
 	"github.com/posthouse/posthouse/internal/cli/dkim"
+	"github.com/posthouse/posthouse/internal/cli/dmarc"
 	"github.com/posthouse/posthouse/internal/cli/domain"
 	"github.com/posthouse/posthouse/internal/cli/explain"
 	"github.com/posthouse/posthouse/internal/cli/find"
@@ -34,6 +35,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli/talk"
 	"github.com/posthouse/posthouse/internal/cli/tlsrpt"
 	"github.com/posthouse/posthouse/internal/cli/user"
+	"github.com/posthouse/posthouse/internal/cli/verify"
 	"github.com/posthouse/posthouse/internal/cli/why"
 )
 
@@ -120,7 +122,9 @@ Try it in two terminals; no mail leaves this machine:
 		relay.Command(),
 		domain.Command(),
 		dkim.Command(),
+		verify.Command(),
 		tlsrpt.Command(),
+		dmarc.Command(),
 		spool.Command(),
 		reload.Command(),
 		certificates.Command(),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,7 +135,7 @@ func cameFrom(q *intake.Question, x *intake.Explained) Step {
 	case isLocal(q):
 		return Step{Text: "It comes from a program on this host, which may send to everybody."}
 	case x.Network.IsValid():
-		return Step{Text: fmt.Sprintf("%s is in the relay network %s, and may send to everybody.", q.Client, x.Network)}
+		return Step{Text: fmt.Sprintf("%s is in the relay network %s, and may send to everybody.", q.Client, x.Network), At: placeOf(x.NetworkAt)}
 	case q.Login != "":
 		return Step{Text: fmt.Sprintf("%s has logged in, and may send to everybody.", q.Login)}
 	}
@@ -323,8 +324,40 @@ func hostText(h *transport.Host) string {
 
 func limitStep(x *dispatch.Explained) Step {
 	r := &x.Settings
-	return Step{Text: fmt.Sprintf("Deliveries at a time: %s to this destination, %s to its operator, %s by this route; up to %d recipients in each.",
+	s := Step{Text: fmt.Sprintf("Deliveries at a time: %s to this destination, %s to its operator, %s by this route; up to %d recipients in each.",
 		deliveries(r.Destination), deliveries(r.Site), deliveries(r.All), r.Batch)}
+	at := &r.Said
+	s.said(
+		said{"to this destination", at.Destination},
+		said{"to this destination in a time", at.DestRate},
+		said{"to its operator", at.Site},
+		said{"to its operator in a time", at.SiteRate},
+		said{"by this route", at.All},
+		said{"by this route in a time", at.AllRate},
+		said{"recipients in each", at.Batch},
+	)
+	return s
+}
+
+// said is a setting that decided a part of a step.
+type said struct {
+	what string
+	at   mail.Origin
+}
+
+// said tells where the parts of a step were decided: one place for all, if it is one.
+func (s *Step) said(all ...said) {
+	given := slices.DeleteFunc(all, func(x said) bool { return x.at.File == "" })
+	if len(given) == 0 {
+		return
+	}
+	if !slices.ContainsFunc(given, func(x said) bool { return x.at != given[0].at }) {
+		s.At = placeOf(given[0].at)
+		return
+	}
+	for _, x := range given {
+		s.Notes = append(s.Notes, fmt.Sprintf("%s: at %s", x.what, x.at))
+	}
 }
 
 func deliveries(l queue.Limits) string {
@@ -368,5 +401,7 @@ func retryStep(r *queue.Route) Step {
 	if r.Warn > 0 {
 		text += fmt.Sprintf("; the sender hears of a delay after %s", Short(r.Warn))
 	}
-	return Step{Text: fmt.Sprintf("%s; it is given up after %s.", text, Short(r.Expire))}
+	s := Step{Text: fmt.Sprintf("%s; it is given up after %s.", text, Short(r.Expire))}
+	s.said(said{"retry", r.Said.Retry}, said{"expire", r.Said.Expire}, said{"warn", r.Said.Warn})
+	return s
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/smtp"
 )
 
 // Words for what is done about mail, and how far policy goes at most.
@@ -18,13 +19,14 @@ const (
 type Policy struct {
 	Origin mail.Origin // zero: there is none
 
-	SPF        Setting[string]   // PolicyMark or PolicyOff
-	DKIM       Setting[string]   // likewise
-	ARC        Setting[string]   // likewise
-	IPRev      Setting[string]   // likewise
-	DMARC      Setting[string]   // PolicyHonour, PolicyQuarantine, PolicyMark or PolicyOff
-	ARCTrusted Setting[[]string] // sealers whose word counts where DMARC fails: domains, or ".example.org" for all below one
-	DNSFailure Setting[string]   // PolicyDefer or PolicyMark: while DMARC cannot be decided
+	SPF        Setting[string]    // PolicyMark or PolicyOff
+	DKIM       Setting[string]    // likewise
+	ARC        Setting[string]    // likewise
+	IPRev      Setting[string]    // likewise
+	DMARC      Setting[string]    // PolicyHonour, PolicyQuarantine, PolicyMark or PolicyOff
+	ARCTrusted Setting[[]string]  // sealers whose word counts where DMARC fails: domains, or ".example.org" for all below one
+	DNSFailure Setting[string]    // PolicyDefer or PolicyMark: while DMARC cannot be decided
+	ReportFrom Setting[smtp.Path] // daily reports on DMARC (RFC 9990) come from here; null: there are none
 
 	DNSBL      []DNSBL
 	DNSBLLimit Setting[int]    // the sum of weights that is too much
@@ -69,6 +71,7 @@ func (p *Policy) schema() schema {
 		one("dmarc", &p.DMARC, choice(PolicyHonour, PolicyQuarantine, PolicyMark, PolicyOff)),
 		list("arc_trusted", &p.ARCTrusted, domainPattern()),
 		one("dns_failure", &p.DNSFailure, choice(PolicyDefer, PolicyMark)),
+		one("report_from", &p.ReportFrom, mailbox()),
 		one("dnsbl_limit", &p.DNSBLLimit, number(1, 1000)),
 		one("dnsbl_action", &p.DNSBLTo, choice(PolicyReject, PolicyQuarantine, PolicyMark)),
 	}, blocks: []block{
@@ -93,6 +96,9 @@ func (d *decoder) checkPolicy(c *Config) {
 		if o.set && p.DMARC.Value != PolicyOff {
 			d.add(o.origin, `write dmarc = "off" too`, "DMARC needs %s: without it, mail that is in order would fail", o.word)
 		}
+	}
+	if p.ReportFrom.Given() && p.DMARC.Value == PolicyOff && !p.ReportFrom.Value.IsNull() {
+		d.add(p.ReportFrom.Origin, "", "report_from is of no use if DMARC is off")
 	}
 	d.checkChecks(p)
 	if p.ARCTrusted.Given() && p.ARC.Value == PolicyOff {

@@ -13,6 +13,7 @@ import (
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/policy"
+	"github.com/posthouse/posthouse/internal/policy/dmarctally"
 	"github.com/posthouse/posthouse/internal/route"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/tlspolicy/tally"
@@ -33,6 +34,7 @@ type rooms struct {
 	relays     relays
 	reporter   *tlsReporter             // nil: nobody gets reports on TLS
 	panels     map[string]*policy.Panel // by the name of the listener
+	dmarc      *dmarcReporter           // nil: nobody gets reports on DMARC
 	signers    signers                  // nil: nothing is signed
 }
 
@@ -48,7 +50,8 @@ type builder struct {
 	judges    tlspolicy.InOrder // once they are made, with rules and observers
 	rules     tlspolicy.Rules   // of the configuration
 	observers tlspolicy.Observers
-	tally     *tally.Tally // nil: nobody gets reports on TLS
+	tally     *tally.Tally      // nil: nobody gets reports on TLS
+	dmarc     *dmarctally.Tally // nil: nobody gets reports on DMARC
 }
 
 // add notes what is wrong with a setting.
@@ -82,6 +85,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 	}
 	r.out = b.settings(r)
 	r.reporter = b.reporter(in)
+	r.dmarc = b.dmarcReporter(in)
 	return r, nil
 }
 
@@ -137,6 +141,7 @@ func (b *builder) options(r *rooms) intake.Options {
 		Hostname:   b.cfg.Hostname.Value,
 		Directory:  r.directory,
 		RelayFrom:  b.cfg.Relay.Networks.Value,
+		RelaySaid:  b.cfg.Relay.Networks.Origin,
 		RelayTo:    b.relayTo(),
 		Postmaster: b.postmaster(),
 		Senders:    b.senders(),

@@ -106,6 +106,7 @@ func (w *World) openSpool(c *config.Config) (spool.Engine, error) {
 		MinFree:     c.Spool.Reserve.Value,
 		KeepFacts:   c.Journal.Keep.Value,
 		FactBytes:   c.Journal.Size.Value,
+		LatestRetry: latestRetry(c),
 	})
 }
 

@@ -66,7 +66,7 @@ func (b *builder) sender(resolver dns.Resolver) policy.Check {
 		IPRev: p.IPRev.Value != config.PolicyOff,
 		DMARC: actionOf(p.DMARC.Value), DMARCOrigin: p.DMARC.Origin,
 		DNSFailure: actionOf(p.DNSFailure.Value), DNSFailureOrigin: p.DNSFailure.Origin,
-		Trusted: trusted(p.ARCTrusted.Value),
+		Trusted: trusted(p.ARCTrusted.Value), Found: b.found(),
 	})
 }
 

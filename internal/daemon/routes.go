@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"strings"
+	"time"
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/queue"
@@ -115,6 +116,11 @@ func scheduleOf(c *config.Route) queue.Route {
 		All:         limitsOf(l.Deliveries.Value, l.Rate.Value),
 		Site:        limitsOf(l.Site.Value, l.SiteRate.Value),
 		Destination: limitsOf(l.Destination.Value, l.DestRate.Value),
+		Said: queue.Said{
+			Retry: c.Retry.Origin, Expire: c.Expire.Origin, Warn: c.Warn.Origin, Batch: l.Recipients.Origin,
+			All: l.Deliveries.Origin, Site: l.Site.Origin, Destination: l.Destination.Origin,
+			AllRate: l.Rate.Origin, SiteRate: l.SiteRate.Origin, DestRate: l.DestRate.Origin,
+		},
 	}
 	for _, d := range c.Retry.Value {
 		r.Retry = append(r.Retry, queue.Delay(d))
@@ -130,4 +136,14 @@ func scheduleOf(c *config.Route) queue.Route {
 
 func limitsOf(deliveries int, rate config.Rate) queue.Limits {
 	return queue.Limits{Deliveries: deliveries, Rate: rate.Count, Per: rate.Per}
+}
+
+// latestRetry is how long mail is put off at the most, by any route.
+func latestRetry(c *config.Config) (latest time.Duration) {
+	for i := range c.Routes {
+		for _, d := range c.Routes[i].Retry.Value {
+			latest = max(latest, d.Min, d.Max)
+		}
+	}
+	return latest
 }

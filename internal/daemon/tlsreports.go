@@ -67,8 +67,12 @@ func (h *House) report(ctx context.Context) (stop func()) {
 				return
 			case <-tick.C:
 			}
-			if r := h.currentReporter(ctx); r != nil {
-				r.sendDue(ctx, time.Now())
+			tls, dmarc := h.reporters(ctx)
+			if tls != nil {
+				tls.sendDue(ctx, time.Now())
+			}
+			if dmarc != nil {
+				dmarc.sendDue(ctx, time.Now())
 			}
 		}
 	}()
@@ -78,13 +82,14 @@ func (h *House) report(ctx context.Context) (stop func()) {
 	}
 }
 
-func (h *House) currentReporter(ctx context.Context) *tlsReporter {
+// reporters are those of the rooms that hold, nil where there are none.
+func (h *House) reporters(ctx context.Context) (*tlsReporter, *dmarcReporter) {
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
-		return h.rooms.reporter
+		return h.rooms.reporter, h.rooms.dmarc
 	case <-ctx.Done():
-		return nil
+		return nil, nil
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/login"
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/senderauth/dkim"
@@ -51,6 +52,7 @@ type Options struct {
 	// RelayFrom are the networks from which mail for others is taken. Without
 	// them it is taken only from who has logged in.
 	RelayFrom []netip.Prefix
+	RelaySaid mail.Origin // of RelayFrom, for whoever explains
 	// RelayTo reports whether mail for somebody who is not ours is taken from
 	// everybody: we are a backup for his host. nil: it never is.
 	RelayTo func(to smtp.Path) bool

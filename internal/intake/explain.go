@@ -25,9 +25,11 @@ type Explained struct {
 	// can tell.
 	Found directory.Resolution
 	Lines []directory.Line
-	// MayRelay: the client may send to everybody. Network is why, if that is its address.
-	MayRelay bool
-	Network  netip.Prefix
+	// MayRelay: the client may send to everybody. Network is why, if that is its
+	// address, and NetworkAt the setting that names it.
+	MayRelay  bool
+	Network   netip.Prefix
+	NetworkAt mail.Origin
 	// RelaysTo: everybody may send to the recipient, though it is not here.
 	RelaysTo bool
 	// Reply is what the client would be told at RCPT; nil: 250. Refused: it is an error.
@@ -65,6 +67,9 @@ func (d *Desk) Explain(ctx context.Context, q Question) (Explained, error) {
 	t := &transaction{desk: d, o: o, visit: v, inside: !q.Client.IsValid()}
 	t.relay = t.inside || q.Login != "" || o.trusts(v.Source.Client)
 	x := Explained{MayRelay: t.relay, Network: o.network(q.Client), RelaysTo: o.RelayTo(q.To)}
+	if x.Network.IsValid() {
+		x.NetworkAt = o.RelaySaid
+	}
 	var err error
 	if x.Found, err = o.Directory.Lookup(ctx, q.To); err != nil {
 		return x, err

@@ -2,6 +2,8 @@ package queue
 
 import (
 	"time"
+
+	"github.com/posthouse/posthouse/internal/mail"
 )
 
 // Options set up a [Schedule]. The zero value is usable.
@@ -34,6 +36,16 @@ type Route struct {
 	All         Limits // of the whole route; default 200 deliveries at once
 	Site        Limits // of each site; default 10
 	Destination Limits // of each destination; default 5; up to that there is one more for each that is answered
+
+	Said Said // for whoever explains
+}
+
+// Said are the settings that decided about a Route; a zero Origin is a default.
+type Said struct {
+	Retry, Expire, Warn         mail.Origin
+	All, Site, Destination      mail.Origin // deliveries at once
+	AllRate, SiteRate, DestRate mail.Origin
+	Batch                       mail.Origin
 }
 
 // Limits bound deliveries. One delivery is one message to some of its

@@ -16,6 +16,9 @@ func (c *Conn) mail(cmd smtp.Mail) {
 		c.bye(smtp.EnhancedCode{4, 7, 0}, "Enough messages on this connection, come again")
 		return
 	}
+	if c.messages == 0 {
+		deepen(0)
+	}
 	c.params = cmd.Params
 	tx, err := c.session.Mail(c.ctx, cmd.From, &cmd.Params)
 	if err != nil {

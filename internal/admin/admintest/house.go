@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -84,6 +85,7 @@ func Open(t *testing.T, letters ...Letter) *House {
 	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now(), Sessions: session.New(session.Options{}), Meter: meter.New()}
 	h.fill(letters)
 	h.desks()
+	h.settled()
 	h.serve()
 	t.Setenv("POSTHOUSE_SOCKET", h.Socket)
 	return h
@@ -166,18 +168,25 @@ func (h *House) desks() {
 	h.must(err)
 	h.Intake = intake.New(intake.Options{
 		Hostname: "mx.example.org", Spool: h.Spool, Directory: dir,
-		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
-		Owner:     func() spool.Owner { return h.Dispatch.Owner() },
-		Arrived:   func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
-		Observe:   h.Meter.Observe,
+		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, RelaySaid: at(10),
+		Owner:   func() spool.Owner { return h.Dispatch.Owner() },
+		Arrived: func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
+		Observe: h.Meter.Observe,
 	})
 	h.Dispatch = dispatch.New(dispatch.Options{
 		Settings: dispatch.Settings{
 			Router: table, MTA: "mx.example.org", Mailer: Address("mailer-daemon@mx.example.org"),
 			Transports: map[string]transport.Transport{"remote": road{}, "smarthost": road{}, "maildir:mailboxes": box{}},
-			Queue: queue.Options{Seed: 1, Default: queue.Route{
-				Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
-			}},
+			Queue: queue.Options{
+				Seed: 1, Default: queue.Route{
+					Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
+				},
+				Routes: map[string]queue.Route{"partners": {
+					Retry: queue.Retry{{Min: 90 * time.Minute}}, Probe: queue.Retry{{Min: 90 * time.Minute}},
+					Destination: queue.Limits{Deliveries: 7}, Site: queue.Limits{Deliveries: 9},
+					Said: queue.Said{Retry: at(21), Destination: at(23), Site: at(24)},
+				}},
+			},
 		},
 		Spool: h.Spool, Prepare: h.Intake.Prepare, Observe: h.Meter.Observe,
 	})
@@ -192,6 +201,20 @@ func (h *House) desks() {
 		}
 	})
 	for h.Dispatch.Owner() == (spool.Owner{}) {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// settled waits until the desk has taken what was never tried: until then it would be
+// told to be fresh, and afterwards to be active.
+func (h *House) settled() {
+	untaken := func(it spool.Item) bool { return it.Owner == (spool.Owner{}) }
+	for {
+		page, err := h.Spool.List(h.T.Context(), spool.Query{Filter: spool.Filter{Place: spool.Fresh}})
+		h.must(err)
+		if !slices.ContainsFunc(page.Items, untaken) {
+			return
+		}
 		time.Sleep(time.Millisecond)
 	}
 }

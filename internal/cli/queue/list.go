@@ -128,6 +128,9 @@ func (p *printer) recipient(r *admin.Recipient) {
 		p.page.Line(who...)
 		p.page.Line("           ", p.when(r))
 	}
+	if r.Order != nil && r.Order.Via != nil {
+		p.page.Line("           ", reroutedBy(r.Order))
+	}
 	if r.Last != nil {
 		p.page.Line("           ", lastLine(r.Last))
 	}
@@ -193,6 +196,25 @@ func heldBy(o *admin.Ordered) string {
 		return "by an operator"
 	}
 	return "by " + o.By
+}
+
+// reroutedBy tells which way mail goes instead, and who wanted it.
+func reroutedBy(o *admin.Ordered) string {
+	way := o.Via.Destination
+	switch {
+	case way == "":
+		way = "route " + o.Via.Route
+	case o.Via.Route != "":
+		way += " (route " + o.Via.Route + ")"
+	}
+	said := "rerouted to " + way
+	if o.By != "" {
+		said += " by " + o.By
+	}
+	if o.Reason != "" {
+		said += ": " + o.Reason
+	}
+	return said
 }
 
 func times(n int64) string {

@@ -77,9 +77,11 @@ journal of its message: posthouse why ID.
 	f := cmd.Flags()
 	f.BoolVar(&d.all, "all", false, "mean all of the queue")
 	f.StringVar(&d.reason, "reason", "", "`TEXT` for the journal, and of a bounce for the sender")
-	if w.grave {
-		f.BoolVar(&d.yes, "yes", false, "do not ask")
+	asks := "do not ask"
+	if !w.grave {
+		asks = "for scripts that say it to every order; this one never asks"
 	}
+	f.BoolVar(&d.yes, "yes", false, asks)
 	if w.verb == "reroute" {
 		f.StringVar(&d.via, "via", "", "`HOP`: HOST:PORT, or the name of a route")
 	}

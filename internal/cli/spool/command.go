@@ -24,6 +24,8 @@ import (
 type options struct {
 	house   client.Flags
 	offline bool
+	repair  bool
+	yes     bool
 	json    bool
 }
 
@@ -47,19 +49,31 @@ func checkCommand() *cobra.Command {
 		Long: `Read all that the spool holds, and tell what is damaged: the checksum of each
 envelope and each body, the indexes, the journal, files that are missing and
 files that belong to no message. What is in quarantine is listed. Nothing is
-changed.
+changed, unless --repair says so.
 
 A running posthouse does it while it works. With --offline the data directory is
 read by this command, which only works while no posthouse runs on it; that of
 --data, or else that of the configuration. The status is 65 if anything is
-damaged.`,
+damaged.
+
+With --offline --repair what was found is mended, once that is confirmed, and no
+mail is taken away: damaged messages go into quarantine, entries of an index
+that lead nowhere are dropped, missing ones written again, counts set right, and
+body files that no message names removed. Then it is told what is left.`,
 		Example: `  posthouse spool check
-  posthouse spool check --offline --data /var/lib/posthouse`,
+  posthouse spool check --offline --data /var/lib/posthouse
+  posthouse spool check --offline --repair --yes`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(); err != nil {
+				return err
+			}
 			checked, err := o.check(cmd.Context(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
+			}
+			if o.repair && len(checked.Problems) > 0 {
+				return o.mend(cmd, checked)
 			}
 			return o.print(checked, cmd.OutOrStdout())
 		},
@@ -67,6 +81,8 @@ damaged.`,
 	o.house.Add(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.offline, "offline", false, "read the data directory of a posthouse that does not run")
+	f.BoolVar(&o.repair, "repair", false, "with --offline: mend what can be mended")
+	f.BoolVar(&o.yes, "yes", false, "with --repair: do not ask")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	return cmd
 }
@@ -85,31 +101,54 @@ func (o *options) check(ctx context.Context, errs io.Writer) (*admin.Checked, er
 	return c.Check(ctx, b.show)
 }
 
+// complete looks for flags that do not go together.
+func (o *options) complete() error {
+	switch {
+	case o.offline && o.house.Socket != "":
+		return cli.Fail(cli.Usage, "--socket means a posthouse that runs, and --offline one that does not")
+	case o.repair && !o.offline:
+		return cli.Fail(cli.Usage, "a posthouse that runs mends nothing but what it comes by (end it, and say --offline --repair)")
+	}
+	return nil
+}
+
 // checkOffline reads the spool itself.
 func (o *options) checkOffline(ctx context.Context, errs io.Writer) (*admin.Checked, error) {
-	if o.house.Socket != "" {
-		return nil, cli.Fail(cli.Usage, "--socket means a posthouse that runs, and --offline one that does not")
-	}
-	where, err := cli.FindHouse(o.house.Config, o.house.Data)
+	data, dir, err := o.find()
 	if err != nil {
 		return nil, err
-	}
-	dir := filepath.Join(where.Data, "spool")
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil, cli.Fail(cli.NoInput, "there is no spool in %s (--data DIR or --config FILE name the data directory)", where.Data)
 	}
 	b := bar{out: errs}
 	defer b.done()
 	found, quarantine, err := pebblespool.CheckAll(ctx, dir, pebblespool.Options{}, func(n int64) { b.show(n, 0) })
-	switch {
-	case errors.Is(err, syscall.EAGAIN):
-		return nil, cli.Fail(cli.TempFail, "%s is in use by a posthouse that runs (without --offline it is asked to check)", where.Data)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, cli.Fail(cli.NoPerm, "%w", err)
-	case err != nil:
-		return nil, cli.Fail(cli.DataErr, "%w", err)
+	if err != nil {
+		return nil, fault(data, err)
 	}
 	return admin.CheckedOf(&found, quarantine), nil
+}
+
+// find finds the data directory, and the spool in it.
+func (o *options) find() (data, dir string, err error) {
+	where, err := cli.FindHouse(o.house.Config, o.house.Data)
+	if err != nil {
+		return "", "", err
+	}
+	dir = filepath.Join(where.Data, "spool")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", "", cli.Fail(cli.NoInput, "there is no spool in %s (--data DIR or --config FILE name the data directory)", where.Data)
+	}
+	return where.Data, dir, nil
+}
+
+// fault says why a spool could not be read.
+func fault(data string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return cli.Fail(cli.TempFail, "%s is in use by a posthouse that runs (without --offline it is asked to check)", data)
+	case errors.Is(err, fs.ErrPermission):
+		return cli.Fail(cli.NoPerm, "%w", err)
+	}
+	return cli.Fail(cli.DataErr, "%w", err)
 }
 
 // bar shows on a terminal how far a check has come.

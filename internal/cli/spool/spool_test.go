@@ -24,6 +24,7 @@ func TestASpoolOnTheDisk(t *testing.T) {
 	h.Play(filepath.Join(here, "offline"), Command)
 	spoil(t, filepath.Join(data, "spool", "bodies"))
 	h.Play(filepath.Join(here, "damaged"), Command)
+	h.Play(filepath.Join(here, "repaired"), Command)
 }
 
 // inside goes into a directory, and returns where the scripts are.

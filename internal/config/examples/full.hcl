@@ -238,6 +238,8 @@ policy {
   arc         = "mark"                 # what do forwarders say that they saw? "mark" or "off"; default: this
   arc_trusted = ["lists.example"]      # whose word counts where DMARC fails; default: nobody's
 
+  report_from = "dmarc@example.org" # daily reports to domains that want them (RFC 9990); default: none are sent
+
   # Lists of clients whose mail is not wanted; default: none. Who is in lists of this weight is refused.
   dnsbl_limit  = 2        # default: 1
   dnsbl_action = "reject" # "reject", "quarantine" or "mark"; default: this

@@ -37,9 +37,14 @@ func (s *Spool) Check(ctx context.Context, progress func(messages int64)) (spool
 		return spool.Checked{}, err
 	}
 	defer s.leave()
-	snap := s.db.NewSnapshot()
-	defer snap.Close()
-	c := checker{s: s, ctx: ctx, snap: snap, progress: progress, files: map[uint64]bool{}}
+	c := checker{s: s, ctx: ctx, progress: progress}
+	return c.run()
+}
+
+// run reads everything as it is now.
+func (c *checker) run() (spool.Checked, error) {
+	c.snap, c.files, c.placeOf = c.s.db.NewSnapshot(), map[uint64]bool{}, map[string]int64{}
+	defer c.snap.Close()
 	for _, part := range []func() error{c.messages, c.indexes, c.destinations, c.journal, c.bodyFiles, c.counters} {
 		if err := part(); err != nil {
 			return c.Checked, fmt.Errorf("check: %w", err)
@@ -58,6 +63,10 @@ type checker struct {
 	files    map[uint64]bool // that messages name
 	count    counts
 	placed   int64 // waiting and held, as the destinations count them
+
+	repairs bool // mends are wanted
+	mends   []func(*Spool) error
+	placeOf map[string]int64 // waiting and held by destination, for a repair
 }
 
 func (c *checker) problem(id mail.ID, format string, args ...any) {
@@ -85,11 +94,12 @@ func (c *checker) has(key []byte) (bool, error) {
 	return b != nil, err
 }
 
-// expect reports a problem if there is no such record.
-func (c *checker) expect(key []byte, id mail.ID, format string, args ...any) error {
+// expect reports a problem if there is no such record. mend, if not nil, mends it.
+func (c *checker) expect(key []byte, id mail.ID, mend func(*tx) error, format string, args ...any) error {
 	there, err := c.has(key)
 	if err == nil && !there {
 		c.problem(id, format, args...)
+		c.mend(mend)
 	}
 	return err
 }
@@ -119,7 +129,7 @@ func (c *checker) message(id mail.ID, value []byte) error {
 	}
 	env, h, err := readEnvelope(id, value)
 	if err != nil {
-		c.problem(id, "envelope: %v", err)
+		c.damaged(id, "envelope: %v", err)
 		return nil
 	}
 	c.Bytes += h.size
@@ -140,11 +150,11 @@ func (c *checker) body(id mail.ID, h head) error {
 	b, broken := unseal(b, id[:])
 	switch {
 	case broken != nil:
-		c.problem(id, "body: %v", broken)
+		c.damaged(id, "body: %v", broken)
 	case h.file == 0 && int64(len(b)) != h.size:
-		c.problem(id, "body: %d octets, and the envelope says %d", len(b), h.size)
+		c.damaged(id, "body: %d octets, and the envelope says %d", len(b), h.size)
 	case h.file != 0 && len(b) < 20:
-		c.problem(id, "body: no file is named")
+		c.damaged(id, "body: no file is named")
 	case h.file != 0:
 		return c.file(id, b[len(b)-20:])
 	}
@@ -159,14 +169,14 @@ func (c *checker) file(id mail.ID, tail []byte) error {
 		if still, err := c.s.has(idKey(kEnvelope, id)); err != nil || !still {
 			return err
 		}
-		c.problem(id, "body file %012x is missing", number)
+		c.damaged(id, "body file %012x is missing", number)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	r := fileReader{file: f, left: int64(binary.BigEndian.Uint64(tail[8:])), want: binary.BigEndian.Uint32(tail[16:])}
-	r.damaged = func(what string) error { c.problem(id, "%s", what); return io.EOF }
+	r.damaged = func(what string) error { c.damaged(id, "%s", what); return io.EOF }
 	_, err = io.Copy(io.Discard, &r)
 	return errors.Join(err, f.Close())
 }
@@ -186,7 +196,7 @@ func (c *checker) recipients(env *mail.Envelope) error {
 		}
 		st, err := readStanding(ref, b)
 		if err != nil {
-			c.problem(env.ID, "recipient %d: %v", i, err)
+			c.damaged(env.ID, "recipient %d: %v", i, err)
 			continue
 		}
 		if st.place() != 0 {
@@ -207,13 +217,16 @@ func (c *checker) standing(ref spool.Ref, st *standing) error {
 		return nil
 	}
 	c.count[where]++
+	if c.repairs {
+		c.placeOf[st.Destination]++
+	}
 	if where == spool.Waiting {
 		key := dueKey(st.Destination, dueOf(st), ref)
-		if err := c.expect(key, ref.ID, "recipient %d waits, and is not in the due index", ref.Recipient); err != nil {
+		if err := c.expect(key, ref.ID, queueAgain(key, st), "recipient %d waits, and is not in the due index", ref.Recipient); err != nil {
 			return err
 		}
 	}
-	return c.expect(nameKey(kPlace, st.Destination), ref.ID, "recipient %d: its destination %q is not known", ref.Recipient, st.Destination)
+	return c.expect(nameKey(kPlace, st.Destination), ref.ID, countAgain(st), "recipient %d: its destination %q is not known", ref.Recipient, st.Destination)
 }
 
 func (c *checker) progressOf(env *mail.Envelope, fresh, open int) error {
@@ -223,6 +236,7 @@ func (c *checker) progressOf(env *mail.Envelope, fresh, open int) error {
 	}
 	if flight != (fresh > 0) {
 		c.problem(env.ID, "%d recipients were never settled, and in the index of first flights: %v", fresh, flight)
+		c.mend(flyAgain(env, fresh))
 	}
 	if open == 0 {
 		c.problem(env.ID, "all its recipients are done, and it is still there")
@@ -233,15 +247,32 @@ func (c *checker) progressOf(env *mail.Envelope, fresh, open int) error {
 	}
 	if m.fresh != fresh || m.open != open {
 		c.problem(env.ID, "%d recipients fresh and %d open, and counted %d and %d", fresh, open, m.fresh, m.open)
+		c.mend(progressAgain(env.ID, fresh, open))
 	}
 	return nil
 }
 
+// owned looks for the envelope of a body. In quarantine there may be none.
+func (c *checker) owned(id mail.ID) error {
+	quarantined, err := c.has(idKey(kDamage, id))
+	if err != nil || quarantined {
+		return err
+	}
+	there, err := c.has(idKey(kEnvelope, id))
+	if err == nil && !there {
+		c.damaged(id, "there is a body, and no envelope")
+	}
+	return err
+}
+
 // indexes looks for entries that lead nowhere.
 func (c *checker) indexes() error {
-	for kind, what := range map[byte]string{kBody: "a body", kFresh: "a first flight", kProgress: "progress", kStanding: "a standing"} {
+	if err := c.scan(kBody, func(key, _ []byte) error { return c.owned(idOf(key)) }); err != nil {
+		return err
+	}
+	for kind, what := range map[byte]string{kFresh: "a first flight", kProgress: "progress", kStanding: "a standing"} {
 		err := c.scan(kind, func(key, _ []byte) error {
-			return c.expect(idKey(kEnvelope, idOf(key)), idOf(key), "there is %s, and no envelope", what)
+			return c.expect(idKey(kEnvelope, idOf(key)), idOf(key), forget(key), "there is %s, and no envelope", what)
 		})
 		if err != nil {
 			return err
@@ -257,6 +288,7 @@ func (c *checker) indexes() error {
 		st, broken := readStanding(ref, b)
 		if broken != nil || st.place() != spool.Waiting || st.Destination != name || !dueOf(st).Equal(due) {
 			c.problem(ref.ID, "the due index has recipient %d at %q, where it does not wait", ref.Recipient, name)
+			c.mend(forget(key))
 		}
 		return nil
 	})
@@ -267,8 +299,12 @@ func (c *checker) destinations() error {
 		name, _ := cutName(key[1:])
 		p := readPlace(value)
 		c.placed += p.count
+		if n := c.placeOf[name]; c.repairs && p.count != n {
+			c.problem(mail.ID{}, "destination %q counts %d recipients, and there are %d", name, p.count, n)
+			c.mend(recount(name, n))
+		}
 		if !p.visit.IsZero() {
-			if err := c.expect(visitKey(p.visit, name), mail.ID{}, "destination %q will not be visited", name); err != nil {
+			if err := c.expect(visitKey(p.visit, name), mail.ID{}, visitAgain(p.visit, name), "destination %q will not be visited", name); err != nil {
 				return err
 			}
 		}
@@ -280,6 +316,7 @@ func (c *checker) destinations() error {
 		return c.s.scan(c.snap, prefix, after(prefix), func(key, _ []byte) bool {
 			if due, _ := cutDue(key[len(prefix):]); p.start.IsZero() || due.Before(p.start) {
 				c.problem(mail.ID{}, "destination %q starts later than its first recipient is due", name)
+				c.mend(func(t *tx) error { return t.restoreStart(name) })
 			}
 			return false
 		})
@@ -313,9 +350,10 @@ func (c *checker) bodyFiles() error {
 		if err != nil {
 			return err
 		}
-		// committed or removed since the snapshot, or in the making
-		if live := number >= c.s.files.first; !c.files[number] && !intent && !live {
+		// committed or removed since the snapshot, or in the making; not while nobody else is here
+		if live := !c.repairs && number >= c.s.files.first; !c.files[number] && !intent && !live {
 			c.problem(mail.ID{}, "body file %s belongs to no message", name)
+			c.sweep(number)
 		}
 	}
 	return nil
@@ -335,6 +373,7 @@ func (c *checker) counters() error {
 	for _, kind := range []int{countMessages, countFresh, countWaiting, countHeld, countBytes} {
 		if kept[kind] != c.count[kind] {
 			c.problem(mail.ID{}, "counter %d is %d, and there are %d", kind, kept[kind], c.count[kind])
+			c.mend(count(kind, c.count[kind]-kept[kind]))
 		}
 	}
 	if sum := c.count[countWaiting] + c.count[countHeld]; c.placed != sum {

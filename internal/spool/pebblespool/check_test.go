@@ -2,6 +2,7 @@ package pebblespool_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,6 +71,78 @@ func TestCheckFindsEachDamage(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestRepair mends each damage: what is left is whole but for what is in quarantine,
+// and no other message is lost.
+func TestRepair(t *testing.T) {
+	for _, damage := range []struct {
+		kind       string
+		quarantine int
+	}{
+		{"b", 1},
+		{"e", 1},
+		{"r", 1},
+		{"-b", 1},
+		{"-e", 1},
+		{"file", 1},
+		{"-file", 1},
+		{"-d", 0},
+		{"-n", 0},
+		{"-s", 0},
+		{"-o", 0},
+		{"-c", 0},
+		{"+file", 0},
+	} {
+		t.Run(damage.kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fs, j := vfs.NewMem(), newJourney()
+				if err := j.run(fs); err != nil {
+					t.Fatal(err)
+				}
+				s := mustOpen(t, fs)
+				if err := errors.Join(s.Damage(damage.kind), s.Close()); err != nil {
+					t.Fatal(err)
+				}
+				r, err := pebblespool.Repair(t.Context(), dir, small(fs), nil)
+				if err != nil || r.Mended == 0 || len(r.Left.Problems) > 0 || len(r.Quarantine) != damage.quarantine {
+					t.Errorf("mended %d, left %+v, quarantine %+v, %v", r.Mended, r.Left.Problems, r.Quarantine, err)
+				}
+				if c := mustCheck(t, fs); len(c.Problems) > 0 {
+					t.Errorf("found afterwards: %+v", c.Problems)
+				}
+				j.holdWhole(t, fs, damage.quarantine)
+				again, err := pebblespool.Repair(t.Context(), dir, small(fs), nil)
+				if err != nil || again.Mended > 0 || len(again.Quarantine) != damage.quarantine {
+					t.Errorf("a second one mends %d, quarantine %+v, %v", again.Mended, again.Quarantine, err)
+				}
+			})
+		})
+	}
+}
+
+// holdWhole: all but some messages are listed, and can be read to the last octet.
+func (j *journey) holdWhole(t *testing.T, fs vfs.FS, but int) {
+	t.Helper()
+	s := mustOpen(t, fs)
+	defer s.Close()
+	whole := 0
+	for id := range j.kept {
+		if _, err := read(j.ctx, s, id); err == nil {
+			whole++
+		}
+	}
+	if whole < len(j.kept)-but {
+		t.Errorf("%d of %d messages can be read", whole, len(j.kept))
+	}
+	listed := map[mail.ID]bool{}
+	page, err := s.List(j.ctx, spool.Query{})
+	for _, it := range page.Items {
+		listed[it.Envelope.ID] = true
+	}
+	if err != nil || len(listed) != len(j.kept)-but {
+		t.Errorf("%d of %d messages are listed, %v", len(listed), len(j.kept), err)
 	}
 }
 

@@ -18,13 +18,42 @@ import (
 type drafts struct {
 	used atomic.Int64
 	open atomic.Int64 // how many there are
-	pool sync.Pool    // of *[]byte
+
+	buffers [len(bufferSizes)]sync.Pool // of *[]byte
 }
 
-const (
-	firstBuffer = 8 << 10
-	fileBuffer  = 128 << 10 // of a draft that goes to a file
-)
+// bufferSizes are the sizes of buffers that are used again: a draft that grows out of
+// one gives it back and takes the next, and leaves no garbage behind. Of a new one only
+// what is written to is really there.
+var bufferSizes = [...]int{8 << 10, fileBuffer}
+
+const fileBuffer = 128 << 10 // of a draft that goes to a file
+
+// take returns an empty buffer of at least so many octets.
+func (d *drafts) take(octets int) *[]byte {
+	for i, size := range bufferSizes {
+		if octets > size {
+			continue
+		}
+		if b, _ := d.buffers[i].Get().(*[]byte); b != nil {
+			return b
+		}
+		b := make([]byte, 0, size)
+		return &b
+	}
+	b := make([]byte, 0, octets)
+	return &b
+}
+
+// give takes back what take returned.
+func (d *drafts) give(b *[]byte) {
+	for i, size := range bufferSizes {
+		if cap(*b) == size {
+			*b = (*b)[:0]
+			d.buffers[i].Put(b)
+		}
+	}
+}
 
 // A sync that follows another at once finds few to share it, and costs as much as
 // one for all. So while a crowd of drafts is open the next one waits a moment.
@@ -39,10 +68,6 @@ func (d *drafts) pause() time.Duration {
 		return 0
 	}
 	return moment
-}
-
-func (d *drafts) init() {
-	d.pool.New = func() any { b := make([]byte, 0, firstBuffer); return &b }
 }
 
 // draft is a message in the making. It belongs to one goroutine.
@@ -71,7 +96,7 @@ func (s *Spool) Begin(ctx context.Context, size int64) (spool.Draft, error) {
 		return nil, fmt.Errorf("new id: %w", err)
 	}
 	s.drafts.open.Add(1)
-	return &draft{s: s, id: id, buf: s.drafts.pool.Get().(*[]byte)}, nil
+	return &draft{s: s, id: id, buf: s.drafts.take(0)}, nil
 }
 
 func (d *draft) ID() mail.ID { return d.id }
@@ -118,12 +143,28 @@ func (d *draft) write(p []byte) error {
 	}
 }
 
-// grow makes room for more in the buffer: twice as much as before, but no more
-// than a body may have before it goes to a file.
+// grow makes room for more in the buffer. One larger than all that are used again is
+// twice as large as before, but no larger than a body may be before it goes to a file.
 func (d *draft) grow(more int) {
-	if need := len(*d.buf) + more; need > cap(*d.buf) {
-		*d.buf = append(make([]byte, 0, min(max(2*cap(*d.buf), need), max(d.s.opts.LargeBody, need))), *d.buf...)
+	need := len(*d.buf) + more
+	if need <= cap(*d.buf) {
+		return
 	}
+	if need > fileBuffer {
+		need = max(need, min(2*cap(*d.buf), d.s.opts.LargeBody))
+	}
+	grown := d.s.drafts.take(need)
+	*grown = append(*grown, *d.buf...)
+	d.drop()
+	d.buf = grown
+}
+
+// drop gives the buffer back, unless a reader goes on with it.
+func (d *draft) drop() {
+	if !d.lent {
+		d.s.drafts.give(d.buf)
+	}
+	d.buf, d.lent = nil, false
 }
 
 // fits reports whether so much more may be kept in memory, and counts it.
@@ -208,11 +249,7 @@ func (d *draft) end() {
 	d.ended = true
 	d.s.drafts.open.Add(-1)
 	d.s.drafts.used.Add(-d.kept)
-	if !d.lent {
-		*d.buf = (*d.buf)[:0]
-		d.s.drafts.pool.Put(d.buf)
-	}
-	d.buf = nil
+	d.drop()
 }
 
 func (d *draft) Commit(ctx context.Context, c spool.Commit) (*spool.Lease, error) {

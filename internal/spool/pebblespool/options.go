@@ -37,6 +37,10 @@ type Options struct {
 	// left, so that settling still has room. 0 is 32 MiB; negative: none.
 	Ballast int64
 
+	// LatestRetry is how long mail is put off at the most: what is found to be due later when
+	// the clock has gone back since the last life is due then. 0 is 4 hours.
+	LatestRetry time.Duration
+
 	// KeepFacts and FactBytes are what the journal keeps; 0 is 30 days and 2 GB.
 	KeepFacts time.Duration
 	FactBytes int64
@@ -58,6 +62,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Cache, 64<<20)
 	set(&o.MinFree, 256<<20)
 	set(&o.Ballast, 32<<20)
+	set(&o.LatestRetry, 4*time.Hour)
 	set(&o.KeepFacts, 30*24*time.Hour)
 	set(&o.FactBytes, 2<<30)
 	return o

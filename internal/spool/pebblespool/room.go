@@ -99,7 +99,7 @@ func (r *room) layBallast(s *Spool) {
 
 // fill writes octets that no file system keeps as a hole.
 func fill(f vfs.File, size int64) error {
-	block := make([]byte, 1<<20)
+	block := make([]byte, 64<<10)
 	for i := range block {
 		block[i] = byte(i>>8) ^ byte(i)
 	}

@@ -90,7 +90,6 @@ func open(dir string, opts Options, readOnly bool) (*Spool, error) {
 		stop: make(chan struct{}), index: make(chan struct{}, 1), lazy: make(chan struct{}, 1),
 		pending: map[mail.ID]bool{}, born: map[mail.ID]head{}, broken: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
 	}
-	s.drafts.init()
 	if err := s.openDisk(); err != nil {
 		return nil, err
 	}
@@ -243,9 +242,12 @@ func (s *Spool) writeGeneration() error {
 }
 
 // recover puts right what a crash may have left: destinations whose start was
-// moved past leases that are gone, and files that belong to nobody.
+// moved past leases that are gone, dues of a clock that was ahead, and files that belong to nobody.
 func (s *Spool) recover() error {
 	if err := s.restoreStarts(); err != nil {
+		return err
+	}
+	if err := s.setDues(); err != nil {
 		return err
 	}
 	if err := s.files.recover(s); err != nil {

@@ -6,12 +6,16 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
 )
 
 // disk is what a Maildir asks of its file system. Names are relative to the
 // Maildir, with slashes.
 type disk interface {
 	makeFolder(name string) error        // that it is there already is no error
+	hold(name string) error              // from now on files are created in it, and renamed
 	syncFolder(name string) error        // makes the names in a folder durable
 	create(name string) (file, error)    // a new file; one that exists is an error
 	rename(from, to string) error        // atomic
@@ -29,35 +33,142 @@ type file interface {
 type visitor func(fs.FileInfo) error
 
 // rootDisk is the real one. Its root keeps names from leading out of the
-// Maildir by way of symbolic links.
-type rootDisk struct{ root *os.Root }
+// Maildir by way of symbolic links; tmp and new are held open, since to find them
+// again for each message would cost more system calls than all the rest.
+type rootDisk struct {
+	root    *os.Root
+	folders map[string]heldFolder // tmp and new, once they are there
+}
 
-func (d rootDisk) makeFolder(name string) error {
+type heldFolder struct {
+	*os.File
+	info fs.FileInfo
+}
+
+func (d *rootDisk) makeFolder(name string) error {
 	err := d.root.Mkdir(name, 0o700)
-	if err == nil || !errors.Is(err, fs.ErrExist) {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	info, err := d.root.Lstat(name)
-	if err == nil && !info.IsDir() {
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
 		return fmt.Errorf("%s/%s is not a directory", d.root.Name(), name)
 	}
-	return err
+	return nil
 }
 
-func (d rootDisk) syncFolder(name string) error { return syncDirectory(d.root.Open(name)) }
-
-func (d rootDisk) create(name string) (file, error) {
-	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// hold opens a folder for as long as the disk is used.
+func (d *rootDisk) hold(name string) error {
+	f, err := d.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if d.folders == nil {
+		d.folders = map[string]heldFolder{}
+	}
+	d.folders[name] = heldFolder{f, info}
+	return nil
 }
 
-func (d rootDisk) rename(from, to string) error { return d.root.Rename(from, to) }
+// held returns a folder that is held, if it is still what its name leads to: in
+// one that was moved away nobody would look for the mail.
+func (d *rootDisk) held(name string) (*os.File, error) {
+	f, is := d.folders[name]
+	if !is {
+		return nil, fs.ErrInvalid
+	}
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(info, f.info) {
+		return nil, fmt.Errorf("%s is not what it was when the Maildir was opened", name)
+	}
+	return f.File, nil
+}
 
-func (d rootDisk) remove(name string) error { return d.root.Remove(name) }
+func (d *rootDisk) syncFolder(name string) error {
+	if f, is := d.folders[name]; is {
+		return f.Sync()
+	}
+	return syncDirectory(d.root.Open(name))
+}
 
-func (d rootDisk) close() error { return d.root.Close() }
+func (d *rootDisk) create(name string) (f file, err error) {
+	folder, base := path.Split(name)
+	err = d.in(folder, func(dir int) error {
+		return again(func() error {
+			fd, err := unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+			if err == nil {
+				f = os.NewFile(uintptr(fd), name)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
+	}
+	return f, nil
+}
+
+func (d *rootDisk) rename(from, to string) error {
+	fromFolder, old := path.Split(from)
+	toFolder, base := path.Split(to)
+	err := d.in(fromFolder, func(source int) error {
+		return d.in(toFolder, func(target int) error {
+			return again(func() error { return unix.Renameat(source, old, target, base) })
+		})
+	})
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+// in calls do with the descriptor of a folder that is held, which is not closed
+// meanwhile.
+func (d *rootDisk) in(folder string, do func(dir int) error) error {
+	f, err := d.held(path.Clean(folder))
+	if err != nil {
+		return err
+	}
+	c, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = c.Control(func(fd uintptr) { failed = do(int(fd)) })
+	return errors.Join(err, failed)
+}
+
+// again repeats what a signal has interrupted.
+func again(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+func (d *rootDisk) remove(name string) error { return d.root.Remove(name) }
+
+func (d *rootDisk) close() error {
+	var errs []error
+	for _, f := range d.folders {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(append(errs, d.root.Close())...)
+}
 
 // each reads the folder in steps, so that its size does not matter.
-func (d rootDisk) each(folder string, f visitor) error {
+func (d *rootDisk) each(folder string, f visitor) error {
 	dir, err := d.root.Open(folder)
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func openFaulty(t *testing.T, dir string) (*Maildir, *faultyDisk) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &faultyDisk{disk: rootDisk{root}}
+	d := &faultyDisk{disk: &rootDisk{root: root}}
 	m, err := open(d)
 	if err != nil {
 		t.Fatal(err)

@@ -51,9 +51,10 @@ func Open(dir string) (*Maildir, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := open(rootDisk{root})
+	d := &rootDisk{root: root}
+	m, err := open(d)
 	if err != nil {
-		return nil, errors.Join(err, root.Close())
+		return nil, errors.Join(err, d.close())
 	}
 	return m, nil
 }
@@ -64,7 +65,7 @@ func open(d disk) (*Maildir, error) {
 			return nil, err
 		}
 	}
-	if err := d.syncFolder("."); err != nil {
+	if err := errors.Join(d.hold("tmp"), d.hold("new"), d.syncFolder(".")); err != nil {
 		return nil, err
 	}
 	if err := removeStale(d, time.Now().Add(-staleAfter)); err != nil {

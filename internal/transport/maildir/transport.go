@@ -30,7 +30,7 @@ type Options struct {
 	Tag string
 	// Quota is how many octets a Maildir may hold, in new and cur; 0: any number.
 	Quota int64
-	// MaxOpen is how many Maildirs are kept open; 0: 200.
+	// MaxOpen is how many Maildirs are kept open, with three descriptors each; 0: 200.
 	MaxOpen int
 	// Aliases: the Maildirs are those that aliases in the form of Unix name in
 	// mail.Recipient.Into, by their full paths. Root, Path and Tag are not used.

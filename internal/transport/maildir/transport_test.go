@@ -185,7 +185,7 @@ func TestManyMaildirs(t *testing.T) {
 			}
 		}
 	}
-	if n := descriptors(t) - before; n > 6 {
+	if n := descriptors(t) - before; n > 3*3 {
 		t.Errorf("%d more descriptors are open", n)
 	}
 	if err := os.RemoveAll(filepath.Join(root, "b.test", "u19")); err != nil {
