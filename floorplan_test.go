@@ -115,6 +115,7 @@ var workshop = map[string]bool{
 	"internal/acme/acmetest":           true,
 	"deploy/systemd":                   true,
 	"internal/admin/admintest":         true,
+	"internal/browser":                 true,
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
 	"internal/e2e":                     true,

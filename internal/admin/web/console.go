@@ -46,7 +46,11 @@ type Console struct {
 	cross    *http.CrossOriginProtection
 	sessions sessions
 	live     *live
+	offers   offers
 }
+
+// offers are pages that depend on what the control API has.
+type offers struct{ sessions, find, overview bool }
 
 // New makes a console.
 func New(o Options) *Console {
@@ -60,6 +64,7 @@ func New(o Options) *Console {
 		opts: o, api: house{o.API}, pages: parsePages(), mux: http.NewServeMux(),
 		cross: http.NewCrossOriginProtection(),
 	}
+	c.offers = offers{sessions: c.has("/v1/sessions"), find: c.has("/v1/find"), overview: c.has("/v1/overview")}
 	c.live = newLive(c)
 	c.cross.SetDenyHandler(http.HandlerFunc(c.crossed))
 	c.routes()
@@ -87,6 +92,9 @@ func (c *Console) routes() {
 		c.mux.Handle("GET "+path, c.page(p))
 	}
 	c.mux.Handle("POST /queue/orders", c.may(Operator, c.order))
+	if c.offers.sessions {
+		c.mux.Handle("POST /sessions/{id}/cut", c.may(Operator, c.cut))
+	}
 	c.mux.Handle("GET /messages/{id}/text", c.may(Operator, c.text))
 	c.mux.Handle("GET /{$}", c.may(Viewer, c.home))
 	c.mux.Handle("/", c.open(c.nowhere))
@@ -107,6 +115,16 @@ func (c *Console) views() map[string]view {
 	if c.opts.Inboxes != nil {
 		views["/inbox"] = view{"inbox", "inbox", TopicInbox, c.inboxPage}
 		views["/inbox/{id}"] = view{"letter", "inbox", TopicNone, c.letterPage}
+	}
+	if c.offers.sessions {
+		views["/sessions"] = view{"sessions", "sessions", TopicSessions, c.sessionsPage}
+		views["/sessions/{id}"] = view{"session", "sessions", TopicSessions, c.sessionPage}
+	}
+	if c.offers.overview {
+		views["/overview"] = view{"overview", "overview", TopicOverview, c.overviewPage}
+	}
+	if c.offers.find {
+		views["/find"] = view{"find", "find", TopicNone, c.findPage}
 	}
 	return views
 }

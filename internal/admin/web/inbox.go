@@ -158,3 +158,12 @@ func (c *Console) release(v *visit) (answer, error) {
 
 // canRelease reports whether messages can be sent on.
 func (c *Console) canRelease() bool { return c.opts.Beside[inboxAPI] != nil }
+
+// person is the name of an author, or else the address.
+func person(author string) string {
+	name, address, _ := strings.Cut(author, " <")
+	if name = strings.TrimSpace(name); name != "" {
+		return name
+	}
+	return strings.TrimSuffix(address, ">")
+}

@@ -15,8 +15,6 @@ import (
 const (
 	// pulse is how often a page is drawn anew at most.
 	pulse = 500 * time.Millisecond
-	// stale is how often it is drawn anew at least: there are ages on it.
-	stale = 10 * time.Second
 	// breath is how often a stream on which nothing happens says so, that proxies may
 	// know it lives.
 	breath = 20 * time.Second
@@ -36,6 +34,10 @@ const (
 	TopicOverview
 	topics
 )
+
+// stale is how long a page of a topic stays as it is though nothing has told of a change:
+// there are ages on it. Sessions say so much that it is simpler to look.
+var stale = [topics]time.Duration{TopicQueue: 10 * time.Second, TopicInbox: 10 * time.Second, TopicSessions: pulse, TopicOverview: 2 * time.Second}
 
 // Changed says that something of a topic is not as it was. It costs next to nothing,
 // and may be called from any goroutine.
@@ -156,7 +158,7 @@ func (l *live) keep(ctx context.Context, p *picture, t Topic) {
 	seen, at := uint64(0), time.Time{}
 	for {
 		now := l.changes[t].Load()
-		if at.IsZero() || now != seen || time.Since(at) >= stale {
+		if at.IsZero() || now != seen || time.Since(at) >= stale[t]-pulse/2 {
 			seen, at = now, time.Now()
 			if drawn, err := p.paint(ctx); err == nil { // else what was seen last stays
 				p.show(drawn)

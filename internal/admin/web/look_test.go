@@ -24,7 +24,7 @@ func TestWords(t *testing.T) {
 		for _, m := range regexp.MustCompile(`(?:print |return |"|\+ ?)"?([a-z]+\.)"`).FindAllStringSubmatch(text, -1) {
 			used[m[1]+"*"] = true // the rest is put behind it
 		}
-		for _, m := range regexp.MustCompile(`"([a-z]+\.[a-z-]+)"`).FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile(`"([a-z]+\.[a-z0-9-]+)"`).FindAllStringSubmatch(text, -1) {
 			used[m[1]] = true
 		}
 	}

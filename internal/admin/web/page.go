@@ -187,7 +187,17 @@ func (c *Console) sections() []section {
 	if c.opts.Inboxes != nil {
 		all = append(all, section{"inbox", "/inbox", "i"})
 	}
-	return append(all, section{"queue", "/queue", "q"}, section{"explain", "/explain", "e"})
+	all = append(all, section{"queue", "/queue", "q"})
+	if c.offers.find {
+		all = append(all, section{"find", "/find", "f"})
+	}
+	if c.offers.sessions {
+		all = append(all, section{"sessions", "/sessions", "s"})
+	}
+	if c.offers.overview {
+		all = append(all, section{"overview", "/overview", "o"})
+	}
+	return append(all, section{"explain", "/explain", "e"})
 }
 
 // attachment is a Content-Disposition under which a browser keeps a file, and does not

@@ -32,12 +32,16 @@ func (h *house) console(ctx context.Context, d *daemon.House, api *admin.API) (*
 	if c.Console.Origin.File == "" {
 		return served, nil
 	}
-	page := web.New(web.Options{
+	o := web.Options{
 		API: api, Rights: func() web.Rights { return rightsOf(&d.Config().Console) },
 		Door: d.Door, Hosts: func() []string { return d.Config().Console.Hosts.Value },
 		Beside:   h.beside(d),
 		Hostname: c.Hostname.Value, Version: h.version, Log: h.log.Logger,
-	})
+	}
+	if store := d.Inboxes(); store != nil {
+		o.Inboxes, o.Receives = store, receives(d)
+	}
+	page := web.New(o)
 	h.pages.Store(page)
 	var t *tls.Config
 	if c.Console.TLS.Value == "implicit" {
@@ -55,6 +59,20 @@ func (h *house) console(ctx context.Context, d *daemon.House, api *admin.API) (*
 		go func() { done <- page.Serve(ctx, l, t) }()
 	}
 	return served, nil
+}
+
+// receives is the address at which mail for the test inbox comes in; "" if only routes lead
+// there.
+func receives(d *daemon.House) string {
+	listeners := d.Config().Listen
+	for _, l := range d.Listening() {
+		for i := range listeners {
+			if listeners[i].Kind == config.ListenInbox && listeners[i].Name.Value == l.Name {
+				return l.Addr.String()
+			}
+		}
+	}
+	return ""
 }
 
 // beside are the other handlers that are served with the console.

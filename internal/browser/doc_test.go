@@ -1,0 +1,164 @@
+// Package browser looks at the console as people do: with a real browser (Debian's
+// chromium), which a test steers. There is one browser for all of the tests.
+//
+//	inbox_test.go    a developer whose program sends mail
+//	console_test.go  an operator who finds a stuck message and moves it
+//	hostile_test.go  a thousand pieces of script in all that is shown: none runs
+//
+// Without chromium the tests are skipped, and say so; with POSTHOUSE_TEST_ALL set that is
+// a failure. `go test -artifacts` keeps the photographs.
+package browser
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a fact is waited for: chromium is slow on a busy machine.
+const patience = 3 * time.Minute
+
+// TestBrowser is all of it, in one browser.
+func TestBrowser(t *testing.T) {
+	b := open(t)
+
+	t.Run("inbox", func(t *testing.T) { inboxStory(t, b) })
+	t.Run("hostile", func(t *testing.T) { hostileStory(t, b) })
+	t.Run("queue", func(t *testing.T) { queueStory(t, b) })
+}
+
+// browser is a chromium with one tab.
+type browser struct {
+	t   *testing.T // that it was opened for
+	ctx context.Context
+}
+
+// open starts chromium. What it says about sandboxes, GPUs and networks is not for a
+// container, where tests run as root.
+func open(t *testing.T) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("POSTHOUSE_TEST_ALL") != "" {
+			t.Fatal("chromium is not installed")
+		}
+		t.Skip("chromium is not installed")
+	}
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en"))
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)); err != nil { // the browser lives as long as this context
+		t.Fatal(err)
+	}
+	return &browser{t, ctx}
+}
+
+func (b *browser) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// page goes to an address and waits until it is there.
+func (b *browser) page(t *testing.T, address string) {
+	t.Helper()
+	b.do(t, chromedp.Navigate(address))
+}
+
+// until waits for a fact about the page, an expression of JavaScript. While it changes to another one nothing can be
+// asked, which is no answer.
+func (b *browser) until(t *testing.T, fact string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for {
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+fact+")"))
+		if err == nil && is {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("location + ': ' + document.body.innerText"))
+			t.Fatalf("it did not come to be that %s (%v): %s", fact, err, text)
+		}
+	}
+}
+
+// says waits until the page says something.
+func (b *browser) says(t *testing.T, text string) {
+	t.Helper()
+	b.until(t, "document.body.innerText.includes("+strconv.Quote(text)+")")
+}
+
+// click waits for an element that can be seen, and clicks on it, both at one instant: a
+// page that is live may be drawn anew at any other.
+func (b *browser) click(t *testing.T, selector string) {
+	t.Helper()
+	at := strconv.Quote(selector)
+	b.until(t, "document.querySelector("+at+")?.checkVisibility() && (document.querySelector("+at+").click(), true)")
+}
+
+// photograph keeps a picture of the page.
+func (b *browser) photograph(t *testing.T, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(png) < 5000 {
+		t.Errorf("the photograph of %s has %d octets: is there anything on it?", name, len(png))
+	}
+	if err := os.WriteFile(filepath.Join(b.t.ArtifactDir(), name+".png"), png, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keys types, once there is something to be seen: before that chromium drops what is typed.
+func (b *browser) keys(t *testing.T, keys string) {
+	t.Helper()
+	b.until(t, `performance.getEntriesByName("first-contentful-paint").length`)
+	b.do(t, chromedp.KeyEvent(keys))
+}
+
+func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
+
+// withProgram builds the program that users have, and runs the tests with it as the first
+// "posthouse" that is found.
+func withProgram(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "browser")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "github.com/posthouse/posthouse/cmd/posthouse").CombinedOutput()
+	if err != nil {
+		panic(strings.TrimSpace(string(out)))
+	}
+	if err := os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+		panic(err)
+	}
+	return m.Run()
+}
+
+// narrow makes the screen one of a telephone, wide makes it what it was.
+func (b *browser) narrow(t *testing.T) { t.Helper(); b.do(t, chromedp.EmulateViewport(390, 844)) }
+
+func (b *browser) wide(t *testing.T) { t.Helper(); b.do(t, chromedp.EmulateViewport(1280, 800)) }

@@ -1,0 +1,138 @@
+package browser
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// ran is the name of a function of the browser that every payload calls.
+const ran = "postscript"
+
+// payloads are pieces of markup and script: each of the shapes with each way to run.
+func payloads() []string {
+	call := ran + "('x')"
+	shapes := []string{
+		"<script>%s</script>", "<img src=x onerror=%s>", "<svg onload=%s>", "<body onload=%s>", "<iframe srcdoc=\"<script>parent.%s</script>\">", "<a href=\"javascript:%s\">x</a>",
+		"<details open ontoggle=%s>x</details>", "<input autofocus onfocus=%s>", "<video><source onerror=%s></video>", "<marquee onstart=%s>x</marquee>",
+		"<object data=\"javascript:%s\">", "<embed src=\"javascript:%s\">", "<form action=\"javascript:%s\"><button autofocus>x</button></form>", "<math><mi xlink:href=\"javascript:%s\">x</mi></math>",
+		"<style>@import 'javascript:%s';</style>", "<link rel=stylesheet href=\"javascript:%s\">", "<meta http-equiv=refresh content=\"0;url=javascript:%s\">", "<base href=\"javascript:%s//\">",
+		"<svg><animate onbegin=%s attributeName=x dur=1s>", "<svg><script>%s</script></svg>", "<template><script>%s</script></template>", "<noscript><p title=\"</noscript><img src=x onerror=%s>\">",
+		"<xmp><script>%s</script>", "<select autofocus onfocus=%s>", "<textarea autofocus onfocus=%s>",
+	}
+	breaks := []string{
+		"%s", "\">%s", "'>%s", "</title>%s", "</textarea>%s", "</script>%s", "--!>%s", "]]>%s", "</style>%s", "</pre></table>%s", "\x00%s", "\"'><x y=\"%s", "&lt;/p&gt;%s", "{{%s}}",
+		"</iframe>%s", "\r\n\r\n%s", "data: %s", "<!--%s", "</option></select>%s", "</noscript>%s",
+	}
+	calls := []string{call, "window['" + ran + "']('y')"}
+	var all []string
+	for _, b := range breaks {
+		for _, s := range shapes {
+			for _, c := range calls {
+				all = append(all, fmt.Sprintf(b, fmt.Sprintf(s, c)))
+			}
+		}
+	}
+	return all
+}
+
+// perLetter is how many of them one message has in each of its fields.
+const perLetter = 100
+
+// hostileLetter has payloads in all that is shown of it.
+func hostileLetter(some []string) string {
+	word := func(s string) string { return "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?=" }
+	var head, parts, body, words strings.Builder
+	for i, p := range some {
+		flat := strings.NewReplacer("\r", " ", "\n", " ", "\x00", "").Replace(p)
+		fmt.Fprintf(&head, "X-H%d: %s\n", i, flat)
+		fmt.Fprintf(&parts, "--b\nContent-Type: application/x-%d; name=\"%s\"\nContent-ID: <%s>\nContent-Disposition: attachment; filename=\"%s\"\n\n%s\n", i, word(p), flat, word(p), flat)
+		fmt.Fprintf(&body, "<div>%s</div><a href=\"https://x.example/%s\">%s</a>\n", p, url.PathEscape(p), p)
+		fmt.Fprintf(&words, "%s https://x.example/%s\n", flat, flat)
+	}
+	return "Subject: " + word(some[0]) + "\nFrom: " + word(some[1]) + " <a@sina.example>\nTo: " + word(some[2]) + " <b@example.org>\n" + head.String() +
+		"Authentication-Results: x.example; spf=pass (" + strings.ReplaceAll(some[3], "\n", " ") + ") reason=\"" + strings.NewReplacer("\"", "", "\r", "", "\n", "").Replace(some[4]) + "\"\n" +
+		"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\n" + words.String() +
+		"\n--b\nContent-Type: text/html; charset=utf-8\n\n" + body.String() + parts.String() + "--b--\n"
+}
+
+// hostileStory shows a thousand payloads, and wants none to run; not even in the HTML that
+// is for the frame, which is looked at as a page of its own too, where the browser tells
+// what it does.
+func hostileStory(t *testing.T, b *browser) {
+	var hits atomic.Int64
+	b.watch(t, &hits)
+	all := payloads()
+	if len(all) < 1000 {
+		t.Fatalf("there are only %d payloads", len(all))
+	}
+	// Where nothing guards, they do run: else the rest of this test would show nothing.
+	naked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<body>"+all[0]+all[1]+all[2])
+	}))
+	defer naked.Close()
+	b.page(t, naked.URL)
+	for end := time.Now().Add(patience); hits.Load() < 3; b.until(t, "true") {
+		if time.Now().After(end) {
+			t.Fatalf("only %d payloads run where they should", hits.Load())
+		}
+	}
+	hits.Store(0)
+
+	d := openDesk(t)
+	var letters []string
+	for len(all) >= perLetter {
+		m := d.put(t, all[0], "b@example.org", hostileLetter(all[:perLetter]))
+		letters, all = append(letters, m.ID.String()), all[perLetter:]
+	}
+	paths := []string{"/inbox"}
+	for i, id := range letters {
+		tabs := []string{"html", "text", "headers", "source", "parts", "attachments", "links", "transcript", "authentication"}
+		for _, tab := range tabs {
+			paths = append(paths, "/inbox/"+id+"?tab="+tab)
+		}
+		q := url.QueryEscape(payloads()[i*perLetter])
+		paths = append(paths, "/inbox?q="+q, "/inbox?in="+q, "/inbox/"+id+"/html", "/inbox/"+id+"?released="+q, "/"+url.PathEscape(payloads()[i*perLetter]))
+	}
+	for _, path := range paths {
+		b.page(t, d.base+path)
+		b.until(t, `document.readyState === "complete"`)
+		if n := hits.Load(); n > 0 {
+			t.Fatalf("%s: %d payloads ran", path, n)
+		}
+	}
+	b.until(t, "true") // what was under way has been told by now
+	if n := hits.Load(); n > 0 {
+		t.Errorf("%d payloads ran", n)
+	}
+}
+
+// watch counts the calls of a function that every page has.
+func (b *browser) watch(t *testing.T, hits *atomic.Int64) {
+	t.Helper()
+	calls := chromedp.Events(b.ctx, runtime.BindingCalled)
+	b.do(t, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, runtime.AddBinding, runtime.AddBindingParams{Name: ran})
+		return chromedp.Void{}, err
+	})
+	go func() {
+		for _, err := range calls {
+			if err != nil {
+				return // the browser has ended
+			}
+			hits.Add(1)
+		}
+	}()
+}
