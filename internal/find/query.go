@@ -144,11 +144,20 @@ func wordsWay(kind, text string, prefix bool) []way {
 		return []way{{{clip(text), kind, prefix}}}
 	}
 	var parts way
-	cut(text, func(w string) { parts = append(parts, term{clip(w), kind, single(w)}) })
-	if len(parts) > 1 { // one character alone is the end of a run, behind which the text may go on
-		parts = slices.DeleteFunc(parts, func(t term) bool { return t.prefix })
-	}
+	last := ""
+	cut(text, func(w string) {
+		if !endOf(last, w) {
+			parts = append(parts, term{clip(w), kind, single(w)})
+		}
+		last = w
+	})
 	return []way{parts}
+}
+
+// endOf: the word is the second character of the pair before it, with which its run ends. It
+// says nothing more, and the text may go on behind it.
+func endOf(pair, word string) bool {
+	return single(word) && len(pair) > len(word) && strings.HasSuffix(pair, word)
 }
 
 // single: it is one character of a script without spaces, and so the start of a pair.
