@@ -70,9 +70,6 @@ func (n *Notifier) Reloading() error {
 // Stopping says that the service comes to its end.
 func (n *Notifier) Stopping(status string) error { return n.tell("STOPPING=1", said(status)) }
 
-// Status tells people how it goes, in one line.
-func (n *Notifier) Status(status string) error { return n.tell(said(status)) }
-
 // Alive says that the service lives.
 func (n *Notifier) Alive(status string) error { return n.tell("WATCHDOG=1", said(status)) }
 

@@ -58,7 +58,7 @@ func TestNotifier(t *testing.T) {
 		{func() error { return n.Ready("three listeners") }, `^READY=1\nSTATUS=three listeners$`},
 		{n.Reloading, `^RELOADING=1\nMONOTONIC_USEC=\d+$`},
 		{func() error { return n.Alive("fine") }, `^WATCHDOG=1\nSTATUS=fine$`},
-		{func() error { return n.Status("a line\nREADY=1") }, `^STATUS=a line READY=1$`},
+		{func() error { return n.Stopping("a line\nREADY=1") }, `^STOPPING=1\nSTATUS=a line READY=1$`},
 		{func() error { return n.Stopping("ending") }, `^STOPPING=1\nSTATUS=ending$`},
 	} {
 		if err := c.tell(); err != nil {

@@ -5,7 +5,6 @@ package dmarc
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,8 +15,7 @@ import (
 
 // Command returns "posthouse dmarc".
 func Command() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
+	return cli.ReportCommand(&cobra.Command{
 		Use:   "dmarc FILE",
 		Short: "Read a report on DMARC that somebody has sent (RFC 9990, 7489)",
 		Long: `Read an aggregate report on DMARC that somebody has sent (RFC 9990, 7489): which hosts
@@ -28,34 +26,7 @@ The file is the mail that brought the report, or the report itself, packed by gz
 zip or not; "-" is the standard input. It ends with status 65 if it is no report.`,
 		Example: `  posthouse dmarc example.net!example.org!1795392000!1795478399.xml.gz
   posthouse dmarc mail.eml --json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			in := cmd.InOrStdin()
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return cli.Fail(cli.NoInput, "%w", err)
-				}
-				defer f.Close()
-				in = f
-			}
-			r, err := dmarcrpt.Read(in)
-			if err != nil {
-				return cli.Fail(cli.DataErr, "%s: %w", args[0], err)
-			}
-			if asJSON {
-				err = cli.PrintJSON(cmd.OutOrStdout(), r)
-			} else {
-				err = show(r, cmd.OutOrStdout())
-			}
-			if err != nil {
-				return cli.Fail(cli.IOErr, "%w", err)
-			}
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
-	return cmd
+	}, dmarcrpt.Read, show)
 }
 
 // show prints a report for a person.

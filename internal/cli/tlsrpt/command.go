@@ -5,7 +5,6 @@ package tlsrpt
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,8 +15,7 @@ import (
 
 // Command returns "posthouse tlsrpt".
 func Command() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
+	return cli.ReportCommand(&cobra.Command{
 		Use:   "tlsrpt FILE",
 		Short: "Read a report on TLS that somebody has sent (RFC 8460)",
 		Long: `Read a report on TLS that somebody has sent (RFC 8460): how many sessions to our
@@ -27,34 +25,7 @@ The file is the mail that brought the report, or the report itself, packed by gz
 or not; "-" is the standard input. It ends with status 65 if it is no report.`,
 		Example: `  posthouse tlsrpt report.json.gz
   posthouse tlsrpt mail.eml --json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			in := cmd.InOrStdin()
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return cli.Fail(cli.NoInput, "%w", err)
-				}
-				defer f.Close()
-				in = f
-			}
-			r, err := tlsrpt.Read(in)
-			if err != nil {
-				return cli.Fail(cli.DataErr, "%s: %w", args[0], err)
-			}
-			if asJSON {
-				err = cli.PrintJSON(cmd.OutOrStdout(), r)
-			} else {
-				err = show(r, cmd.OutOrStdout())
-			}
-			if err != nil {
-				return cli.Fail(cli.IOErr, "%w", err)
-			}
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
-	return cmd
+	}, tlsrpt.Read, show)
 }
 
 // show prints a report for a person.
