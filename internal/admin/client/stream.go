@@ -84,6 +84,11 @@ func (c *Client) Sessions(ctx context.Context) (admin.SessionPage, error) {
 	return get[admin.SessionPage](ctx, c, "/v1/sessions", nil)
 }
 
+// Session returns one session with its lines.
+func (c *Client) Session(ctx context.Context, number uint64) (admin.Session, error) {
+	return get[admin.Session](ctx, c, sessionPath(number), nil)
+}
+
 // CutSession closes the connection of a session.
 func (c *Client) CutSession(ctx context.Context, number uint64) (done admin.CutResult, err error) {
 	err = c.ask(ctx, http.MethodPost, sessionPath(number)+"/cut", nil, nil, &done)
