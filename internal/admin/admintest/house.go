@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/admin/inboxapi"
 	"github.com/posthouse/posthouse/internal/directory/filedir"
 	"github.com/posthouse/posthouse/internal/dispatch"
 	"github.com/posthouse/posthouse/internal/find"
@@ -233,6 +234,7 @@ func (h *House) serve() {
 			return []admin.Size{{Listener: "sendmail", Local: true, Octets: 5 << 20}, {Listener: "mx", Octets: 10 << 20, Origin: at(5)}}
 		},
 		Holding: func() (mail.Origin, bool) { return at(7), h.Holding },
+		Beside:  inboxapi.Operations(),
 	})
 	h.API = api
 	l, err := admin.Listen(h.Socket)
