@@ -163,7 +163,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false) // "<a@b.example>" is for people too
-	_ = e.Encode(v) // else the client has gone
+	_ = e.Encode(v)        // else the client has gone
 }
 
 func ok(w http.ResponseWriter, v any) error {

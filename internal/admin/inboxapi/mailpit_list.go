@@ -140,4 +140,3 @@ func mailpitPeople(all []string) []mailpitAddress {
 	}
 	return people
 }
-

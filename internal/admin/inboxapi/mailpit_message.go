@@ -158,4 +158,3 @@ func (a *API) mailpitHeaders(w http.ResponseWriter, r *http.Request) error {
 	}
 	return ok(w, header)
 }
-

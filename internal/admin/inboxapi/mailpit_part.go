@@ -39,4 +39,3 @@ func (a *API) mailpitView(w http.ResponseWriter, r *http.Request) error {
 	_, _ = io.WriteString(w, l.Text())
 	return nil
 }
-
