@@ -71,15 +71,18 @@ func (d *decoder) int() int64 {
 	return n
 }
 
-func (d *decoder) text() string {
+func (d *decoder) text() string { return string(d.octets()) }
+
+// octets are a piece of the record itself.
+func (d *decoder) octets() []byte {
 	n := d.int()
 	if n < 0 || n > int64(len(d.data)) {
 		d.fail()
-		return ""
+		return nil
 	}
-	s := string(d.data[:n])
+	b := d.data[:n:n]
 	d.data = d.data[n:]
-	return s
+	return b
 }
 
 func (d *decoder) fail() {

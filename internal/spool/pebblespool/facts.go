@@ -89,17 +89,18 @@ func readFacts(it *pebble.Iterator) ([]spool.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cutFacts(binary.BigEndian.Uint64(it.Key()[1:]), value)
+	return cutFacts(binary.BigEndian.Uint64(it.Key()[1:]), slices.Clone(value))
 }
 
+// cutFacts takes a record apart. Its facts are pieces of it.
 func cutFacts(seq uint64, value []byte) ([]spool.Fact, error) {
 	if len(value) < len(mail.ID{}) {
 		return nil, errBroken
 	}
 	id := mail.ID(value[:12])
-	var facts []spool.Fact
+	facts := make([]spool.Fact, 0, 1) // as most records have
 	for d := (decoder{data: value[12:]}); len(d.data) > 0; seq++ {
-		f := spool.Fact{ID: id, At: d.time(), Data: []byte(d.text()), Seq: seq}
+		f := spool.Fact{ID: id, At: d.time(), Data: d.octets(), Seq: seq}
 		if d.err != nil {
 			return nil, d.err
 		}
