@@ -279,7 +279,9 @@ func TestTheBenchmarksAreConfigurations(t *testing.T) {
 	if err != nil || len(files) != 5 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
-	env := func(name string) (string, bool) { return "2626", slices.Contains([]string{"SINK_PORT", "CHAIN", "KEY"}, name) }
+	env := func(name string) (string, bool) {
+		return "2626", slices.Contains([]string{"SINK_PORT", "CHAIN", "KEY"}, name)
+	}
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		if err != nil {
