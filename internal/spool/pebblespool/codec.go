@@ -346,6 +346,20 @@ func (d *decoder) order(o *spool.Order) {
 	o.Via.Origin = d.origin()
 }
 
+// peekStanding reads of a standing where the recipient is, and for which destination,
+// without looking at its checksum; false: it cannot be read.
+func peekStanding(record []byte) (place spool.Place, destination []byte, ok bool) {
+	if len(record) == 0 || record[0] != recordVersion {
+		return 0, nil, false
+	}
+	d := decoder{data: record[1:]}
+	var s standing
+	s.generation, s.Fate, s.Due = uint64(d.int()), mail.Fate(d.int()), d.time()
+	destination, s.Attempts = d.octets(), int(d.int())
+	d.bools(&s.DelayTold, &s.Held, &s.Suspect, &s.LateTold)
+	return s.place(), destination, d.err == nil
+}
+
 func readStanding(ref spool.Ref, record []byte) (*standing, error) {
 	record, err := unseal(record, ref.ID[:])
 	if err != nil {
