@@ -176,8 +176,8 @@ func (s *standingStream) take() (may bool, err error) {
 
 // mayChoose reads the start of a standing. One that is damaged is for others to find.
 func (s *standingStream) mayChoose(record []byte) bool {
-	place, destination, ok := peekStanding(record)
-	if !ok {
+	place, destination, err := peekStanding(record)
+	if err != nil {
 		return true
 	}
 	return place != 0 && (s.filter.Place == 0 || s.filter.Place == place) && s.filter.MatchDestination(string(destination))
