@@ -47,11 +47,15 @@ func (d *overviewData) Out() plot {
 
 // Queue is a plot of recipients that wait.
 func (d *overviewData) Queue() plot {
+	was := int64(0) // when it was looked last
 	return d.plot(series{"info", "plot.queue", func(m *admin.Minute) int64 {
-		if m.Queue == nil {
-			return 0
+		switch {
+		case m.Queue != nil:
+			was = *m.Queue
+		case m == &d.Minutes[len(d.Minutes)-1]:
+			was = d.Waiting() // nobody has looked in this minute yet
 		}
-		return *m.Queue
+		return was
 	}})
 }
 
