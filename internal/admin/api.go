@@ -67,10 +67,17 @@ type Options struct {
 	// Holding says whether the configuration keeps all mail from being sent, and
 	// where; nil: it does not.
 	Holding func() (at mail.Origin, holding bool)
+	// Draining reports whether the cluster has asked this house to take no more mail;
+	// nil: it never does.
+	Draining func() bool
 	// Sizes are the longest messages that the listeners take; nil: not known.
 	Sizes func() []Size
 	// Certificates are those that clients may be shown; nil: not known.
 	Certificates func() []Certificate
+
+	// Beside are operations of handlers that are served beside this one: they stand in
+	// its document, and are not answered here.
+	Beside []Operation
 
 	Hostname string
 	Version  string // of the program, as it calls itself

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/admin/inboxapi"
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/intake"
@@ -40,11 +41,16 @@ func (h *house) options(d *daemon.House) admin.Options {
 		Holding: func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
 		Sizes:   func() []admin.Size { return sizes(d) },
 
+		Draining: d.Draining,
+
 		Certificates: func() []admin.Certificate { return certificates(d) },
 		Hostname:     d.Config().Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,
 	}
 	if x := d.Index(); x != nil {
 		o.Find = x
+	}
+	if d.Inboxes() != nil {
+		o.Beside = inboxapi.Operations()
 	}
 	return o
 }
