@@ -272,3 +272,22 @@ func drain(c <-chan struct{}) {
 	default:
 	}
 }
+
+// TestNobodyWaitsForANodeThatStandsStill in the middle of a transaction.
+func TestNobodyWaitsForANodeThatStandsStill(t *testing.T) {
+	a, b := two(t)
+	a.accept(a.owner, "It rains.\r\n", "bob@sina.example")
+	tx, err := a.Pool().Begin(a.ctx)
+	check(t, err)
+	_, err = tx.Exec(a.ctx, "SELECT FROM node WHERE name = 'node-1' FOR KEY SHARE")
+	check(t, err)
+	_, err = b.Pool().Exec(b.ctx, "UPDATE node SET until = clock_timestamp() WHERE name = 'node-1'")
+	check(t, err)
+	if taken := b.take(); len(taken.Leases) != 0 {
+		t.Errorf("taken: %+v", taken)
+	}
+	check(t, tx.Rollback(a.ctx))
+	if taken := b.take(); len(taken.Leases) != 1 {
+		t.Errorf("taken over: %+v", taken)
+	}
+}

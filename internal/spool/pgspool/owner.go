@@ -137,11 +137,12 @@ func (s *Spool) lapse(ctx context.Context) error {
 	return nil
 }
 
-// endLate ends an epoch, unless its owner has beaten or joined anew meanwhile.
+// endLate ends an epoch, unless its owner has beaten or joined anew meanwhile. One that has a
+// transaction under way is left for later: nobody waits for a node that stands still.
 func (s *Spool) endLate(ctx context.Context, owner spool.Owner) error {
 	freed := false
 	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, "SELECT FROM node WHERE epoch = $1 AND NOT over AND until <= clock_timestamp() FOR UPDATE", int64(owner.Epoch)).Scan()
+		err := tx.QueryRow(ctx, "SELECT FROM node WHERE epoch = $1 AND NOT over AND until <= clock_timestamp() FOR UPDATE SKIP LOCKED", int64(owner.Epoch)).Scan()
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
