@@ -83,10 +83,10 @@ func (d *Decoder) Int() int64 {
 	return n
 }
 
-// Text reads a string.
+// Text reads a string of what there is.
 func (d *Decoder) Text() string { return string(d.Octets()) }
 
-// Octets reads what is a piece of the record itself.
+// Octets reads what Octets or Text appended: a piece of the record itself.
 func (d *Decoder) Octets() []byte {
 	n := d.Int()
 	if n < 0 || n > int64(len(d.Data)) {
