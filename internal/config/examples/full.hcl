@@ -107,6 +107,11 @@ acme {
   email     = "postmaster@example.org"  # of the account; default: none
   directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
   ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
+  account_id       = "kid-1"            # what the authority has given you beforehand, if it asks for that (external account binding, EAB); default: nothing
+  account_key_file = "acme.account"     # the key of it, the first line; or one of these:
+  #   account_key_env        = "VARIABLE"
+  #   account_key_command    = ["/usr/bin/pass", "acme"]
+  #   account_key_credential = "acme.account"
   names     = ["mail.example.org"]      # a certificate for each; default: hostname, and those of the pages that https has
   http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
   tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
