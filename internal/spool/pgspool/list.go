@@ -91,7 +91,7 @@ func (l *lister) run(ctx context.Context, tx pgx.Tx) error {
 			return nil
 		}
 		last := found[len(found)-1].ref
-		from = spool.Cursor{ID: last.ID, Recipient: last.Recipient}
+		from = spool.Cursor(last)
 		l.page.Next = from
 	}
 	l.page.More = true

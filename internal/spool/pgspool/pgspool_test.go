@@ -3,6 +3,7 @@ package pgspool_test
 import (
 	"context"
 	"flag"
+	"os"
 	"testing"
 
 	"github.com/posthouse/posthouse/internal/mail"
@@ -56,7 +57,7 @@ func TestContract(t *testing.T) {
 				}
 			},
 		}
-	})
+	}, os.Getenv("POSTHOUSE_TEST_ALL") != "")
 }
 
 // few sets a flag that was not given.
