@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/admin/inboxapi"
 	"github.com/posthouse/posthouse/internal/directory/filedir"
 	"github.com/posthouse/posthouse/internal/dispatch"
 	"github.com/posthouse/posthouse/internal/find"
@@ -250,6 +251,7 @@ func (h *House) serve() {
 		},
 		Certificates: func() []admin.Certificate { return h.Certificates },
 		Holding:      func() (mail.Origin, bool) { return at(7), h.Holding },
+		Beside:       inboxapi.Operations(),
 	})
 	h.API = api
 	l, err := admin.Listen(h.Socket)
