@@ -251,7 +251,7 @@ func path(s string) smtp.Path {
 // was promised: everything once, and a second copy only if the journal says that it may be.
 func (l *ledger) settle(t *testing.T, database string) {
 	t.Helper()
-	s, err := pgspool.Open(t.Context(), database+"?sslmode=disable", pgspool.Options{})
+	s, err := pgspool.Open(t.Context(), database+"?sslmode=disable", pgspool.Options{Durability: pgspool.Primary})
 	check(t, err)
 	defer s.Close()
 	wait(t, "all has been sent", func() bool {
