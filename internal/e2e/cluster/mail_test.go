@@ -227,7 +227,7 @@ func (l *ledger) hear(name string, r *smtpclient.Result, err error) {
 	switch {
 	case err == nil && r.Accepted():
 		l.promised[name] = true
-	case errors.Is(err, smtpclient.ErrUnknownOutcome):
+	case err != nil: // the line was cut, perhaps behind the final dot
 		l.unsure[name] = true
 	default:
 		for i := range r.Recipients {
