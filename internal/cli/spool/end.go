@@ -3,7 +3,6 @@ package spool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -53,7 +52,11 @@ func named(what string) (*config.Config, error) {
 	if strings.HasSuffix(what, ".hcl") || err == nil && info.Mode().IsRegular() {
 		return readConfig(what)
 	}
-	return config.Parse("built in", fmt.Appendf(nil, "hostname = \"localhost\"\ndata = %q\n", filepath.ToSlash(what)), config.Options{})
+	c, err := config.Parse("built in", []byte(`hostname = "localhost"`), config.Options{})
+	if err == nil {
+		c.Data.Value = what
+	}
+	return c, err
 }
 
 // readConfig reads a configuration; what is wrong with it is told by "config check".
