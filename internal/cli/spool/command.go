@@ -38,7 +38,7 @@ func Command() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(checkCommand(), copyCommand(), releaseCommand())
+	cmd.AddCommand(checkCommand(), copyCommand(), releaseCommand(), migrateCommand())
 	return cmd
 }
 
