@@ -67,6 +67,27 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	}
 }
 
+// TestWhatIsTooWeakForLongIsTold: without autovacuum it works today.
+func TestWhatIsTooWeakForLongIsTold(t *testing.T) {
+	server, name := database(t)
+	server.exec(t, "postgres", "ALTER SYSTEM SET autovacuum = off")
+	server.exec(t, "postgres", "SELECT pg_reload_conf()")
+	t.Cleanup(func() {
+		server.exec(t, "postgres", "ALTER SYSTEM RESET autovacuum")
+		server.exec(t, "postgres", "SELECT pg_reload_conf()")
+	})
+	wait(t, "autovacuum is off", func() bool {
+		return server.count(t, name, "SELECT count(*) FROM pg_settings WHERE name = 'autovacuum' AND setting = 'off'") == 1
+	})
+	var told bytes.Buffer
+	o := options("")
+	o.Log = slog.New(slog.NewTextHandler(&told, nil))
+	open(t, server.dsn(name), o).Close()
+	if !strings.Contains(told.String(), "autovacuum is off") {
+		t.Errorf("told: %s", told.String())
+	}
+}
+
 // TestItDialsAsItIsTold: no connection goes around Options.Dial.
 func TestItDialsAsItIsTold(t *testing.T) {
 	server, name := database(t)
