@@ -20,13 +20,14 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	_, old := database(t)
 	_, next := database(t)
 	_, closed := database(t)
+	role, empty := "stranger_"+closed, "empty_"+closed
 	server.exec(t, old, "UPDATE posthouse.migration SET version = 0")
 	server.exec(t, next, "INSERT INTO posthouse.migration (version) VALUES (99)")
-	server.exec(t, "postgres", "CREATE ROLE stranger LOGIN PASSWORD 'canary'")
-	server.exec(t, closed, "GRANT USAGE ON SCHEMA posthouse TO stranger; GRANT SELECT ON posthouse.migration TO stranger")
-	server.exec(t, "postgres", "CREATE DATABASE empty")
+	server.exec(t, "postgres", "CREATE ROLE "+role+" LOGIN PASSWORD 'canary'")
+	server.exec(t, closed, "GRANT USAGE ON SCHEMA posthouse TO "+role+"; GRANT SELECT ON posthouse.migration TO "+role)
+	server.exec(t, "postgres", "CREATE DATABASE "+empty)
 	primary := pgspool.Options{Durability: pgspool.Primary}
-	stranger := strings.Replace(server.dsn(closed), "posthouse@", "stranger:canary@", 1)
+	stranger := strings.Replace(server.dsn(closed), "posthouse@", role+":canary@", 1)
 	for _, x := range []struct {
 		name, dsn string
 		o         pgspool.Options
@@ -36,7 +37,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		{"nobody there", "postgres://u:canary@127.0.0.1:1/x", primary, "not to be reached"},
 		{"no socket", "postgres://u:canary@/x?host=/nowhere", primary, "not to be reached"},
 		{"no database", server.dsn("nothing"), primary, "createdb"},
-		{"no tables", server.dsn("empty"), primary, "there is no spool in this database: make one with \"posthouse spool migrate\""},
+		{"no tables", server.dsn(empty), primary, "there is no spool in this database: make one with \"posthouse spool migrate\""},
 		{"old tables", server.dsn(old), primary, "posthouse spool migrate"},
 		{"tables of a newer program", server.dsn(next), primary, "version 99, and this program knows only up to 1: use a newer one"},
 		{"no rights", stranger, pgspool.MayLose(primary), "must own the schema"},
@@ -56,14 +57,35 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	if _, _, err := pgspool.Migrate(context.Background(), server.dsn(next), primary); err == nil || !strings.Contains(err.Error(), "use a newer one") {
 		t.Errorf("a newer one is migrated: %v", err)
 	}
-	if from, to, err := pgspool.Migrate(context.Background(), server.dsn("empty"), primary); from != 0 || to != 1 || err != nil {
+	if from, to, err := pgspool.Migrate(context.Background(), server.dsn(empty), primary); from != 0 || to != 1 || err != nil {
 		t.Errorf("migrated from %d to %d, %v", from, to, err)
 	}
-	if from, to, err := pgspool.Migrate(context.Background(), server.dsn("empty"), primary); from != 1 || to != 1 || err != nil {
+	if from, to, err := pgspool.Migrate(context.Background(), server.dsn(empty), primary); from != 1 || to != 1 || err != nil {
 		t.Errorf("migrated again from %d to %d, %v", from, to, err)
 	}
 	if _, _, err := pgspool.Migrate(context.Background(), stranger, primary); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("by a stranger: %v", err)
+	}
+}
+
+// TestWhatIsTooWeakForLongIsTold: without autovacuum it works today.
+func TestWhatIsTooWeakForLongIsTold(t *testing.T) {
+	server, name := database(t)
+	server.exec(t, "postgres", "ALTER SYSTEM SET autovacuum = off")
+	server.exec(t, "postgres", "SELECT pg_reload_conf()")
+	t.Cleanup(func() {
+		server.exec(t, "postgres", "ALTER SYSTEM RESET autovacuum")
+		server.exec(t, "postgres", "SELECT pg_reload_conf()")
+	})
+	wait(t, "autovacuum is off", func() bool {
+		return server.count(t, name, "SELECT count(*) FROM pg_settings WHERE name = 'autovacuum' AND setting = 'off'") == 1
+	})
+	var told bytes.Buffer
+	o := options("")
+	o.Log = slog.New(slog.NewTextHandler(&told, nil))
+	open(t, server.dsn(name), o).Close()
+	if !strings.Contains(told.String(), "autovacuum is off") {
+		t.Errorf("told: %s", told.String())
 	}
 }
 
