@@ -26,7 +26,8 @@ func measureAccept(ctx context.Context, b bench, who peer, w workload) (figures,
 	return r.metered(l, func(l load.Load) (load.Sent, error) { return r.send(ctx, l) }, nil)
 }
 
-// measureLarge also watches the memory, from before the first message on.
+// measureLarge also watches the memory. Before that come small messages and one large one:
+// the pages of the program that they need are not what a session adds.
 func measureLarge(ctx context.Context, b bench, who peer, w workload) (figures, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.limit)
 	defer cancel()
@@ -35,10 +36,13 @@ func measureLarge(ctx context.Context, b bench, who peer, w workload) (figures, 
 		return nil, err
 	}
 	defer r.end()
-	small := w.load
+	small, one := w.load, w.load
 	small.Messages, small.Size = 200, 4<<10
-	if _, err := r.send(ctx, small); err != nil {
-		return nil, err
+	one.Messages, one.Sessions = 1, 1
+	for _, l := range []load.Load{small, one} {
+		if _, err := r.send(ctx, l); err != nil {
+			return nil, err
+		}
 	}
 	syscall.Sync()
 	before, err := r.Memory()

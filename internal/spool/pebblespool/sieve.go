@@ -116,15 +116,22 @@ func (v *sieve) next() (more bool, err error) {
 			passes = passes || may
 		}
 	}
-	if !passes {
-		v.page.Next = spool.Cursor{ID: id, Recipient: math.MaxInt32}
-		return true, nil
+	if passes {
+		err = v.look(id)
 	}
+	if err == nil && !v.page.More {
+		v.page.Next = spool.Cursor{ID: id, Recipient: math.MaxInt32}
+	}
+	return true, err
+}
+
+// look looks at a message that has passed.
+func (v *sieve) look(id mail.ID) error {
 	value, err := get(v.snap, idKey(kEnvelope, id))
 	if err != nil || value == nil {
-		return err == nil, err
+		return err
 	}
-	return true, v.message(id, value)
+	return v.message(id, value)
 }
 
 // walk is an iterator as a stream has it.
