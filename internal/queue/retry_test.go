@@ -70,7 +70,7 @@ func TestALongListCostsNoMore(t *testing.T) {
 				s.Settle(start, d.ID, []mail.Outcome{{Recipient: d.To[0], Fate: mail.Relayed}})
 			}
 		}
-		if took := time.Since(began); took > 30*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%d recipients took %v", n, took)
 		}
 		return s.Steps() / n

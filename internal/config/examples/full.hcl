@@ -250,6 +250,7 @@ domain "example.org" {
 # asked. What is found stands in Authentication-Results, and "posthouse why" tells who decided what.
 policy {
   spf         = "mark"   # may the client send for the sender's domain? "mark" or "off"; default: this. Never refuses by itself
+  received_spf = false   # a Received-SPF field besides Authentication-Results; default: this
   dkim        = "mark"   # who signed the message? "mark" or "off"; default: this
   iprev       = "mark"   # has the client a name that leads back to it? "mark" or "off"; default: this
   dmarc       = "honour" # do these speak for the author? "honour": as his domain wants; "quarantine": never refused; "mark"; "off"; default: this
