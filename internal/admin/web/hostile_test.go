@@ -44,3 +44,17 @@ func TestHostileHouse(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkPages is what the pages of a house take that has fifty of everything.
+func BenchmarkPages(b *testing.B) {
+	c := web.New(web.Options{API: admintest.NewHostile(50), Rights: func() web.Rights { return web.Rights{Guests: web.Operator} }})
+	for _, path := range []string{"/queue", "/queue/messages", "/messages/x", "/sessions", "/find", "/overview"} {
+		b.Run(path[1:], func(b *testing.B) {
+			for b.Loop() {
+				if code := answered(c, path); code != http.StatusOK {
+					b.Fatal(code)
+				}
+			}
+		})
+	}
+}

@@ -331,7 +331,7 @@ func BenchmarkInbox(b *testing.B) {
 		b.Fatal(err)
 	}
 	fill(b, store, 10_000)
-	c := web.New(web.Options{Inboxes: store, Rights: func() web.Rights { return web.Rights{Guests: web.Viewer} }})
+	c := web.New(web.Options{API: admintest.NewHostile(1), Inboxes: store, Rights: func() web.Rights { return web.Rights{Guests: web.Viewer} }})
 	for _, path := range []string{"/inbox", "/inbox?q=subject%3A9999", "/inbox?q=words+message"} {
 		b.Run(path, func(b *testing.B) {
 			for b.Loop() {
