@@ -97,7 +97,7 @@ func (l *loop) errand(now time.Time) errand {
 // wanting has the clerk look for mail that is due, as much as there is room for.
 func (l *loop) wanting(e *errand, now time.Time) {
 	e.wanted = l.sched.Want(now)
-	l.look = now.Add(again)
+	l.look, l.looked = now.Add(again), now
 	if e.wanted.Room == 0 {
 		return
 	}

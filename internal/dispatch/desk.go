@@ -125,6 +125,7 @@ func New(o Options) *Desk {
 // spool fails, and returns its error. When ctx ends, running deliveries are
 // interrupted, and what came of them is still settled. Call it once.
 func (d *Desk) Run(ctx context.Context) error {
+	defer d.listen()()
 	defer close(d.done)
 	return newLoop(ctx, d).run()
 }

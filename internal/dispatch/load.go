@@ -17,7 +17,7 @@ func (l *loop) arrive(a Arrival) {
 		l.lookAt(maxTime(a.Due, time.Now()))
 	case a.Owner != l.has: // its lease ended with that epoch; it is found in the spool
 		l.lookAt(time.Now())
-	case l.closing || l.Hold:
+	case l.closing || l.holds():
 		for i := range a.Lease.Recipients {
 			l.back = append(l.back, spool.Ref{ID: a.Lease.Envelope.ID, Recipient: a.Lease.Recipients[i].Recipient})
 		}

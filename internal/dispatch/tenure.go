@@ -78,7 +78,7 @@ func (l *loop) join() {
 
 // tellOwner lets arrivals be leased for us, if they are to be sent.
 func (l *loop) tellOwner() {
-	if owner := l.has; owner != (spool.Owner{}) && !l.Hold {
+	if owner := l.has; owner != (spool.Owner{}) && !l.holds() {
 		l.owner.Store(&owner)
 	} else {
 		l.owner.Store(nil)

@@ -101,6 +101,17 @@ func (b *Book) Owner(ref Ref) Owner {
 	return Owner{}
 }
 
+// Held is how many leases the owner of that name has.
+func (b *Book) Held(name string) int {
+	n := 0
+	if t := b.owners[name]; t != nil {
+		for _, held := range t.held {
+			n += held
+		}
+	}
+	return n
+}
+
 // Leased is how many leases there are.
 func (b *Book) Leased() int { return len(b.claims) }
 

@@ -107,6 +107,9 @@ func (s *Spool) Alter(ctx context.Context, q spool.Query, order spool.Order, fac
 	for i := range page.Items {
 		s.alter(&page.Items[i], &order, fact)
 	}
+	if len(page.Items) > 0 {
+		s.wake("")
+	}
 	s.disk.synced()
 	return page, nil
 }
