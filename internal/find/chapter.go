@@ -36,14 +36,16 @@ type draft struct {
 	most        int // messages
 	ids         []mail.ID
 	numbers     map[mail.ID]number
-	terms       map[string][]number
+	terms       map[string]int // places in lists
+	lists       [][]number     // of the messages that have a term, as they came
 	size        int
-	key         []byte // memory for a term
+	key         []byte   // memory for a term
+	room        []number // for lists that begin: most stay short
 }
 
 // newDraft begins a chapter behind a place, with room for so many terms.
 func newDraft(after uint64, most, terms int) *draft {
-	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: make(map[string][]number, terms)}
+	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: make(map[string]int, terms), lists: make([][]number, 0, terms)}
 }
 
 func (d *draft) stretch() (after, last uint64) { return d.after, d.last }
@@ -77,16 +79,31 @@ func (d *draft) add(n number, e event.Event) {
 			return
 		}
 		d.key = append(append(d.key[:0], clip(fold(text))...), 0, kind)
-		list := d.terms[string(d.key)]
+		at, known := d.terms[string(d.key)]
+		if !known {
+			at = len(d.lists)
+			d.terms[string(d.key)] = at
+			d.lists = append(d.lists, d.short())
+			d.size += 64 + len(d.key)
+		}
+		list := d.lists[at]
 		if i := len(list); i > 0 && list[i-1] == n {
 			return
 		}
-		if list == nil {
-			d.size += 64 + len(d.key)
-		}
-		d.terms[string(d.key)] = append(list, n)
+		d.lists[at] = append(list, n)
 		d.size += 2
 	})
+}
+
+// short is an empty list with room for two numbers, of memory that many share.
+func (d *draft) short() []number {
+	const few = 2
+	if len(d.room) < few {
+		d.room = make([]number, 1024*few)
+	}
+	list := d.room[:0:few]
+	d.room = d.room[few:]
+	return list
 }
 
 // find implements [chapter].
@@ -94,13 +111,15 @@ func (d *draft) find(t term) ([]number, error) {
 	var all []number
 	if !t.prefix {
 		for _, kind := range []byte(t.kinds) {
-			all = append(all, d.terms[t.text+string([]byte{0, kind})]...)
+			if at, known := d.terms[t.text+string([]byte{0, kind})]; known {
+				all = append(all, d.lists[at]...)
+			}
 		}
 		return inOrder(all), nil
 	}
-	for key, list := range d.terms {
+	for key, at := range d.terms {
 		if fits(&t, key) {
-			all = append(all, list...)
+			all = append(all, d.lists[at]...)
 		}
 	}
 	return inOrder(all), nil

@@ -1,6 +1,7 @@
 package find
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -38,7 +39,7 @@ func FuzzSearch(f *testing.F) {
 // FuzzWords: the words of a text are short, bounded in number, and what is searched for
 // by one of them is that.
 func FuzzWords(f *testing.F) {
-	for _, s := range []string{"Invoice 4711", "春天的消息", "a.b-c", strings.Repeat("x", 500), "\xff", "한국어 text"} {
+	for _, s := range []string{"Invoice 4711", "春天的消息", "a.b-c", "<a@b.example>:;c", strings.Repeat("x", 500), "\xff", "한국어 text"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -51,13 +52,22 @@ func FuzzWords(f *testing.F) {
 		if n > maxWords {
 			t.Fatalf("%d words", n)
 		}
+		if fast, slow := gathered(cut, s), gathered(cutAny, s); !slices.Equal(fast, slow) {
+			t.Fatalf("%q is cut into %q, not into %q", s, fast, slow)
+		}
 	})
+}
+
+func gathered(cut func(string, func(string)), s string) (words []string) {
+	cut(s, func(w string) { words = append(words, w) })
+	return words
 }
 
 // FuzzChapter: the parts of a file that is not ours are read to their end or refused.
 func FuzzChapter(f *testing.F) {
 	d := newDraft(0, maxMessages, 0)
-	d.terms["invoice\x00s"], d.terms["invoices\x00r"], d.terms["sina.example\x00t"] = []number{0, 5, 9}, []number{1}, []number{4095}
+	d.terms["invoice\x00s"], d.terms["invoices\x00r"], d.terms["sina.example\x00t"] = 0, 1, 2
+	d.lists = [][]number{{0, 5, 9}, {1}, {4095}}
 	whole := d.print()
 	f.Add(whole, "invoice")
 	f.Add(whole[:40], "i")

@@ -67,6 +67,7 @@ func Posthouse() []Rule {
 		part("directory", ours+"internal/directory"),
 		part("spool", ours+"internal/spool"),
 		part("", ours+"internal/spool/pebblespool.(*latch"), // stands between the engine and the disk
+		part("index of the journal", ours+"internal/find"),
 		part("journal", ours+"internal/event"),
 		part("dispatch", ours+"internal/dispatch."),
 		part("queue",
