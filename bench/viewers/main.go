@@ -41,6 +41,7 @@ func main() {
 // options are what the command line says.
 type options struct {
 	pairs, viewers int
+	least          int // messages of a load
 	scene          string
 	each           time.Duration
 	dir            string
@@ -50,6 +51,7 @@ type options struct {
 
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("viewers", flag.ContinueOnError)
+	o.least = 1000
 	f.IntVar(&o.pairs, "pairs", 5, "pairs of loads; medians are printed")
 	f.IntVar(&o.viewers, "viewers", 100, "how many pages are looked at")
 	f.StringVar(&o.scene, "scene", "", "relay or inbox; without it both")

@@ -46,13 +46,13 @@ func measure(ctx context.Context, program string, s scene, o options) (r result,
 	}
 	defer h.end()
 	r = result{scene: s, Viewers: o.viewers}
-	s.load.Messages = 1000
+	s.load.Messages = o.least
 	for range 2 { // the second is faster
 		alone, err := h.side(ctx, s.load, 0)
 		if err != nil {
 			return r, err
 		}
-		s.load.Messages = max(1000, int(alone.Rate*o.each.Seconds()))
+		s.load.Messages = max(o.least, int(alone.Rate*o.each.Seconds()))
 	}
 	r.Messages = s.load.Messages
 	for i := range o.pairs {

@@ -25,12 +25,11 @@ func TestAPair(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range scenes() {
-		r, err := measure(t.Context(), program, s, options{pairs: 1, viewers: 8, each: time.Millisecond, dir: dir})
+		r, err := measure(t.Context(), program, s, options{pairs: 1, viewers: 8, least: 20, each: time.Millisecond, dir: dir})
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
-		p := r.Pairs[0]
-		if r.Messages != 1000 || p.Alone.Rate <= 0 || p.Watched.Cost <= 0 || p.Watched.Pictures > 2.5 || p.Watched.Volume <= 0 || p.Alone.Volume != 0 {
+		if p := r.Pairs[0]; r.Messages != 20 || p.Alone.Rate <= 0 || p.Watched.Rate <= 0 || p.Alone.Volume != 0 {
 			t.Errorf("%s: %+v", s.Name, r)
 		}
 		var out strings.Builder
