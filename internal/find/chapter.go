@@ -36,16 +36,16 @@ type draft struct {
 	most        int // messages
 	ids         []mail.ID
 	numbers     map[mail.ID]number
-	terms       map[string]int // places in lists
-	lists       [][]number     // of the messages that have a term, as they came
+	terms       map[string]int // where in lists the messages stand that have one
+	lists       [][]number
+	alone       []number // memory for lists of one: most terms are of one message
 	size        int
-	key         []byte   // memory for a term
-	room        []number // for lists that begin: most stay short
+	key         []byte // memory for a term
 }
 
 // newDraft begins a chapter behind a place, with room for so many terms.
 func newDraft(after uint64, most, terms int) *draft {
-	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: make(map[string]int, terms), lists: make([][]number, 0, terms)}
+	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: make(map[string]int, terms)}
 }
 
 func (d *draft) stretch() (after, last uint64) { return d.after, d.last }
@@ -78,32 +78,41 @@ func (d *draft) add(n number, e event.Event) {
 		if text == "" {
 			return
 		}
-		d.key = append(append(d.key[:0], clip(fold(text))...), 0, kind)
-		at, known := d.terms[string(d.key)]
-		if !known {
-			at = len(d.lists)
-			d.terms[string(d.key)] = at
-			d.lists = append(d.lists, d.short())
-			d.size += 64 + len(d.key)
-		}
-		list := d.lists[at]
-		if i := len(list); i > 0 && list[i-1] == n {
-			return
-		}
-		d.lists[at] = append(list, n)
-		d.size += 2
+		d.key = append(clip(appendFold(d.key[:0], text)), 0, kind)
+		d.note(d.key, n)
 	})
 }
 
-// short is an empty list with room for two numbers, of memory that many share.
-func (d *draft) short() []number {
-	const few = 2
-	if len(d.room) < few {
-		d.room = make([]number, 1024*few)
+// note notes that a message has a term, by its key.
+func (d *draft) note(key []byte, n number) {
+	at, known := d.terms[string(key)]
+	if !known {
+		d.terms[string(key)] = len(d.lists)
+		d.lists = append(d.lists, d.one(n))
+		d.size += 64 + len(key) + 2
+		return
 	}
-	list := d.room[:0:few]
-	d.room = d.room[few:]
-	return list
+	if list := d.lists[at]; list[len(list)-1] != n {
+		d.lists[at] = append(list, n)
+		d.size += 2
+	}
+}
+
+// one is a list of one number.
+func (d *draft) one(n number) []number {
+	if len(d.alone) == cap(d.alone) {
+		d.alone = make([]number, 0, 1024)
+	}
+	d.alone = append(d.alone, n)
+	return d.alone[len(d.alone)-1 : len(d.alone) : len(d.alone)]
+}
+
+// list are the messages that have a term, by its key.
+func (d *draft) list(key string) []number {
+	if at, known := d.terms[key]; known {
+		return d.lists[at]
+	}
+	return nil
 }
 
 // find implements [chapter].
@@ -111,9 +120,7 @@ func (d *draft) find(t term) ([]number, error) {
 	var all []number
 	if !t.prefix {
 		for _, kind := range []byte(t.kinds) {
-			if at, known := d.terms[t.text+string([]byte{0, kind})]; known {
-				all = append(all, d.lists[at]...)
-			}
+			all = append(all, d.list(t.text+string([]byte{0, kind}))...)
 		}
 		return inOrder(all), nil
 	}

@@ -69,7 +69,7 @@ func (d *draft) print() []byte {
 			table = append(binary.AppendUvarint(table, uint64(len(key))), key...)
 			table = binary.AppendUvarint(table, uint64(len(out)))
 		}
-		list := d.lists[d.terms[key]]
+		list := d.list(key)
 		if !slices.IsSorted(list) { // searches read it meanwhile
 			list = inOrder(slices.Clone(list))
 		}
