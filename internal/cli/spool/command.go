@@ -121,7 +121,7 @@ func (o *options) checkOffline(ctx context.Context, errs io.Writer) (*admin.Chec
 	}
 	b := bar{out: errs}
 	defer b.done()
-	found, quarantine, err := pebblespool.CheckAll(ctx, dir, pebblespool.Options{}, func(n int64) { b.show(n, 0) })
+	found, quarantine, err := pebblespool.Check(ctx, dir, pebblespool.Options{}, func(n int64) { b.show(n, 0) })
 	if err != nil {
 		return nil, fault(data, err)
 	}
