@@ -69,7 +69,11 @@ func (d *draft) print() []byte {
 			table = append(binary.AppendUvarint(table, uint64(len(key))), key...)
 			table = binary.AppendUvarint(table, uint64(len(out)))
 		}
-		block = appendTerm(block, last, key, inOrder(slices.Clone(d.list(key))))
+		list := d.list(key)
+		if !slices.IsSorted(list) { // searches read it meanwhile
+			list = inOrder(slices.Clone(list))
+		}
+		block = appendTerm(block, last, key, list)
 		if last = key; len(block) >= blockSize {
 			end()
 		}

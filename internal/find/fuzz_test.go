@@ -1,6 +1,7 @@
 package find
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -38,7 +39,7 @@ func FuzzSearch(f *testing.F) {
 // FuzzWords: the words of a text are short, bounded in number, and what is searched for
 // by one of them is that.
 func FuzzWords(f *testing.F) {
-	for _, s := range []string{"Invoice 4711", "春天的消息", "a.b-c", strings.Repeat("x", 500), "\xff", "한국어 text"} {
+	for _, s := range []string{"Invoice 4711", "春天的消息", "a.b-c", "<a@b.example>:;c", strings.Repeat("x", 500), "\xff", "한국어 text"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -51,7 +52,15 @@ func FuzzWords(f *testing.F) {
 		if n > maxWords {
 			t.Fatalf("%d words", n)
 		}
+		if fast, slow := gathered(cut, s), gathered(cutAny, s); !slices.Equal(fast, slow) {
+			t.Fatalf("%q is cut into %q, not into %q", s, fast, slow)
+		}
 	})
+}
+
+func gathered(cut func(string, func(string)), s string) (words []string) {
+	cut(s, func(w string) { words = append(words, w) })
+	return words
 }
 
 // FuzzChapter: the parts of a file that is not ours are read to their end or refused.

@@ -18,12 +18,10 @@ const (
 // fold makes alike what people take to be the same.
 func fold(s string) string {
 	s = strings.ToLower(s)
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return norm.NFKC.String(s)
-		}
+	if plain(s) {
+		return s
 	}
-	return s
+	return norm.NFKC.String(s)
 }
 
 // appendFold appends a text as fold returns it.
@@ -71,6 +69,15 @@ func clip[S string | []byte](w S) S {
 
 // cut takes a text without spaces apart.
 func cut(s string, add func(string)) {
+	if plain(s) {
+		cutPlain(s, add)
+	} else {
+		cutAny(s, add)
+	}
+}
+
+// cutAny is cut for all scripts.
+func cutAny(s string, add func(string)) {
 	whole := strings.TrimFunc(s, notOfWord)
 	if len(whole) > 1 && joined(whole) {
 		add(whole)
@@ -84,6 +91,48 @@ func cut(s string, add func(string)) {
 		whole = strings.TrimLeftFunc(whole[end:], notOfWord)
 	}
 }
+
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// cutPlain is cut for ASCII, which nearly all texts are: no tables of Unicode are asked.
+func cutPlain(s string, add func(string)) {
+	for len(s) > 0 && !plainWord[s[0]] {
+		s = s[1:]
+	}
+	for len(s) > 0 && !plainWord[s[len(s)-1]] {
+		s = s[:len(s)-1]
+	}
+	end := 0
+	for end < len(s) && plainWord[s[end]] {
+		end++
+	}
+	if end < len(s) {
+		add(s) // joined
+	}
+	for len(s) > 0 {
+		if end > 0 {
+			add(s[:end])
+		}
+		s = s[min(end+1, len(s)):]
+		for end = 0; end < len(s) && plainWord[s[end]]; end++ {
+		}
+	}
+}
+
+// plainWord is what words have in ASCII.
+var plainWord = func() (is [utf8.RuneSelf]bool) {
+	for c := range is {
+		is[c] = !notOfWord(rune(c))
+	}
+	return is
+}()
 
 // joined: there is something between its words, and it is of a script with spaces.
 func joined(s string) bool {

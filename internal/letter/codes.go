@@ -20,7 +20,7 @@ const (
 // capitals with digits among them, near a word such as "code", "PIN" or 验证码.
 func (l *Letter) Codes() []string {
 	var codes []string
-	text := clip(address.ReplaceAllString(l.Words(), " "), searched)
+	text := clip(withoutAddresses(clip(l.Words(), 4*searched)), searched)
 	for _, c := range append(candidates(l.Subject), candidates(text)...) {
 		if !slices.Contains(codes, c.code) && len(codes) < maxCodes {
 			codes = append(codes, c.code)

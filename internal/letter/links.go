@@ -2,7 +2,6 @@ package letter
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -25,14 +24,15 @@ type Link struct {
 func (l *Letter) Links() []Link {
 	var list linkList
 	list.html(l.HTML())
-	for _, at := range address.FindAllString(l.Text(), maxLinks) {
-		list.add(Link{URL: trimAddress(at), Text: trimAddress(at)})
+	left := maxLinks
+	for at := range addresses(l.Text()) {
+		list.add(Link{URL: trimAddress(at.text), Text: trimAddress(at.text)})
+		if left--; left == 0 {
+			break
+		}
 	}
 	return list.links
 }
-
-// address is one in plain text.
-var address = regexp.MustCompile(`(?i)\b(?:https?://|mailto:)[^\s<>"'` + "`" + `\x00-\x1f]+`)
 
 // trimAddress leaves out what belongs to the sentence.
 func trimAddress(s string) string {

@@ -171,18 +171,26 @@ func ok(w http.ResponseWriter, v any) error {
 	return nil
 }
 
-// read reads a body of JSON.
+// read reads a body of JSON, in which nothing is misspelt.
 func read(w http.ResponseWriter, r *http.Request, most int64, into any) error {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, most))
-	err := d.Decode(into)
+	d.DisallowUnknownFields()
+	return unread(d.Decode(into))
+}
+
+// readSome reads a body of JSON of which not everything means something here: helpers for
+// Mailpit say more than we know.
+func readSome(w http.ResponseWriter, r *http.Request, most int64, into any) error {
+	return unread(json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(into))
+}
+
+// unread is why a body was not read, for whoever sent it.
+func unread(err error) error {
 	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
+	if err == nil || errors.As(err, &large) {
 		return err
-	case err != nil:
-		return wrong("the body is not the JSON that is wanted: " + err.Error())
 	}
-	return nil
+	return wrong("the body is not the JSON that is wanted: " + strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // named is the inbox of a path; * is every inbox.

@@ -279,6 +279,9 @@ func TestScenario(t *testing.T) {
 	w.wants("GET", at, "", 200, "450 4.2.0 Later")
 	w.wants("GET", "/api/v1/inbox/*/scenario", "", 200, `"rules": \[\]`)
 	w.wants("PUT", at, `{"rules":[{"on":"rcpt"}]}`, 400, "rule 1: nothing happens")
+	w.wants("PUT", at, `{"rules":[{"on":"rcpt","replay":"450 4.2.0 Later"}]}`, 400, `unknown field \\"replay\\"`)
+	w.wants("PUT", at, `{"rule":[]}`, 400, `unknown field \\"rule\\"`)
+	w.wants("GET", at, "", 200, "450 4.2.0 Later")
 	w.wants("DELETE", at, "", 200, `"rules": \[\]`)
 }
 

@@ -22,7 +22,7 @@ func optional(w http.ResponseWriter, r *http.Request, into any) error {
 		return err
 	}
 	r.Body = io.NopCloser(strings.NewReader(string(body)))
-	return read(w, r, maxBody, into)
+	return readSome(w, r, maxBody, into)
 }
 
 func parseIDs(texts []string) (ids []mail.ID) {
@@ -127,7 +127,7 @@ func (a *API) mailpitRelease(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var want mailpitRelease
-	if err := read(w, r, maxBody, &want); err != nil {
+	if err := readSome(w, r, maxBody, &want); err != nil {
 		return err
 	}
 	var order Release

@@ -36,7 +36,7 @@ type mailpitSent struct{ ID string }
 
 func (a *API) mailpitSend(w http.ResponseWriter, r *http.Request) error {
 	var want mailpitSend
-	if err := read(w, r, maxSend, &want); err != nil {
+	if err := readSome(w, r, maxSend, &want); err != nil {
 		return err
 	}
 	host := strings.ToLower(rand.Text())

@@ -96,7 +96,7 @@ type picture struct {
 	end     context.CancelFunc
 
 	mu    sync.Mutex
-	drawn []byte        // nil: not yet
+	drawn []byte        // as an event; nil: not yet
 	next  chan struct{} // closed when there is another
 }
 
@@ -161,7 +161,7 @@ func (l *live) keep(ctx context.Context, p *picture, t Topic) {
 		if at.IsZero() || now != seen || time.Since(at) >= stale[t]-pulse/2 {
 			seen, at = now, time.Now()
 			if drawn, err := p.paint(ctx); err == nil { // else what was seen last stays
-				p.show(drawn)
+				p.show(event(drawn))
 			}
 		}
 		select {
@@ -230,7 +230,7 @@ func (s *stream) follow(to *line, v *visit, p *picture) {
 	defer quiet.Stop()
 	drawn, next := p.look()
 	for v.console.whoIs(v.Request).right >= v.who.right {
-		if drawn != nil && !to.send(event(drawn)) {
+		if drawn != nil && !to.send(drawn) {
 			return
 		}
 		drawn = nil
