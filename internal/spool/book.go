@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 )
 
 // Book is the leases of an engine that keeps them in its own memory, because
@@ -17,6 +18,7 @@ type Book struct {
 	epoch  uint64
 	owners map[string]*tenure
 	claims map[Ref]*claim
+	lost   map[Ref]struct{} // leased in an epoch that is over, and not settled since
 }
 
 // tenure is the epoch of an owner.
@@ -36,7 +38,7 @@ type claim struct {
 
 // NewBook makes an empty book whose epochs are greater than the one given.
 func NewBook(epoch uint64) *Book {
-	return &Book{epoch: epoch, owners: map[string]*tenure{}, claims: map[Ref]*claim{}}
+	return &Book{epoch: epoch, owners: map[string]*tenure{}, claims: map[Ref]*claim{}, lost: map[Ref]struct{}{}}
 }
 
 // Join begins an epoch and returns what the one before it held.
@@ -101,6 +103,13 @@ func (b *Book) Owner(ref Ref) Owner {
 	return Owner{}
 }
 
+// Suspect reports whether a recipient was leased in an epoch that is over, and not
+// settled since: nobody knows what became of it.
+func (b *Book) Suspect(ref Ref) bool {
+	_, lost := b.lost[ref]
+	return lost
+}
+
 // Leased is how many leases there are.
 func (b *Book) Leased() int { return len(b.claims) }
 
@@ -118,6 +127,9 @@ func (b *Book) Free(owner Owner, ref Ref) bool {
 func (b *Book) Alter(ref Ref, now Standing) {
 	if c := b.claims[ref]; c != nil {
 		c.altered = &now
+	}
+	if now.Fate == mail.Removed {
+		delete(b.lost, ref)
 	}
 }
 
@@ -148,6 +160,7 @@ func (b *Book) Judge(owner Owner, s *Settlement, now time.Time) Judgement {
 		case !aside[r.Recipient]:
 			j.Results = append(j.Results, r)
 			b.drop(ref, c)
+			delete(b.lost, ref)
 		case c.altered == nil:
 			j.Aside = append(j.Aside, r.Recipient)
 		default:
@@ -237,6 +250,9 @@ func (b *Book) end(t *tenure) []Ref {
 		if c.owner == t.owner {
 			freed = append(freed, ref)
 			delete(b.claims, ref)
+			if !sabotage.Is("what a dead node had is not suspect") && (c.altered == nil || c.altered.Fate != mail.Removed) {
+				b.lost[ref] = struct{}{}
+			}
 		}
 	}
 	delete(b.owners, t.owner.Name)

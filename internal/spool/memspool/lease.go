@@ -148,5 +148,12 @@ func (s *Spool) take(lease *spool.Lease, owner spool.Owner, m *message, i int) {
 	if !sabotage.Is("leases are not noted") {
 		s.book.Take(owner, spool.Ref{ID: m.env.ID, Recipient: i}, m.standings[i].Destination)
 	}
-	lease.Recipients = append(lease.Recipients, m.standings[i])
+	lease.Recipients = append(lease.Recipients, s.shown(m, i))
+}
+
+// shown is where a recipient stands, with what is known of those who had it.
+func (s *Spool) shown(m *message, i int) spool.Standing {
+	st := m.standings[i]
+	st.Suspect = st.Suspect || s.book.Suspect(spool.Ref{ID: m.env.ID, Recipient: i})
+	return st
 }

@@ -81,7 +81,7 @@ func (s *Spool) list(q *spool.Query) spool.Page {
 			if place == 0 || id == q.After.ID && i <= q.After.Recipient {
 				continue
 			}
-			it := spool.Item{Envelope: &m.env, Standing: m.standings[i], Place: place, Owner: s.book.Owner(spool.Ref{ID: id, Recipient: i})}
+			it := spool.Item{Envelope: &m.env, Standing: s.shown(m, i), Place: place, Owner: s.book.Owner(spool.Ref{ID: id, Recipient: i})}
 			if !q.Filter.Match(&it) {
 				continue
 			}
