@@ -146,6 +146,9 @@ type Arrival struct {
 	Text []byte
 	// Due is when it may be tried if there is no lease.
 	Due time.Time
+	// Doubt is what was leased for Owner if it was committed, which nobody knows: it is
+	// given back, so that whoever looks for mail finds it. Then there is no Lease.
+	Doubt []spool.Ref
 }
 
 // Arrive takes an arrival. It waits while the desk has much to do, and so keeps
