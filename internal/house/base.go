@@ -293,7 +293,7 @@ func (b *Base) holds(s *seat, id mail.ID, recipients []int) {
 	}
 	for _, r := range recipients {
 		if who := b.held[spool.Ref{ID: id, Recipient: r}]; who != s.owner || !now.Before(s.until) {
-			b.world.Account.wrong("%s begins to deliver %s, recipient %d, which it does not hold: %v", s.node, id, r, who)
+			b.world.Account.wrong("%s begins to deliver %s, recipient %d: %v holds it, and %v lasts until %v", s.node, id, r, who, s.owner, s.until.UTC().Format("15:04:05.000000000"))
 		}
 	}
 }
