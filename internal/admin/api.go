@@ -67,6 +67,9 @@ type Options struct {
 	// Holding says whether the configuration keeps all mail from being sent, and
 	// where; nil: it does not.
 	Holding func() (at mail.Origin, holding bool)
+	// Draining reports whether the cluster has asked this house to take no more mail;
+	// nil: it never does.
+	Draining func() bool
 	// Sizes are the longest messages that the listeners take; nil: not known.
 	Sizes func() []Size
 	// Certificates are those that clients may be shown; nil: not known.

@@ -21,6 +21,8 @@ func (a *API) Ready(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		status, why = http.StatusServiceUnavailable, err.Error()
+	case a.opts.Draining != nil && a.opts.Draining():
+		status, why = http.StatusServiceUnavailable, "this node is draining: clients are told 421"
 	case stats.Refusing:
 		status, why = http.StatusServiceUnavailable, "the disk is nearly full: new mail is told 452"
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/posthouse/posthouse/internal/login"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pebblespool"
+	"github.com/posthouse/posthouse/internal/spool/transfer"
 )
 
 // LastWords is how long sessions, and then deliveries, get to come to their end when
@@ -26,6 +27,7 @@ const LastWords = 8 * time.Second
 type House struct {
 	world *World
 	spool spool.Engine
+	node  string // the owner of our leases
 	in    *intake.Desk
 	out   *dispatch.Desk
 	fault chan error     // why it cannot go on; the first counts
@@ -77,14 +79,19 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		r.close(ctx)
 		return nil, &SpoolError{c.Data.Value, err}
 	}
+	if err := transfer.Usable(ctx, h.spool); err != nil {
+		r.close(ctx)
+		return nil, errors.Join(&SpoolError{c.Data.Value, err}, h.spool.Close())
+	}
 	h.states.open(h.spool)
 	h.openIndex()
 	if err := w.makeDrop(c); err != nil {
 		r.close(ctx)
 		return nil, errors.Join(err, h.spool.Close())
 	}
+	h.node = house
 	h.out = dispatch.New(dispatch.Options{
-		Settings: r.out, Spool: h.spool, Name: "house", Prepare: w.Report(h.in.Prepare),
+		Settings: r.out, Spool: h.spool, Name: h.node, Prepare: w.Report(h.in.Prepare),
 		KeepBytes: c.Queue.Memory.Value,
 		Observe:   w.Observe, Failed: h.fail, Log: w.Log,
 	})
@@ -171,6 +178,7 @@ func (h *House) Run(ctx context.Context) error {
 	}()
 	over := make(chan struct{})
 	h.work.Go(func() { h.watch(over) })
+	h.work.Go(func() { h.obey(over) })
 	h.work.Go(func() { h.renew(over) })
 	h.work.Go(func() { h.keepIndex(over) })
 	h.work.Go(func() { h.keepMeter(over) })

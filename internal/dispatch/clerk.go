@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -99,7 +100,7 @@ func (l *loop) errand(now time.Time) errand {
 // wanting has the clerk look for mail that is due, as much as there is room for.
 func (l *loop) wanting(e *errand, now time.Time) {
 	e.wanted = l.sched.Want(now)
-	l.look = now.Add(again)
+	l.look, l.looked = now.Add(again), now
 	if e.wanted.Room == 0 {
 		return
 	}
@@ -128,7 +129,11 @@ func (e errand) run(s Spool) result {
 		for i := range e.batch {
 			settlements[i] = e.batch[i].Settlement
 		}
-		if r.settled, r.err = s.Settle(ctx, e.owner, settlements); r.err != nil {
+		r.settled, r.err = s.Settle(ctx, e.owner, settlements)
+		if errors.Is(r.err, spool.ErrInDoubt) && sabotage.Is("a result in doubt is taken for recorded") {
+			r.settled, r.err = make([]spool.Settled, len(settlements)), nil
+		}
+		if r.err != nil {
 			return r
 		}
 	}

@@ -93,6 +93,7 @@ type Desk struct {
 	inbox chan func(*loop)
 	done  chan struct{} // closed when Run has ended
 	owner atomic.Pointer[spool.Owner]
+	term  atomic.Pointer[term] // nil: none
 }
 
 // ErrStopped says that the desk does not run any more.
@@ -125,6 +126,7 @@ func New(o Options) *Desk {
 // spool fails, and returns its error. When ctx ends, running deliveries are
 // interrupted, and what came of them is still settled. Call it once.
 func (d *Desk) Run(ctx context.Context) error {
+	defer d.listen()()
 	defer close(d.done)
 	return newLoop(ctx, d).run()
 }

@@ -38,9 +38,11 @@ type loop struct {
 	look      time.Time          // when to look for what is due; zero: not before something happens
 	doubted   map[spool.Ref]bool // recipients who may have got the mail, though that is not recorded
 
-	closing bool
-	failed  error
-	timer   *time.Timer
+	closing  bool
+	draining bool      // nothing is leased, as if the settings said Hold
+	looked   time.Time // when the spool was last asked for what is due
+	failed   error
+	timer    *time.Timer
 }
 
 const (
@@ -133,7 +135,7 @@ func (l *loop) advance(now time.Time) {
 		}
 	}
 	l.unstick(now)
-	if l.closing || l.Hold {
+	if l.closing || l.holds() {
 		l.giveUp()
 	}
 	l.call(now)
@@ -142,7 +144,7 @@ func (l *loop) advance(now time.Time) {
 // starts: we may begin deliveries. Not after the time for which our leases are
 // good for certain.
 func (l *loop) starts(now time.Time) bool {
-	return !l.closing && !l.Hold && l.has != (spool.Owner{}) && now.Before(l.until)
+	return !l.closing && !l.holds() && l.has != (spool.Owner{}) && now.Before(l.until)
 }
 
 // wake is when there is something to do though nothing comes in.

@@ -61,13 +61,13 @@ type seat struct {
 	base *Base
 	node string
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the next two
+	asleep time.Time  // the node does nothing before
+	cut    time.Time  // its lines lead nowhere before
+
+	// Guarded by base.mu.
 	line   *line
 	lives  int
-	asleep time.Time // the node does nothing before
-	cut    time.Time // its lines lead nowhere before
-
-	// Of the epoch, guarded by base.mu.
 	owner  spool.Owner
 	since  time.Time
 	until  time.Time
@@ -83,20 +83,20 @@ func (b *Base) Seat(node string) Store {
 
 // Open implements [Store].
 func (s *seat) Open() (spool.Engine, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.base.mu.Lock()
+	defer s.base.mu.Unlock()
 	s.lives++
-	s.strike()
+	s.struck = time.Now()
 	s.line = &line{seat: s, base: s.base, life: s.lives, gone: make(chan struct{})}
 	return s.line, nil
 }
 
 // Crash implements [Store]: the node is gone, and the base stays as it is.
 func (s *seat) Crash() {
-	s.mu.Lock()
+	s.base.mu.Lock()
+	defer s.base.mu.Unlock()
+	s.struck = time.Now()
 	s.line.hangUp()
-	s.mu.Unlock()
-	s.strike()
 }
 
 // strike notes that something happens to the node.
@@ -184,8 +184,12 @@ func (b *Base) Calls() int {
 	return b.calls
 }
 
-// dies counts a call, and reports whether its node dies of it. b.mu is held.
-func (b *Base) dies() bool {
+// dies counts a call that changes something, and reports whether its node dies of it. b.mu
+// is held.
+func (b *Base) dies(what string) bool {
+	if what == "draining" || what == "beat" {
+		return false
+	}
 	b.calls++
 	return b.calls == b.stopAt
 }

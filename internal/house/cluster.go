@@ -1,6 +1,7 @@
 package house
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -67,9 +68,25 @@ func (w *Town) clusterTrouble(kind int, h *House, long time.Duration) {
 		w.tell(time.Now(), h.node, "has no line to the base")
 		s.Cut(3 * long)
 		w.tell(time.Now(), h.node, "has a line to the base again")
+	case kind == 6:
+		w.tell(time.Now(), h.node, "is to drain")
+		w.base.ask(h, true)
+		time.Sleep(long)
+		w.tell(time.Now(), h.node, "is not to drain any more")
+		w.base.ask(h, false)
 	default:
 		h.Crash(2 * long)
 	}
+}
+
+// ask has a node drain, or not. An operator sits at the base.
+func (b *Base) ask(h *House, drain bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.spool.Drain(context.Background(), h.node, drain); err != nil {
+		b.world.Errorf("drain: %v", err)
+	}
+	b.wake(nil)
 }
 
 // calm ends all trouble for good. In every third story one of the nodes never comes back.

@@ -104,8 +104,12 @@ func (h *House) begin() {
 	if err != nil {
 		h.world.Fatal(err)
 	}
-	if h.House, err = daemon.New(h.world.Context(), c, h.outside()); err != nil {
-		h.world.Fatal(err)
+	for h.House, err = daemon.New(h.world.Context(), c, h.outside()); err != nil; h.House, err = daemon.New(h.world.Context(), c, h.outside()) {
+		if h.node == "" {
+			h.world.Fatal(err)
+		}
+		time.Sleep(time.Second) // a supervisor begins it again
+		h.open()
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop, h.ended = stop, make(chan error, 1)

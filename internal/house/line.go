@@ -21,9 +21,15 @@ type line struct {
 	life int
 	once sync.Once
 	gone chan struct{} // closed when the node has died
+
+	wakers []chan struct{} // guarded by base.mu
 }
 
-var _ spool.Engine = (*line)(nil)
+var (
+	_ spool.Engine  = (*line)(nil)
+	_ spool.Waker   = (*line)(nil)
+	_ spool.Cluster = (*line)(nil)
+)
 
 var (
 	errRefused = errors.New("the base does not answer")
@@ -87,7 +93,7 @@ func (l *line) call(ctx context.Context, what string, about any, do func(*memspo
 		}
 		return errRefused
 	}
-	err, dead := l.do(do)
+	err, dead := l.do(what, do)
 	if dead || l.wait(context.WithoutCancel(ctx), k.back) != nil {
 		return spool.ErrClosed // nobody hears it
 	}
@@ -99,7 +105,7 @@ func (l *line) call(ctx context.Context, what string, about any, do func(*memspo
 }
 
 // do has the base do something, if it is there.
-func (l *line) do(do func(*memspool.Spool) error) (err error, dead bool) {
+func (l *line) do(what string, do func(*memspool.Spool) error) (err error, dead bool) {
 	l.base.mu.Lock()
 	defer l.base.mu.Unlock()
 	if l.over() {
@@ -109,7 +115,7 @@ func (l *line) do(do func(*memspool.Spool) error) (err error, dead bool) {
 		l.seat.struck = time.Now()
 		return errRefused, false
 	}
-	if dead = l.base.dies(); dead {
+	if dead = l.base.dies(what); dead {
 		defer l.base.told()
 		defer l.hangUp()
 		if !l.base.done {
@@ -197,6 +203,9 @@ func (d *draft) Commit(ctx context.Context, c spool.Commit) (*spool.Lease, error
 		if err == nil {
 			d.line.base.hear(d.ID(), c.Facts)
 			d.line.base.leased(d.line.seat, c.For, lease)
+			if lease == nil {
+				d.line.base.wake(d.line.seat)
+			}
 		}
 		return lease, err
 	})
@@ -238,6 +247,7 @@ func (l *line) Join(ctx context.Context, name string, ttl time.Duration) (spool.
 		owner, err := s.Join(context.Background(), l.seat.node, ttl)
 		if err == nil {
 			l.base.joined(l.seat, owner, ttl)
+			l.base.wake(l.seat)
 		}
 		return owner, err
 	})
@@ -282,6 +292,7 @@ func (l *line) Release(ctx context.Context, owner spool.Owner, refs []spool.Ref)
 		err := s.Release(context.Background(), owner, refs)
 		if err == nil {
 			l.base.free(owner, refs...)
+			l.base.wake(l.seat)
 		}
 		return err
 	})
@@ -343,6 +354,7 @@ func (l *line) Alter(ctx context.Context, q spool.Query, order spool.Order, fact
 		for i := range facts {
 			l.base.hear(facts[i].ID, facts[i:i+1])
 		}
+		l.base.wake(nil)
 		return page, err
 	})
 }
@@ -400,6 +412,52 @@ func (l *line) PutState(ctx context.Context, st spool.State, was uint64) (uint64
 func (l *line) States(ctx context.Context, room, after string, limit int) ([]spool.State, error) {
 	return asked(ctx, l, "states", room+after, func(s *memspool.Spool) ([]spool.State, error) {
 		return s.States(context.Background(), room, after, limit)
+	})
+}
+
+// Wake implements [spool.Waker].
+func (l *line) Wake(string) <-chan struct{} {
+	l.base.mu.Lock()
+	defer l.base.mu.Unlock()
+	to := make(chan struct{}, 1)
+	l.wakers = append(l.wakers, to)
+	return to
+}
+
+// wake tells all but one seat that something may be there; now and then nobody hears it.
+// b.mu is held.
+func (b *Base) wake(by *seat) {
+	for _, s := range b.seats {
+		l := s.line
+		if s == by || l == nil || b.storm.Load() && l.draw("wake", 0)%8 == 0 {
+			continue
+		}
+		for _, to := range l.wakers {
+			select {
+			case to <- struct{}{}:
+			default: // it has not looked since the last time
+			}
+		}
+	}
+}
+
+// Nodes implements [spool.Cluster].
+func (l *line) Nodes(ctx context.Context) ([]spool.Node, error) {
+	return asked(ctx, l, "nodes", 0, func(s *memspool.Spool) ([]spool.Node, error) { return s.Nodes(context.Background()) })
+}
+
+// Drain implements [spool.Cluster].
+func (l *line) Drain(ctx context.Context, name string, on bool) error {
+	return l.call(ctx, "drain", name, func(s *memspool.Spool) error {
+		l.base.wake(nil)
+		return s.Drain(context.Background(), l.seat.node, on)
+	})
+}
+
+// Draining implements [spool.Cluster].
+func (l *line) Draining(ctx context.Context, name string) (bool, error) {
+	return asked(ctx, l, "draining", name, func(s *memspool.Spool) (bool, error) {
+		return s.Draining(context.Background(), l.seat.node)
 	})
 }
 

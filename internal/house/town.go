@@ -241,6 +241,7 @@ func (w *Town) trouble(sent <-chan struct{}) {
 		h := w.Houses[chance.IntN(len(w.Houses))]
 		long, kind := time.Second+time.Duration(chance.Int64N(int64(20*time.Second))), chance.IntN(7)
 		if w.base != nil {
+			kind += chance.IntN(3)
 			w.clusterTrouble(kind, h, long)
 			continue
 		}
@@ -291,6 +292,9 @@ func (w *Town) correspond(i, of int) {
 	every := w.plan.Every
 	if every == 0 {
 		every = 2 * time.Second
+		if w.base != nil { // where trouble takes longer
+			every = 8 * time.Second
+		}
 	}
 	for k := i; k < w.plan.Letters; k += of {
 		c.pause(every)

@@ -40,6 +40,11 @@ type transaction struct {
 // begin opens the draft: if there is no room for the message, that is told before
 // it is sent.
 func (t *transaction) begin(ctx context.Context) (err error) {
+	if t.visit.Source.Listener != mail.FromReport {
+		if err := t.desk.welcome(); err != nil {
+			return err
+		}
+	}
 	t.began = time.Now()
 	t.draft, err = t.o.Spool.Begin(ctx, t.params.Size)
 	if err == nil {

@@ -85,6 +85,8 @@ type Options struct {
 type Desk struct {
 	opts atomic.Pointer[Options]
 	kept atomic.Int64 // octets of texts that are kept while they come in
+
+	draining atomic.Bool
 }
 
 // keepAtOnce is how many octets of texts are kept in all while they are committed.

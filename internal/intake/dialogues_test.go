@@ -42,6 +42,7 @@ var update = flag.Bool("update", false, "write anew what is told behind each dia
 //	client: the client's address, 192.0.2.7 by default; 10.0.0.0/8 may relay
 //	room:   octets that the spool has
 //	disk:   "fails" after MAIL; and always when a text tells of smoke
+//	draining: "yes" if another node takes the mail
 //	submission: "yes", or "hidden" if the client is not to be told of
 //
 // Behind the dialogue stands what was told of it, and what is in the spool then.
@@ -135,6 +136,7 @@ func newWorld(t *testing.T, comment string) *world {
 		Arrived:   w.arrived, Observe: w.observe,
 		Owner: func() spool.Owner { return spool.Owner{Name: "somebody", Epoch: 1} },
 	})
+	w.desk.Drain(set["draining"] == "yes")
 	w.server = &smtpserver.Server{
 		Handler: w.desk.Listener("mx"), Hostname: "mx.sohu.example", Offer: intake.Offers,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)),

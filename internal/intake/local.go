@@ -28,6 +28,9 @@ type localListener struct{ desk *Desk }
 var errNoPeer = errors.New("a connection without a user came to the handler for local programs")
 
 func (l localListener) NewSession(_ context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
+	if err := l.desk.welcome(); err != nil {
+		return nil, err
+	}
 	peer, is := c.LocalAddr().(peerAddr)
 	if !is {
 		return nil, errNoPeer

@@ -24,6 +24,9 @@ type listener struct {
 }
 
 func (l listener) NewSession(ctx context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
+	if err := l.desk.welcome(); err != nil {
+		return nil, err
+	}
 	s := &session{desk: l.desk, name: l.name, conn: c}
 	o := l.desk.opts.Load()
 	if err := s.hear(ctx, o); err != nil {

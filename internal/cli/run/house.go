@@ -21,6 +21,7 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/service"
 	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/internal/spool/transfer"
 )
 
 // house is the mail system of a configuration.
@@ -171,6 +172,8 @@ func (h *house) told(err error) error {
 		return dataFault(box.Data, box.Err)
 	case errors.As(err, &spool) && errors.Is(err, syscall.EAGAIN):
 		return cli.Fail(cli.TempFail, "%s is in use by another posthouse (end that one, or name another directory)", spool.Data)
+	case errors.As(err, &spool) && errors.Is(err, transfer.ErrMarked):
+		return cli.Fail(cli.CantCreate, "%w", err)
 	case errors.As(err, &spool):
 		return dataFault(spool.Data, spool.Err)
 	case !errors.As(err, &problems):

@@ -1,8 +1,9 @@
-// Package spool is the command "posthouse spool": it reads all that a spool holds,
-// and tells what is damaged.
+// Package spool is the command "posthouse spool": it reads all that a spool holds and
+// tells what is damaged (command.go), and moves a queue to another spool (copy.go).
 package spool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func Command() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(checkCommand())
+	cmd.AddCommand(checkCommand(), copyCommand(), releaseCommand())
 	return cmd
 }
 
@@ -154,13 +155,14 @@ func fault(data string, err error) error {
 // bar shows on a terminal how far a check has come.
 type bar struct {
 	out      io.Writer
+	label    string // "": checking
 	progress *cli.Progress
 	at       int64
 }
 
 func (b *bar) show(read, total int64) {
 	if b.progress == nil {
-		b.progress = cli.NewProgress(b.out, "checking", max(total, read), func(n int64) string { return fmt.Sprint(n) })
+		b.progress = cli.NewProgress(b.out, cmp.Or(b.label, "checking"), max(total, read), func(n int64) string { return fmt.Sprint(n) })
 	}
 	b.progress.Add(read - b.at)
 	b.at = read

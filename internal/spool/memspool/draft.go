@@ -127,7 +127,11 @@ func (d *draft) commit(c *spool.Commit) *spool.Lease {
 
 // born is the lease of a message that was just committed.
 func (s *Spool) born(m *message, owner spool.Owner, now time.Time) *spool.Lease {
-	if m.places[0] != spool.Fresh || s.book.Valid(owner, now) != nil {
+	if m.places[0] != spool.Fresh {
+		return nil
+	}
+	if s.book.Valid(owner, now) != nil {
+		s.wake(owner.Name)
 		return nil
 	}
 	lease := &spool.Lease{Envelope: m.env}

@@ -19,7 +19,12 @@ func (s *Spool) Join(ctx context.Context, name string, ttl time.Duration) (spool
 		return spool.Owner{}, err
 	}
 	defer s.mu.Unlock()
-	owner, _ := s.book.Join(name, ttl, time.Now())
+	now := time.Now()
+	owner, freed := s.book.Join(name, ttl, now)
+	s.joined(owner, ttl, now)
+	if len(freed) > 0 {
+		s.wake(name)
+	}
 	return owner, nil
 }
 
@@ -29,7 +34,12 @@ func (s *Spool) Beat(ctx context.Context, owner spool.Owner) error {
 		return err
 	}
 	defer s.mu.Unlock()
-	return s.book.Beat(owner, time.Now())
+	now := time.Now()
+	err := s.book.Beat(owner, now)
+	if err == nil {
+		s.nodes[owner.Name].beat = now
+	}
+	return err
 }
 
 // Release implements [spool.Engine].
@@ -38,8 +48,12 @@ func (s *Spool) Release(ctx context.Context, owner spool.Owner, refs []spool.Ref
 		return err
 	}
 	defer s.mu.Unlock()
+	freed := false
 	for _, ref := range refs {
-		s.book.Free(owner, ref)
+		freed = s.book.Free(owner, ref) || freed
+	}
+	if freed {
+		s.wake(owner.Name)
 	}
 	return nil
 }
@@ -124,7 +138,8 @@ func (h *haul) later(due time.Time) {
 func (h *haul) consider(ref spool.Ref) bool {
 	m := h.s.disk.messages[ref.ID]
 	to := m.standings[ref.Recipient].Destination
-	if h.s.book.Owner(ref) != (spool.Owner{}) || slices.Contains(h.want.Skip, to) ||
+	had := h.s.book.Owner(ref)
+	if had == h.owner || had != (spool.Owner{}) && !sabotage.Is("two nodes take the same mail") || slices.Contains(h.want.Skip, to) ||
 		h.s.book.Room(h.owner, to, h.want.PerDestination) <= 0 {
 		return true
 	}

@@ -35,6 +35,8 @@ type Spool struct {
 	lives  uint64
 	disk   disk
 	drafts int64 // octets in drafts
+	nodes  map[string]*node
+	wakers []waker
 }
 
 var _ spool.Engine = (*Spool)(nil)
@@ -50,7 +52,7 @@ func New(opts Options) *Spool {
 	if opts.FactBytes == 0 {
 		opts.FactBytes = 64 << 20
 	}
-	return &Spool{opts: opts, book: spool.NewBook(0), disk: newDisk()}
+	return &Spool{opts: opts, book: spool.NewBook(0), disk: newDisk(), nodes: map[string]*node{}}
 }
 
 // Crash ends the spool as a power cut does and returns the one that opens what
@@ -62,6 +64,9 @@ func (s *Spool) Crash() *Spool {
 	next := New(s.opts)
 	next.disk, s.disk = s.disk, newDisk()
 	next.lives = s.lives + 1
+	for name, n := range s.nodes {
+		next.nodes[name] = &node{owner: n.owner, since: n.since, beat: n.beat, draining: n.draining}
+	}
 	next.book = spool.NewBook(next.lives << 32)
 	next.disk.crash()
 	next.disk.suspectAll(time.Now())

@@ -1,0 +1,134 @@
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
+)
+
+// Sum is what an engine holds: two with the same sum hold the same.
+type Sum struct {
+	Messages, Recipients int64
+	Bytes                int64 // of contents
+	Facts, States        int64
+	Digest               [sha256.Size]byte // of all of it but the versions of states
+}
+
+// verify reads both ends and compares them. States that have expired meanwhile are in neither.
+func (c *copier) verify(ctx context.Context) error {
+	now := time.Now()
+	there, err := sumOf(ctx, c.from.Engine, now, c.step)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.from.Name, err)
+	}
+	here, err := sumOf(ctx, c.to.Engine, now, c.step)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.to.Name, err)
+	}
+	if there != here {
+		return fmt.Errorf("%w: %s, and in the target %s", ErrDiffers, there.words(), here.words())
+	}
+	c.sum = here
+	return nil
+}
+
+func (s *Sum) words() string {
+	return fmt.Sprintf("%d messages of %d octets for %d recipients, %d entries of the journal, %d states, checksum %x",
+		s.Messages, s.Bytes, s.Recipients, s.Facts, s.States, s.Digest[:4])
+}
+
+// sumOf reads all that an engine holds. States that expire within an hour of now are
+// left out, so that none goes between one end and the other.
+func sumOf(ctx context.Context, engine Engine, now time.Time, step func(int64)) (Sum, error) {
+	var s Sum
+	h := sha256.New()
+	err := each(ctx, engine, func(items []spool.Item) error {
+		s.Messages++
+		s.Recipients += int64(len(items))
+		s.Bytes += items[0].Envelope.Size
+		step(1)
+		return addMessage(ctx, h, engine, items)
+	})
+	if err != nil {
+		return Sum{}, err
+	}
+	err = eachFacts(ctx, engine, 0, func(facts []spool.Fact) error {
+		s.Facts += int64(len(facts))
+		for i := range facts {
+			f := &facts[i]
+			fmt.Fprintf(h, "%d %s %d %q\n", f.Seq, f.ID, nanos(f.At), f.Data)
+		}
+		return nil
+	})
+	if err != nil {
+		return Sum{}, err
+	}
+	err = eachState(ctx, engine, func(st spool.State) error {
+		if st.Expires.IsZero() || st.Expires.After(now.Add(time.Hour)) {
+			s.States++
+			fmt.Fprintf(h, "%q %q %d %q\n", st.Room, st.Key, nanos(st.Expires), st.Value)
+		}
+		return nil
+	})
+	s.Digest = [sha256.Size]byte(h.Sum(nil))
+	return s, err
+}
+
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// addMessage adds a message with its content, which is read to its end.
+func addMessage(ctx context.Context, h hash.Hash, engine spool.Engine, items []spool.Item) error {
+	addEnvelope(h, items[0].Envelope)
+	for i := range items {
+		addStanding(h, &items[i].Standing)
+	}
+	content, err := engine.Open(ctx, items[0].Envelope.ID)
+	if err != nil {
+		return err
+	}
+	r, err := content.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(h, r)
+	return err
+}
+
+func addEnvelope(h io.Writer, e *mail.Envelope) {
+	s := &e.Source
+	fmt.Fprintf(h, "%s %d %q %d\n", e.ID, e.Size, e.From.String(), nanos(e.Arrived))
+	fmt.Fprintf(h, "%q %q %q %q %q %q\n", s.Listener, s.Client, s.Hello, s.Protocol, s.TLS, s.Login)
+	fmt.Fprintf(h, "%q %v %v %q %q %d %d %d\n", e.Body, e.UTF8, e.RequireTLS, e.Return, e.EnvID, e.Priority, nanos(e.HoldUntil), nanos(e.By))
+	fmt.Fprintf(h, "%d %v %d %q %q\n", e.ByMode, e.ByTrace, e.Hops, e.Subject, e.MessageID)
+	for i := range e.To {
+		r := &e.To[i]
+		fmt.Fprintf(h, "%q %q %q %q %d %q %v %v %v\n",
+			r.To.String(), r.Original.String(), r.ORcpt.Type, r.ORcpt.Addr, r.Notify, r.Into, r.Origin, r.Expanded, r.Junk)
+	}
+}
+
+func addStanding(h io.Writer, s *spool.Standing) {
+	fmt.Fprintf(h, "%d %d %d %q %d %v %v %v %v\n",
+		s.Recipient, s.Fate, nanos(s.Due), s.Destination, s.Attempts, s.DelayTold, s.LateTold, s.Held, s.Suspect)
+	o := &s.Last
+	reply := ""
+	if o.Reply != nil {
+		reply = o.Reply.Error()
+	}
+	fmt.Fprintf(h, "%d %d %d %q %v %d %v %v %v %q %q %q %v %v %q\n", o.Fate, nanos(o.At), o.Took, reply, o.Local, o.Stage,
+		o.Unsure, o.OurLimit, o.HostDown, o.Host, o.Addr, o.TLS, o.Forwarded, o.Encoded, o.Tried)
+	a := &s.Order
+	fmt.Fprintf(h, "%d %d %q %q %q %q %q %v\n", a.Verb, nanos(a.At), a.By, a.Reason, a.Via.Route, a.Via.Transport, a.Via.Destination, a.Via.Origin)
+}
