@@ -78,6 +78,7 @@ var floors = map[string]int{
 	"internal/policy/sender":        5,
 	"internal/spool/memspool":       5,
 	"internal/spool/pebblespool":    5,
+	"internal/spool/pgspool":        5,
 	"internal/spool/transfer":       5,
 	"internal/tlspolicy/dane":       5,
 	"internal/tlspolicy/mtasts":     5,

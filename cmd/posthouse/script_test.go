@@ -46,8 +46,9 @@ func TestMain(m *testing.M) {
 //	isjson FILE                  each line of FILE (or stdout) is a JSON object
 //	nowhere CANARIES FILE...     no line of CANARIES is in a file, or below a directory, in any form
 //
-// and the condition [missing:program], which is an error instead if
-// POSTHOUSE_TEST_ALL is set: where everything is tested, nothing may be missing.
+// and the conditions [missing:program] and [missing:npm:package] (npm ci in testdata/npm
+// installs those), which are errors instead if POSTHOUSE_TEST_ALL is set: where everything is
+// tested, nothing may be missing.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -58,7 +59,9 @@ func TestScripts(t *testing.T) {
 			// The race detector has each program wait a second at its end, for
 			// goroutines that may still race.
 			env.Setenv("GORACE", "atexit_sleep_ms=10")
-			return nil
+			modules, err := filepath.Abs(npmModules)
+			env.Setenv("NODE_PATH", modules)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":   expectStatus,
@@ -183,12 +186,18 @@ func crashed(ts *testscript.TestScript, neg bool, args []string) {
 	_ = s.cmd.Wait() // tells that it was killed
 }
 
+// npmModules is where npm puts packages.
+const npmModules = "testdata/npm/node_modules"
+
 func condition(cond string) (bool, error) {
 	name, ok := strings.CutPrefix(cond, "missing:")
 	if !ok {
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}
 	_, err := exec.LookPath(name)
+	if module, is := strings.CutPrefix(name, "npm:"); is {
+		_, err = os.Stat(filepath.Join(npmModules, module))
+	}
 	if err != nil && os.Getenv("POSTHOUSE_TEST_ALL") != "" {
 		return false, fmt.Errorf("%s is not installed, and POSTHOUSE_TEST_ALL is set", name)
 	}

@@ -75,6 +75,10 @@ type Options struct {
 	// Certificates are those that clients may be shown; nil: not known.
 	Certificates func() []Certificate
 
+	// Beside are operations of handlers that are served beside this one: they stand in
+	// its document, and are not answered here.
+	Beside []Operation
+
 	Hostname string
 	Version  string // of the program, as it calls itself
 	Started  time.Time

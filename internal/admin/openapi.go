@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"cmp"
 	"encoding"
 	"maps"
 	"net/http"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,7 +25,7 @@ type Operation struct {
 
 // OpenAPI describes operations as a document of OpenAPI 3.1, ready to be put into JSON.
 func OpenAPI(title, version, about string, operations []Operation) map[string]any {
-	d := &document{schemas: object{}}
+	d := &document{schemas: object{}, named: map[string]reflect.Type{}}
 	fault := d.schemaOf(reflect.TypeFor[Fault]())
 	paths := object{}
 	for i := range operations {
@@ -47,9 +49,12 @@ func OpenAPI(title, version, about string, operations []Operation) map[string]an
 type object = map[string]any
 
 // document gathers the schemas of a description.
-type document struct{ schemas object }
+type document struct {
+	schemas object
+	named   map[string]reflect.Type // whose they are
+}
 
-func (d *document) operation(o *Operation, path string, fault object) object {
+func (d *document) operation(o *Operation, at string, fault object) object {
 	out := object{
 		"summary":     o.About,
 		"operationId": operationID(o.Pattern),
@@ -59,7 +64,7 @@ func (d *document) operation(o *Operation, path string, fault object) object {
 		},
 	}
 	var parameters []object
-	for part := range strings.SplitSeq(path, "/") {
+	for part := range strings.SplitSeq(at, "/") {
 		if name, is := strings.CutPrefix(part, "{"); is {
 			parameters = append(parameters, parameter("path", strings.TrimRight(name, ".}"), "", true))
 		}
@@ -95,7 +100,7 @@ func operationID(pattern string) string {
 	name := strings.ToLower(method)
 	for word := range strings.FieldsFuncSeq(path, func(r rune) bool { return strings.ContainsRune("/{}._-", r) }) {
 		if word != "v1" {
-			name += strings.ToUpper(word[:1]) + word[1:]
+			name += capital(word)
 		}
 	}
 	return name
@@ -105,8 +110,8 @@ func (d *document) content(o *Operation) object {
 	switch {
 	case o.Events != nil:
 		events := object{}
-		for name, data := range o.Events {
-			events[name] = d.schemaOf(reflect.TypeOf(data))
+		for _, name := range slices.Sorted(maps.Keys(o.Events)) {
+			events[name] = d.schemaOf(reflect.TypeOf(o.Events[name]))
 		}
 		return object{"text/event-stream": object{
 			"schema":   object{"type": "string", "description": "Server-sent events; the data of each is JSON."},
@@ -154,17 +159,38 @@ func (d *document) schemaOf(t reflect.Type) object {
 	return object{"type": "integer"}
 }
 
-// structOf puts the schema of a struct among the others, and refers to it.
+// structOf puts the schema of a struct among the others, and refers to it; one without a
+// name stands where it is.
 func (d *document) structOf(t reflect.Type) object {
-	name := t.Name()
+	if t.Name() == "" {
+		return d.describe(t)
+	}
+	name := d.nameOf(t)
 	if d.schemas[name] == nil {
-		properties, required := object{}, []string{}
 		d.schemas[name] = object{} // it may have itself inside
-		d.fields(t, properties, &required)
-		d.schemas[name] = object{"type": "object", "properties": properties, "required": required}
+		d.schemas[name] = d.describe(t)
 	}
 	return object{"$ref": "#/components/schemas/" + name}
 }
+
+func (d *document) describe(t reflect.Type) object {
+	properties, required := object{}, []string{}
+	d.fields(t, properties, &required)
+	return object{"type": "object", "properties": properties, "required": required}
+}
+
+// nameOf is what the schema of a type is called; where two packages have the same name,
+// the package of the later one stands before it.
+func (d *document) nameOf(t reflect.Type) string {
+	name := capital(t.Name())
+	if other := d.named[name]; other != nil && other != t {
+		name = capital(path.Base(t.PkgPath())) + name
+	}
+	d.named[name] = t
+	return name
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func (d *document) fields(t reflect.Type, properties object, required *[]string) {
 	for _, f := range reflect.VisibleFields(t) {
@@ -186,6 +212,7 @@ func (d *document) fields(t reflect.Type, properties object, required *[]string)
 			}
 			d.fields(inner, properties, always)
 		case f.IsExported():
+			name = cmp.Or(name, f.Name)
 			properties[name] = d.schemaOf(f.Type)
 			if !strings.Contains(rest, "omit") && f.Type.Kind() != reflect.Pointer {
 				*required = append(*required, name)
@@ -195,9 +222,11 @@ func (d *document) fields(t reflect.Type, properties object, required *[]string)
 }
 
 // aboutAPI stands at the head of the document.
-const aboutAPI = `What can be seen and steered of a running posthouse: over its control socket, and behind a console's address.
-Lists are paged: an answer that has a "next" goes on where "after" is given it. The ID of a message may be shortened
-to its first letters. Orders are for operators, and so is what is no GET; the rest is for viewers too.`
+const aboutAPI = `What can be seen and steered of a running posthouse, over its control socket and at a console's address; the test
+inbox (below /api/v1 and /view) at a console's address alone, and only if the house has one.
+Lists are paged: an answer that has a "next" goes on where "after" is given it. The ID of a message in the queue may be shortened
+to its first letters. At a console's address orders are for operators, and so is what is no GET, and the text of queued messages; the rest is for
+viewers too. Programs log in there with a name and a password (RFC 7617), and need not on this machine where guests have the right.`
 
 // openapi tells what there is to be asked.
 func (a *API) openapi(*http.Request) (any, error) {
@@ -205,5 +234,5 @@ func (a *API) openapi(*http.Request) (any, error) {
 	for _, r := range a.offers() {
 		operations = append(operations, r.Operation)
 	}
-	return OpenAPI("posthouse", a.opts.Version, aboutAPI, operations), nil
+	return OpenAPI("posthouse", a.opts.Version, aboutAPI, append(operations, a.opts.Beside...)), nil
 }

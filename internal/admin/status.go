@@ -26,6 +26,8 @@ type Status struct {
 // Certificate is one that clients may be shown.
 type Certificate struct {
 	Name    string    `json:"name"`              // the first that it bears, or should
+	Others  []string  `json:"others,omitempty"`  // names that it bears too
+	Issuer  string    `json:"issuer,omitempty"`  // who has signed it; "": it has itself, or there is none
 	From    string    `json:"from,omitempty"`    // the file, or the URL of the authority; "": it was made for the run
 	Until   time.Time `json:"until,omitzero"`    // zero: there is none yet
 	Trouble string    `json:"trouble,omitempty"` // why there is no newer one

@@ -87,6 +87,7 @@ func (d *decoder) checkSubmission(c *Config, l *Listen) {
 	if !l.Submits() {
 		for _, o := range []named{
 			{"client_ca", l.ClientCA.Origin, l.ClientCA.Given()},
+			{"cram_md5", l.CRAMMD5.Origin, l.CRAMMD5.Given()},
 			{"hide_client", l.HideClient.Origin, l.HideClient.Given()},
 		} {
 			if o.set {
@@ -111,6 +112,13 @@ func (d *decoder) checkSubmission(c *Config, l *Listen) {
 		d.add(l.ClientCA.Origin, "", "client_ca is of no use without TLS")
 	case !c.Users.CanFind():
 		d.add(l.ClientCA.Origin, `write users { file = "users" }`, "whose a certificate is must be found in a file of users, by a search in LDAP or in a database")
+	}
+	switch {
+	case !l.CRAMMD5.Given():
+	case l.TLS.Value == "off":
+		d.add(l.CRAMMD5.Origin, "", "cram_md5 is of no use without TLS")
+	case !c.Users.File.Given():
+		d.add(l.CRAMMD5.Origin, `write users { file = "users" }`, "what CRAM-MD5 needs of a password is kept in a file of users only")
 	}
 }
 

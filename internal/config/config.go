@@ -80,6 +80,7 @@ type Listen struct {
 	ProxyFrom   Setting[[]netip.Prefix] // peers that must begin with a PROXY header
 	XClientFrom Setting[[]netip.Prefix] // peers that may say XCLIENT
 	ClientCA    Setting[string]         // submission: file of those whose client certificates are logins; "": none
+	CRAMMD5     Setting[bool]           // submission: CRAM-MD5 is offered
 	HideClient  Setting[bool]           // submission: Received does not tell the client's name and address
 	Policy      Setting[string]         // the severest that policy may do to what comes in here, or PolicyOff
 	Limits      Limits

@@ -154,6 +154,7 @@ func (l *Listen) schema() schema {
 			list("proxy_from", &l.ProxyFrom, network()),
 			list("xclient_from", &l.XClientFrom, network()),
 			one("client_ca", &l.ClientCA, file()),
+			one("cram_md5", &l.CRAMMD5, yes()),
 			one("hide_client", &l.HideClient, yes()),
 			one("policy", &l.Policy, choice(PolicyReject, PolicyQuarantine, PolicyMark, PolicyOff)),
 		},

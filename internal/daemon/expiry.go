@@ -1,16 +1,21 @@
 package daemon
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"log"
+	"strings"
 	"time"
 )
 
 // CertificateState is how a certificate of the house is.
 type CertificateState struct {
 	Name    string    // the first of those that it bears, or that it should
+	Others  []string  // that it bears too
+	Issuer  string    // who has signed it; "": it has itself, or there is none
 	From    string    // the file, or the URL of the authority; "": it was made for the run
 	Until   time.Time // the end of its time; zero: there is none
 	Trouble string    // why there is no newer one; "": there is no trouble
@@ -28,7 +33,7 @@ func (c *certificates) states() (all []CertificateState) {
 	defer c.mu.Unlock()
 	for _, p := range c.pairs {
 		s := CertificateState{From: p.setting.Chain.Value}
-		s.Name, s.Until = leafOf(&p.is)
+		s.read(&p.is)
 		if p.trouble != nil {
 			s.Trouble = p.trouble.Error()
 		}
@@ -36,16 +41,18 @@ func (c *certificates) states() (all []CertificateState) {
 	}
 	if c.acme.keeper == nil {
 		for _, name := range c.names {
-			own := c.own[name]
-			_, until := leafOf(&own)
-			all = append(all, CertificateState{Name: name, Until: until})
+			s, own := CertificateState{}, c.own[name]
+			s.read(&own)
+			s.Name, s.Others = name, nil
+			all = append(all, s)
 		}
 		return all
 	}
 	for _, is := range c.acme.keeper.States() {
 		s := CertificateState{Name: is.Name, From: c.acme.from, Next: is.Next}
 		if is.Certificate != nil {
-			s.Until = is.Certificate.Leaf.NotAfter
+			s.read(is.Certificate)
+			s.Name = is.Name
 		}
 		if is.Err != nil {
 			s.Trouble = is.Err.Error()
@@ -55,22 +62,35 @@ func (c *certificates) states() (all []CertificateState) {
 	return all
 }
 
-// leafOf is the name that a certificate bears, and when it ends.
-func leafOf(c *tls.Certificate) (name string, until time.Time) {
+// read takes over what a certificate says of itself; of one that there is not, nothing.
+func (s *CertificateState) read(c *tls.Certificate) {
 	if len(c.Certificate) == 0 {
-		return "", time.Time{}
+		return
 	}
 	leaf := c.Leaf
 	if leaf == nil {
 		var err error
 		if leaf, err = x509.ParseCertificate(c.Certificate[0]); err != nil {
-			return "", time.Time{}
+			return
 		}
 	}
+	s.Name, s.Until, s.Issuer = leaf.Subject.CommonName, leaf.NotAfter, issuerOf(leaf)
 	if len(leaf.DNSNames) > 0 {
-		return leaf.DNSNames[0], leaf.NotAfter
+		s.Name, s.Others = leaf.DNSNames[0], leaf.DNSNames[1:]
 	}
-	return leaf.Subject.CommonName, leaf.NotAfter
+}
+
+// issuerOf is who has signed a certificate, by organization and name as far as they are
+// said; "": it has itself.
+func issuerOf(leaf *x509.Certificate) string {
+	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
+		return ""
+	}
+	organization, name := strings.Join(leaf.Issuer.Organization, ", "), leaf.Issuer.CommonName
+	if organization == "" || strings.Contains(name, organization) {
+		return cmp.Or(name, leaf.Issuer.String())
+	}
+	return strings.TrimSpace(organization + " " + name)
 }
 
 // warn tells of certificates that end soon, of each once a day.

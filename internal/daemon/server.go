@@ -84,7 +84,7 @@ func (b *builder) answererOf(l *config.Listen, in *intake.Desk, keys *certificat
 // handlerOf is who takes the mail of a listener.
 func handlerOf(l *config.Listen, in *intake.Desk) smtpserver.Handler {
 	if l.Submits() {
-		return in.Submissions(l.Name.Value, intake.SubmissionOptions{HideClient: l.HideClient.Value})
+		return in.Submissions(l.Name.Value, intake.SubmissionOptions{HideClient: l.HideClient.Value, CRAMMD5: l.CRAMMD5.Value})
 	}
 	return in.Listener(l.Name.Value)
 }

@@ -43,11 +43,15 @@ var (
 type Account struct {
 	Name  string   // as the directory writes it: folded
 	SCRAM *SCRAM   // nil: none is kept
+	CRAM  *CRAM    // nil: none is kept, and CRAM-MD5 lets nobody in
 	Sends *Senders // nil: it is for the configuration to say
 }
 
 // SCRAM is what is kept of a password for SCRAM-SHA-256.
 type SCRAM = password.SCRAM
+
+// CRAM is what is kept of a password for CRAM-MD5.
+type CRAM = password.CRAM
 
 // Scope is as whom an account may send.
 type Scope uint8

@@ -15,7 +15,7 @@ func FuzzQuery(f *testing.F) {
 	}
 	e := &entry{from: "bob", words: "some words"}
 	f.Fuzz(func(t *testing.T, s string) {
-		q, err := parseQuery(s, time.Unix(1e9, 0))
+		q, err := ParseQueryAt(s, time.Unix(1e9, 0))
 		if err != nil && !q.IsZero() {
 			t.Error("refused, and yet there is a query")
 		}

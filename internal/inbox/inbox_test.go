@@ -137,7 +137,7 @@ func TestSearch(t *testing.T) {
 	s := open(t, inbox.Options{})
 	put(t, s, "a", "Hello", "The big  sale\r\nbegins")
 	put(t, s, "a", "Rechnung-März", "nothing")
-	html := "From: eve@evil.example\r\nTo: \"Jane X\" <j@x.test>\r\nSubject: files\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
+	html := "From: eve@evil.example\r\nTo: \"Jane X\" <j@x.test>\r\nCc: carl@x.test\r\nMessage-ID: <m1@evil.example>\r\nSubject: files\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
 		"--b\r\nContent-Type: text/html\r\n\r\n<p>Click <b>here</b></p>\r\n--b\r\nContent-Disposition: attachment\r\n\r\nx\r\n--b--\r\n"
 	m, err := s.Put(t.Context(), inbox.Arrival{Inbox: "b", Source: mail.Source{Login: "Eve", Listener: "dev"}}, strings.NewReader(html))
 	if err != nil {
@@ -165,6 +165,13 @@ func TestSearch(t *testing.T) {
 		"is:unread hello":        "Hello",
 		"is:read":                "files",
 		"login:eve":              "files",
+		"message-id:m1@":         "files",
+		"cc:carl":                "files",
+		"addressed:eve@":         "files",
+		"addressed:jane":         "files Rechnung-März Hello",
+		"larger:0k smaller:1m":   "files Rechnung-März Hello",
+		"smaller:200b":           "Rechnung-März Hello",
+		"larger:200":             "files",
 		"listener:dev":           "files",
 		"after:1h":               "files Rechnung-März Hello",
 		"before:1h":              "",
@@ -187,6 +194,7 @@ func TestSearch(t *testing.T) {
 		"has:wings":               "has: is followed by",
 		"is:odd":                  "is: is followed by",
 		"before:later":            "neither a time",
+		"larger:big":              "larger: is followed by a size",
 		strings.Repeat("a ", 31):  "30 words",
 		strings.Repeat("a", 1001): "1000 characters",
 	} {
@@ -194,6 +202,24 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s: %v", query, err)
 		}
 	}
+}
+
+// TestSearchElsewhere: dates are those of the place from which one asks.
+func TestSearchElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // it is midnight in London, on the first of January 2000
+		s := open(t, inbox.Options{})
+		put(t, s, "", "one", "")
+		for zone, want := range map[string]int{"UTC": 1, "Asia/Shanghai": 1, "America/New_York": 0} {
+			place, err := time.LoadLocation(zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q, err := inbox.ParseQueryAt("after:2000-01-01", time.Now().In(place))
+			if got := s.List("", q, mail.ID{}, 1).Found; err != nil || got != want {
+				t.Errorf("in %s %d are found, want %d: %v", zone, got, want, err)
+			}
+		}
+	})
 }
 
 // TestPages: pages follow each other without a gap, though mail comes in between.

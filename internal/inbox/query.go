@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -27,15 +28,19 @@ const (
 //
 //	word "two words"    in the sender, the recipients, the subject or the text
 //	from: to: subject:  only there; envelope and header both count
+//	cc: addressed:      among those of Cc; in the sender or the recipients
+//	message-id:         of the header, without its brackets
 //	has:attachment      is:read  is:unread
+//	larger: smaller:    octets, 10k or 2m
 //	before: after:      2026-11-23, 2026-11-23T10:30 (UTC, or with an offset), or so long ago: 2h, 3d
 //	login: listener:    how it came
 //	-word               the opposite
 //
 // The error is a sentence for people.
-func ParseQuery(s string) (Query, error) { return parseQuery(s, time.Now()) }
+func ParseQuery(s string) (Query, error) { return ParseQueryAt(s, time.Now().UTC()) }
 
-func parseQuery(s string, now time.Time) (Query, error) {
+// ParseQueryAt is [ParseQuery] at another time, in whose location dates are.
+func ParseQueryAt(s string, now time.Time) (Query, error) {
 	var q Query
 	if len(s) > maxQuery {
 		return q, fmt.Errorf("a search has %d characters at most", maxQuery)
@@ -68,7 +73,9 @@ func parseTerm(s string, now time.Time) (t term, rest string, err error) {
 }
 
 // keys are the words that may stand before a colon.
-var keys = []string{"from", "to", "subject", "has", "is", "before", "after", "login", "listener"}
+var keys = []string{
+	"from", "to", "cc", "addressed", "subject", "message-id", "has", "is", "larger", "smaller", "before", "after", "login", "listener",
+}
 
 // cutTerm reads `key:value`, `key:"some value"`, `word` or `"some words"`. What has a
 // colon, and is no key before it, is a word.
@@ -107,6 +114,12 @@ func meaning(key, value string, now time.Time) (func(*entry) bool, error) {
 		return func(e *entry) bool { return strings.Contains(e.to, word) }, nil
 	case "subject":
 		return func(e *entry) bool { return strings.Contains(e.subject, word) }, nil
+	case "cc":
+		return func(e *entry) bool { return strings.Contains(fold(strings.Join(e.message.Cc, "\n")), word) }, nil
+	case "addressed":
+		return func(e *entry) bool { return strings.Contains(e.from, word) || strings.Contains(e.to, word) }, nil
+	case "message-id":
+		return func(e *entry) bool { return strings.Contains(fold(e.message.MessageID), word) }, nil
 	case "login":
 		return func(e *entry) bool { return fold(e.message.Source.Login) == word }, nil
 	case "listener":
@@ -115,6 +128,8 @@ func meaning(key, value string, now time.Time) (func(*entry) bool, error) {
 		return hasMeaning(word)
 	case "is":
 		return isMeaning(word)
+	case "larger", "smaller":
+		return sizeMeaning(key, word)
 	case "before", "after":
 		return timeMeaning(key, value, now)
 	}
@@ -138,6 +153,23 @@ func isMeaning(word string) (func(*entry) bool, error) {
 	return func(e *entry) bool { return e.message.Read == (word == "read") }, nil
 }
 
+func sizeMeaning(key, word string) (func(*entry) bool, error) {
+	digits, unit := strings.TrimSuffix(word, "b"), int64(1)
+	if rest, is := strings.CutSuffix(digits, "k"); is {
+		digits, unit = rest, 1<<10
+	} else if rest, is := strings.CutSuffix(digits, "m"); is {
+		digits, unit = rest, 1<<20
+	}
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil || n < 0 {
+		return nil, fmt.Errorf("%s: is followed by a size such as 10k or 2m, not by %q", key, word)
+	}
+	if key == "larger" {
+		return func(e *entry) bool { return e.message.Size > n*unit }, nil
+	}
+	return func(e *entry) bool { return e.message.Size < n*unit }, nil
+}
+
 func timeMeaning(key, value string, now time.Time) (func(*entry) bool, error) {
 	at, err := moment(value, now)
 	if err != nil {
@@ -152,7 +184,7 @@ func timeMeaning(key, value string, now time.Time) (func(*entry) bool, error) {
 // moment reads a time, or how long ago it was.
 func moment(s string, now time.Time) (time.Time, error) {
 	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
-		if t, err := time.Parse(form, strings.ToUpper(s)); err == nil {
+		if t, err := time.ParseInLocation(form, strings.ToUpper(s), now.Location()); err == nil {
 			return t, nil
 		}
 	}

@@ -17,6 +17,7 @@ import (
 // zero value is good.
 type SubmissionOptions struct {
 	HideClient bool // Received tells neither the name nor the address of the client
+	CRAMMD5    bool // CRAM-MD5 is offered too
 }
 
 // Submissions returns the handler of a listener to which people's programs submit mail.
@@ -63,7 +64,7 @@ func (s *submissionSession) Mechanisms() []string {
 }
 
 func (s *submissionSession) visitor() login.Visitor {
-	return login.Visitor{Client: s.conn.RemoteAddr().Addr(), TLS: s.conn.TLS()}
+	return login.Visitor{Client: s.conn.RemoteAddr().Addr(), TLS: s.conn.TLS(), CRAMMD5: s.how.CRAMMD5}
 }
 
 // Authenticate implements [smtpserver.Authenticator].
@@ -73,7 +74,7 @@ func (s *submissionSession) Authenticate(ctx context.Context, mechanism string) 
 	if o.Logins == nil { // the options have changed just now
 		return nil, smtp.Replyf(smtp.CodeTemporaryAuthFailure, smtp.EnhancedCode{4, 7, 0}, "Nobody logs in here now")
 	}
-	return &exchange{o.Logins.Begin(ctx, mechanism, s.visitor()), s, o}, nil
+	return &exchange{Exchange: o.Logins.Begin(ctx, mechanism, s.visitor()), session: s, o: o}, nil
 }
 
 // exchange tells how a login ended.
@@ -81,6 +82,7 @@ type exchange struct {
 	*login.Exchange
 	session *submissionSession
 	o       *Options
+	stated  bool // that it has failed
 }
 
 // Next implements [smtpserver.SASL].
@@ -88,18 +90,30 @@ func (x *exchange) Next(response []byte) ([]byte, bool, error) {
 	challenge, done, err := x.Exchange.Next(response)
 	var f *login.Failure
 	if errors.As(err, &f) {
-		x.o.Observe(event.Entry{At: time.Now(), Event: &event.LoginFailed{
-			Source: x.session.source(), Mechanism: f.Mechanism, Account: f.Account, Why: f.Why, Reply: f.Reply,
-		}})
-		if f.Err != nil {
-			x.o.Log.Error("nobody can log in", "error", f.Err)
-		}
+		x.state(f)
 		return nil, false, f.Reply
+	}
+	if f := x.Failed(); f != nil {
+		x.state(f)
 	}
 	if done {
 		x.session.account = x.Account()
 	}
 	return challenge, done, err
+}
+
+// state tells that a login has failed, once.
+func (x *exchange) state(f *login.Failure) {
+	if x.stated {
+		return
+	}
+	x.stated = true
+	x.o.Observe(event.Entry{At: time.Now(), Event: &event.LoginFailed{
+		Source: x.session.source(), Mechanism: f.Mechanism, Account: f.Account, Why: f.Why, Reply: f.Reply,
+	}})
+	if f.Err != nil {
+		x.o.Log.Error("nobody can log in", "error", f.Err)
+	}
 }
 
 // who is who has logged in, nil if nobody has.

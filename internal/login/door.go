@@ -47,6 +47,8 @@ func New(o Options) *Door {
 type Visitor struct {
 	Client netip.Addr           // invalid if it has none: all of those count as one
 	TLS    *tls.ConnectionState // nil: without TLS nobody comes in
+
+	CRAMMD5 bool // he may come in by CRAM-MD5, for the sake of old devices
 }
 
 // mechanism is a SASL mechanism.
@@ -65,12 +67,12 @@ var mechanisms = []mechanism{
 	{"XOAUTH2", (*Door).canBear, beginXOAUTH2},
 	{"PLAIN", always, beginPlain},
 	{"LOGIN", always, beginLogin},
+	{"CRAM-MD5", (*Door).canCRAM, beginCRAM}, // last: what has to be kept for it is worth a password
 }
 
 func always(*Door, *Visitor) bool { return true }
 
-// Mechanisms are those that a visitor can use, best first. CRAM-MD5 is none of
-// them: it would need the passwords themselves to be kept.
+// Mechanisms are those that a visitor can use, best first.
 func (d *Door) Mechanisms(v *Visitor) []string {
 	if v.TLS == nil {
 		return nil
@@ -114,6 +116,7 @@ type Exchange struct {
 	name    string // of the mechanism
 	step    exchange
 	account *directory.Account
+	failed  *Failure // told in a challenge
 }
 
 // Next takes a response of the client, nil if there was none yet, and returns the
@@ -130,6 +133,10 @@ func (x *Exchange) Next(response []byte) (challenge []byte, done bool, err error
 	}
 	return nil, false, f
 }
+
+// Failed is why somebody is not let in who has been told so in a challenge, before there is a
+// reply; nil: there is no such thing. He need not stay to hear the reply.
+func (x *Exchange) Failed() *Failure { return x.failed }
 
 // Account is who has come in, nil before that.
 func (x *Exchange) Account() *directory.Account { return x.account }

@@ -41,7 +41,7 @@ func TestWhatIsOffered(t *testing.T) {
 			if s := strings.Join(got, " "); s != x.want {
 				t.Errorf("offered %q, want %q", s, x.want)
 			}
-			for _, m := range []string{"EXTERNAL", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "PLAIN", "LOGIN", "CRAM-MD5", ""} {
+			for _, m := range []string{"EXTERNAL", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "PLAIN", "LOGIN", "CRAM-MD5", "CRAM-SHA1", ""} {
 				if slices.Contains(x.door.Mechanisms(&v), m) {
 					continue
 				}
@@ -101,6 +101,8 @@ func TestExchanges(t *testing.T) {
 		{"somebody took -PLUS off the list", "SCRAM-SHA-256", shown, []string{"y,,n=joe,r=x"}, "535 the first message of SCRAM is malformed, or its channel binding is not ours"},
 		{"as another", "SCRAM-SHA-256", shown, []string{"n,a=jane,n=joe,r=x"}, "535 nobody acts for another here"},
 		{"no name", "SCRAM-SHA-256", shown, []string{"n,,n=,r=x"}, "535 the name is empty or too long"},
+
+		{"unasked", "CRAM-MD5", shown, []string{"joe 00000000000000000000000000000000"}, "535 the mechanism is not offered"},
 	} {
 		t.Run(x.mechanism+" "+x.name, func(t *testing.T) {
 			d := login.New(login.Options{Accounts: finders{newPeople()}})

@@ -125,8 +125,8 @@ func (b *bearer) Next(response []byte) (challenge []byte, done bool, err error) 
 	return nil, err == nil, err
 }
 
-func (b *bearer) tell(status string, why error) ([]byte, bool, error) {
-	b.failed = why
+func (b *bearer) tell(status string, why *Failure) ([]byte, bool, error) {
+	b.failed, b.x.failed = why, why
 	text, err := json.Marshal(map[string]string{"status": status, "schemes": "bearer"})
 	return text, false, err
 }

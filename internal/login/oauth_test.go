@@ -66,6 +66,9 @@ func TestTokens(t *testing.T) {
 			challenge, done, err := e.Next([]byte(strings.ReplaceAll(x.say, "|", "\x01")))
 			if !done && err == nil {
 				got = string(challenge) + ", "
+				if f := e.Failed(); f == nil || f.Mechanism != x.mechanism {
+					t.Errorf("%s %q: nobody knows yet that it has failed: %v", x.mechanism, x.say, f)
+				}
 				_, done, err = e.Next([]byte(answer))
 			}
 			if got += told(t, e, done, err); got != x.want {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/login"
+	"github.com/posthouse/posthouse/internal/password"
 	"github.com/posthouse/posthouse/internal/transcript"
 )
 
@@ -51,22 +52,25 @@ type finders struct{ *people }
 func (p finders) HasSCRAM() bool { return true }
 
 func (p finders) Find(_ context.Context, name string) (*directory.Account, error) {
-	password, ok := p.passwords[directory.FoldName(name)]
+	word, ok := p.passwords[directory.FoldName(name)]
 	if !ok {
 		return nil, directory.ErrNoLogin
 	}
-	client, err := scram.SHA256.NewClient(name, password, "")
+	if word == "" {
+		return &directory.Account{Name: name}, nil
+	}
+	client, err := scram.SHA256.NewClient(name, word, "")
 	if err != nil {
 		return nil, err
 	}
 	keys, err := client.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "sixteen octets..", Iters: 4096})
 	return &directory.Account{Name: name, SCRAM: &directory.SCRAM{
 		Salt: []byte(keys.Salt), Iterations: keys.Iters, StoredKey: keys.StoredKey, ServerKey: keys.ServerKey,
-	}}, err
+	}, CRAM: password.NewCRAM(word)}, err
 }
 
 func newPeople() *people {
-	return &people{passwords: map[string]string{"jane@example.org": "lion-canary", "joe": "tiger-canary"}}
+	return &people{passwords: map[string]string{"jane@example.org": "lion-canary", "joe": "tiger-canary", "nothing": ""}}
 }
 
 // secure is TLS as far as mechanisms without binding care.

@@ -1,6 +1,6 @@
 // Package password is what is kept of passwords, and how one is tried: as Argon2id (RFC
 // 9106), as a verifier of SCRAM-SHA-256 (RFC 7677), or as bcrypt. What is kept by one of
-// them does not tell the password.
+// them does not tell the password. For CRAM-MD5 (RFC 2195) something weaker is kept: see [CRAM].
 //
 // Passwords are prepared by SASLprep (RFC 4013), so that one fits however it is typed.
 package password

@@ -144,94 +144,27 @@ func (b *Book) Alter(ref Ref, now Standing) {
 	}
 }
 
-// Judgement is what may be recorded of a settlement.
-type Judgement struct {
-	Err     error
-	Results []Standing // to be recorded
-	Altered []Standing // set aside, as [Settled] has them
-	Aside   []int      // the same
-	Reports []bool     // for each report: whether it is to be committed
-}
-
 // Judge holds a settlement against the leases and ends those of the results
 // that are to be recorded. What Err forbids is nothing; ErrAltered forbids only what it says.
 func (b *Book) Judge(owner Owner, s *Settlement, now time.Time) Judgement {
 	if err := b.holds(owner, s, now); err != nil {
 		return Judgement{Err: err}
 	}
-	aside := b.setAside(s)
-	j := Judgement{Reports: make([]bool, len(s.Reports))}
-	for i := range s.Reports {
-		j.Reports[i] = !s.Reports[i].tellsOf(aside)
-	}
-	for _, r := range s.Results {
+	j := s.Judge(func(recipient int) *Standing { return b.claims[Ref{s.ID, recipient}].altered })
+	for _, r := range j.Results {
 		ref := Ref{s.ID, r.Recipient}
-		c := b.claims[ref]
-		switch {
-		case !aside[r.Recipient]:
-			j.Results = append(j.Results, r)
+		b.drop(ref, b.claims[ref])
+		delete(b.lost, ref)
+	}
+	for _, told := range j.Altered {
+		ref := Ref{s.ID, told.Recipient}
+		if c := b.claims[ref]; told.Fate == mail.Removed {
 			b.drop(ref, c)
-			delete(b.lost, ref)
-		case c.altered == nil:
-			j.Aside = append(j.Aside, r.Recipient)
-		default:
-			j.Altered = append(j.Altered, *c.altered)
-			if c.altered.Fate == mail.Removed {
-				b.drop(ref, c)
-			}
+		} else {
 			c.altered = nil
 		}
 	}
-	if aside != nil {
-		j.Err = fmt.Errorf("settle %s: %w", s.ID, ErrAltered)
-	}
 	return j
-}
-
-// setAside finds the recipients whose results are not recorded: those that an
-// order was given about, and whoever is told of by a report that tells of one of
-// those. What another place has is recorded in any case. nil: there are none.
-func (b *Book) setAside(s *Settlement) map[int]bool {
-	var aside map[int]bool
-	for i := range s.Results {
-		r := &s.Results[i]
-		if c := b.claims[Ref{s.ID, r.Recipient}]; c.altered != nil && (!carried(r.Fate) || c.altered.Fate == mail.Removed) {
-			if aside == nil {
-				aside = map[int]bool{}
-			}
-			aside[r.Recipient] = true
-		}
-	}
-	if aside != nil {
-		s.spread(aside)
-	}
-	return aside
-}
-
-// spread sets aside what the reports tell of that tell of what is set aside, until
-// there is no more of it.
-func (s *Settlement) spread(aside map[int]bool) {
-	fates := make(map[int]mail.Fate, len(s.Results))
-	for i := range s.Results {
-		fates[s.Results[i].Recipient] = s.Results[i].Fate
-	}
-	for before := 0; before < len(aside); {
-		before = len(aside)
-		for i := range s.Reports {
-			if !s.Reports[i].tellsOf(aside) {
-				continue
-			}
-			for _, r := range s.Reports[i].Recipients {
-				if fate, settled := fates[r]; settled && !carried(fate) {
-					aside[r] = true
-				}
-			}
-		}
-	}
-}
-
-func (r *Report) tellsOf(recipients map[int]bool) bool {
-	return slices.ContainsFunc(r.Recipients, func(i int) bool { return recipients[i] })
 }
 
 func (b *Book) holds(owner Owner, s *Settlement, now time.Time) error {

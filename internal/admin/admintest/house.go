@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/admin/inboxapi"
 	"github.com/posthouse/posthouse/internal/directory/filedir"
 	"github.com/posthouse/posthouse/internal/dispatch"
 	"github.com/posthouse/posthouse/internal/find"
@@ -47,6 +48,8 @@ type House struct {
 	API      *admin.API
 	// Reload is what a reload answers; nil: it succeeds.
 	Reload func(context.Context) error
+	// Certificates are those that clients may be shown.
+	Certificates []admin.Certificate
 	// Holding: the configuration keeps all mail from being sent.
 	Holding bool
 
@@ -232,7 +235,9 @@ func (h *House) serve() {
 		Sizes: func() []admin.Size {
 			return []admin.Size{{Listener: "sendmail", Local: true, Octets: 5 << 20}, {Listener: "mx", Octets: 10 << 20, Origin: at(5)}}
 		},
-		Holding: func() (mail.Origin, bool) { return at(7), h.Holding },
+		Certificates: func() []admin.Certificate { return h.Certificates },
+		Holding:      func() (mail.Origin, bool) { return at(7), h.Holding },
+		Beside:       inboxapi.Operations(),
 	})
 	h.API = api
 	l, err := admin.Listen(h.Socket)

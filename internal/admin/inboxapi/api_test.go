@@ -1,6 +1,7 @@
 package inboxapi_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 type world struct {
 	*testing.T
 	store    *inbox.Store
+	api      *inboxapi.API
 	server   *httptest.Server
 	released []inboxapi.Release
 }
@@ -32,17 +34,17 @@ func begin(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{T: t, store: store}
-	api := inboxapi.New(inboxapi.Options{
+	w.api = inboxapi.New(inboxapi.Options{
 		Store: store, Scenarios: new(door.Stage), Version: "test",
-		Release: func(_ context.Context, r inboxapi.Release) error {
+		Release: func(_ context.Context, r inboxapi.Release) (inboxapi.Released, error) {
 			if r.To[0].Domain() == "refused.test" {
-				return &inboxapi.ReleaseError{What: "nobody there"}
+				return inboxapi.Released{}, &inboxapi.ReleaseError{What: "nobody there", Hint: "ask another"}
 			}
 			w.released = append(w.released, r)
-			return nil
+			return inboxapi.Released{ID: r.Message.ID, Released: r.To}, nil
 		},
 	})
-	w.server = httptest.NewServer(api)
+	w.server = httptest.NewServer(w.api)
 	t.Cleanup(func() {
 		w.server.Close()
 		_ = store.Close()
@@ -130,7 +132,7 @@ func TestMessages(t *testing.T) {
 	w.wants("DELETE", at+"/"+id, "", 404)
 	w.wants("DELETE", "/api/v1/inbox/*/messages?q=subject:nothing", "", 200, `"deleted": 0`)
 	w.wants("DELETE", "/api/v1/inbox/*/messages", "", 200, `"deleted": 1`)
-	w.wants("POST", "/api/v1/inboxes", "", 405)
+	w.wants("POST", "/api/v1/inboxes", "", 404)
 }
 
 // TestNothingRuns: whatever is given to a browser, nothing in it runs: HTML is made safe and stands
@@ -187,6 +189,65 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// listen opens a stream, and returns what reads its events: ID and data of the next.
+func (w *world) listen(path, last string) (next func() (id, data string), end func()) {
+	w.Helper()
+	ctx, cancel := context.WithCancel(w.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL+path, nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if last != "" {
+		r.Header.Set("Last-Event-ID", last)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if kind := answer.Header.Get("Content-Type"); kind != "text/event-stream" {
+		w.Fatalf("%s is %s", path, kind)
+	}
+	lines := bufio.NewScanner(answer.Body)
+	lines.Scan() // a comment: it has begun
+	return func() (id, data string) {
+		for lines.Scan() && (lines.Text() != "" || id == "") {
+			name, value, _ := strings.Cut(lines.Text(), ": ")
+			switch name {
+			case "id":
+				id = value
+			case "data":
+				data = value
+			}
+		}
+		return id, data
+	}, func() { cancel(); answer.Body.Close() }
+}
+
+// TestEvents: a stream tells of each message that comes and fits, and who comes back to it misses nothing.
+func TestEvents(t *testing.T) {
+	w := begin(t)
+	before := w.put("a")
+	next, end := w.listen("/api/v1/inbox/a/events?q=subject:welcome", "")
+	defer end()
+	w.put("other")
+	first := w.put("a")
+	if id, data := next(); id != first || !strings.Contains(data, `"inbox":"a"`) || !strings.Contains(data, `"subject":"Welcome"`) {
+		t.Errorf("%s is told, want %s: %s", id, first, data)
+	}
+	again, endAgain := w.listen("/api/v1/inbox/a/events", before)
+	defer endAgain()
+	if id, _ := again(); id != first {
+		t.Errorf("%s is told, want %s", id, first)
+	}
+	w.wants("GET", "/api/v1/inbox/a/events?since=x", "", 400, "since: ")
+	w.wants("GET", "/api/v1/inbox/a/events?q=from:", "", 400, "wants a value")
+	w.api.Close()
+	if id, _ := next(); id != "" {
+		t.Errorf("%s is told behind the end", id)
+	}
+	w.wants("GET", "/api/v1/inbox/a/wait?to=nobody", "", 503, "the house is closing")
+}
+
 // TestRelease: a message goes to whom it is released, and what was refused is told.
 func TestRelease(t *testing.T) {
 	w := begin(t)
@@ -203,7 +264,7 @@ func TestRelease(t *testing.T) {
 	if err = errors.Join(err, f.Close()); err != nil || string(text) != source {
 		t.Errorf("%q, %v", text, err)
 	}
-	w.wants("POST", at, `{"to":["x@refused.test"]}`, 502, "nobody there")
+	w.wants("POST", at, `{"to":["x@refused.test"]}`, 502, "nobody there", `"hint": "ask another"`)
 	w.wants("POST", at, `{"to":[]}`, 400, "one address at least")
 	w.wants("POST", at, `{"to":["x"]}`, 400)
 	w.wants("POST", at, `{"to":[""]}`, 400)
@@ -221,47 +282,28 @@ func TestScenario(t *testing.T) {
 	w.wants("DELETE", at, "", 200, `"rules": \[\]`)
 }
 
-// TestDocument: the document has exactly the calls that are answered, and each of their
-// parameters.
-func TestDocument(t *testing.T) {
+// TestOperations: what is in the document of a house is answered, and nothing else is.
+func TestOperations(t *testing.T) {
 	w := begin(t)
-	text := w.wants("GET", "/api/v1/openapi.json", "", 200, `"openapi": "3.1.0"`)
-	var doc struct {
-		Paths map[string]map[string]struct {
-			Summary    string
-			Parameters []struct{ Name, In string }
-			Responses  map[string]any
+	operations := inboxapi.Operations()
+	for _, o := range operations {
+		method, path, _ := strings.Cut(o.Pattern, " ")
+		if o.About == "" || o.Answer == nil && o.Kind == "" && o.Events == nil || strings.HasSuffix(path, "/events") != (o.Events != nil) {
+			t.Errorf("%s: %+v", o.Pattern, o)
+		}
+		if o.Events != nil {
+			continue // see TestEvents
+		}
+		place := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, "06h0evdm1pejxx1xbkbg")
+		if answer, text := w.ask(method, place+"?timeout=1ms", ""); answer.StatusCode == 405 || strings.Contains(text, "there is no "+method) {
+			t.Errorf("%s is in the document, and not answered", o.Pattern)
 		}
 	}
-	if err := json.Unmarshal([]byte(text), &doc); err != nil {
-		t.Fatal(err)
+	if len(operations) < 30 {
+		t.Errorf("%d operations", len(operations))
 	}
-	calls := 0
-	for path, methods := range doc.Paths {
-		for method, call := range methods {
-			calls++
-			named := 0
-			for _, p := range call.Parameters {
-				if p.In == "path" && strings.Contains(path, "{"+p.Name+"}") {
-					named++
-				}
-			}
-			if named != strings.Count(path, "{") || call.Summary == "" || len(call.Responses) != 2 {
-				t.Errorf("%s %s: %+v", method, path, call)
-			}
-			place := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, "06h0evdm1pejxx1xbkbg")
-			if answer, text := w.ask(strings.ToUpper(method), place+"?timeout=1ms", ""); answer.StatusCode == 405 || text == "404 page not found\n" {
-				t.Errorf("%s %s is in the document, and not answered", method, path)
-			}
-		}
-	}
-	if calls < 28 {
-		t.Errorf("%d calls in the document", calls)
-	}
-	for _, path := range []string{"/api/v1/nothing", "/api/v1/"} {
-		if answer, _ := w.ask("GET", path, ""); answer.StatusCode != 404 {
-			t.Errorf("%s: %d", path, answer.StatusCode)
-		}
+	for _, path := range []string{"/api/v1/nothing", "/api/v1/", "/api/v1/message/latest/link-check"} {
+		w.wants("GET", path, "", 404, `"status": 404`, `"error": "there is no GET `+path, `"hint": ".*openapi.json`)
 	}
 }
 

@@ -3,6 +3,7 @@ package inboxapi
 import (
 	"net/http"
 
+	"github.com/posthouse/posthouse/internal/admin"
 	"github.com/posthouse/posthouse/internal/scenario"
 )
 
@@ -33,9 +34,9 @@ func (a *API) play(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return wrong(err.Error())
 	case a.o.Scenarios == nil:
-		return &fault{http.StatusConflict, "no scenarios are played here"}
+		return &admin.Fault{Status: http.StatusConflict, Message: "no scenarios are played here"}
 	case !a.o.Scenarios.Play(named(r), s):
-		return &fault{http.StatusConflict, "too many inboxes have scenarios: end some of them"}
+		return &admin.Fault{Status: http.StatusConflict, Message: "too many inboxes have scenarios", Hint: "end some of them"}
 	}
 	return ok(w, a.playing(r))
 }

@@ -9,7 +9,7 @@ import (
 
 // Options set up a [Console].
 type Options struct {
-	// API answers under /v1, as admin.API does. Needed.
+	// API answers under /v1, as admin.API does: the pages ask it, and programs may. Needed.
 	API http.Handler
 
 	// Inboxes is where test mail is; nil: there are no pages for it.
@@ -98,6 +98,7 @@ func (c *Console) routes() {
 	c.mux.Handle("GET /messages/{id}/text", c.may(Operator, c.text))
 	c.mux.Handle("GET /{$}", c.may(Viewer, c.home))
 	c.mux.Handle("/", c.open(c.nowhere))
+	c.programs()
 
 	for pattern, h := range c.opts.Beside {
 		c.mux.Handle(pattern, c.beside(h))

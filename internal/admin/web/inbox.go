@@ -150,10 +150,11 @@ func (c *Console) release(v *visit) (answer, error) {
 		return nil, &fault{status: http.StatusBadRequest, key: "error.no-address"}
 	}
 	path := inboxAPI + "inbox/" + url.PathEscape(in) + "/messages/" + id.String() + "/release"
-	if _, err := ask[map[string]any](v.Context(), house{c.opts.Beside[inboxAPI]}, v, http.MethodPost, path, nil, map[string]any{"to": to}); err != nil {
+	done, err := ask[struct{ Released []string }](v.Context(), house{c.opts.Beside[inboxAPI]}, v, http.MethodPost, path, nil, map[string]any{"to": to})
+	if err != nil {
 		return nil, err
 	}
-	return redirect(pathOf("/inbox/"+id.String(), "in", in, "released", strings.Join(to, ", "))), nil
+	return redirect(pathOf("/inbox/"+id.String(), "in", in, "released", strings.Join(done.Released, ", "))), nil
 }
 
 // canRelease reports whether messages can be sent on.

@@ -17,13 +17,14 @@ import (
 type language struct {
 	tag   string // BCP 47
 	name  string // as it calls itself
+	brief string // the same, where there is no room
 	index int    // in the rows of the message table
 }
 
 // languages are those that there are. The first is for whom no other fits.
 var languages = []language{
-	{"en", "English", 0},
-	{"zh-Hans", "简体中文", 1},
+	{"en", "English", "EN", 0},
+	{"zh-Hans", "简体中文", "中", 1},
 }
 
 // matcher finds the one that suits a browser.
@@ -154,6 +155,9 @@ func (l *language) ago(t time.Time) string {
 	}
 }
 
+// past reports whether an instant has been.
+func past(t time.Time) bool { return !t.IsZero() && !t.After(time.Now()) }
+
 // age is how long since an instant.
 func (l *language) age(t time.Time) string {
 	if t.IsZero() {
@@ -175,7 +179,7 @@ func clock(t time.Time) template.HTML {
 func (l *language) functions() template.FuncMap {
 	return template.FuncMap{
 		"t": l.say, "count": l.count, "number": l.number, "size": l.size,
-		"ago": l.ago, "age": l.age, "clock": clock, "span": l.span,
+		"ago": l.ago, "past": past, "age": l.age, "clock": clock, "span": l.span,
 		"languages": func() []language { return languages },
 		"join":      strings.Join,
 		"list":      func(s ...string) []string { return s },
@@ -193,3 +197,6 @@ func (l language) Tag() string { return l.tag }
 
 // Name is what it calls itself, for templates.
 func (l language) Name() string { return l.name }
+
+// Brief is the same where there is no room.
+func (l language) Brief() string { return l.brief }

@@ -101,6 +101,9 @@ func clipped(s string) (string, bool) {
 	return strings.ToValidUTF8(s[:maxShown], ""), true
 }
 
+// Title is the subject.
+func (d *letterData) Title() string { return d.Letter.Subject }
+
 // Tabs are the ways to look at it.
 func (d *letterData) Tabs() []string { return tabs }
 

@@ -19,6 +19,7 @@ type messageData struct {
 	Subject    string
 	From       string
 	Recipients int
+	Session    uint64 // in which it came; 0: that is not known any more
 }
 
 // maxEvents is how many events a page shows.
@@ -36,8 +37,24 @@ func (c *Console) messagePage(v *visit) (any, error) {
 	if err := d.read(v); err != nil && (d.Message == nil || !isMissing(err)) {
 		return nil, err
 	}
-	return &d, nil
+	return &d, d.came(v)
 }
+
+// came finds the session in which the message came, if it is still kept.
+func (d *messageData) came(v *visit) error {
+	if !v.console.offers.sessions {
+		return nil
+	}
+	s, err := get[admin.Session](v, "/v1/messages/"+url.PathEscape(d.ID)+"/session", nil)
+	if isMissing(err) {
+		return nil
+	}
+	d.Session = s.ID
+	return err
+}
+
+// Title is the subject.
+func (d *messageData) Title() string { return d.Subject }
 
 func (d *messageData) queued(m *admin.Message) {
 	d.Message, d.ID, d.Subject, d.From, d.Recipients = m, m.ID.String(), m.Subject, m.From.String(), m.Addressed

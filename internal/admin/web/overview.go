@@ -69,7 +69,8 @@ type series struct {
 
 // plot is lines in a box of 600 by 120, from left to right in time.
 type plot struct {
-	Most  int64 // what the top stands for
+	Most  int64     // what the top stands for
+	From  time.Time // what the left side does
 	Lines []plotted
 }
 
@@ -83,7 +84,10 @@ type plotted struct {
 const plotWidth, plotHeight = 600.0, 120.0
 
 func (d *overviewData) plot(all ...series) plot {
-	p := plot{Most: 1}
+	p := plot{Most: 1, From: d.Now}
+	if len(d.Minutes) > 0 {
+		p.From = d.Minutes[0].At
+	}
 	for i := range d.Minutes {
 		for _, s := range all {
 			p.Most = max(p.Most, s.value(&d.Minutes[i]))

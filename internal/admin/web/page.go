@@ -105,6 +105,14 @@ type scene struct {
 // Static is the path of a file of static.
 func (s *scene) Static(file string) string { return path.Join("/static", s.pages.version, file) }
 
+// Title is what a page is about beside its section; "": nothing.
+func (s *scene) Title() string {
+	if d, is := s.D.(interface{ Title() string }); is {
+		return d.Title()
+	}
+	return ""
+}
+
 // Here is the path of the page with its query.
 func (s *scene) Here() string { return s.visit.URL.RequestURI() }
 

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/find"
 )
 
 // sessionsData is who speaks with the house.
@@ -44,6 +46,9 @@ func (c *Console) sessionPage(v *visit) (any, error) {
 // Lives reports whether it goes on.
 func (d *sessionData) Lives() bool { return d.Ended.IsZero() }
 
+// Title is who it is with.
+func (d *sessionData) Title() string { return cmp.Or(d.Hello, d.Name, d.Peer) }
+
 // cut ends a session at once.
 func (c *Console) cut(v *visit) (answer, error) {
 	_, err := ask[map[string]any](v.Context(), c.api, v, http.MethodPost, "/v1/sessions/"+url.PathEscape(v.PathValue("id"))+"/cut", nil, nil)
@@ -51,20 +56,17 @@ func (c *Console) cut(v *visit) (answer, error) {
 	return redirect("/sessions?cut=1"), err
 }
 
-// findData is what is looked for in the journal, and what was found.
+// findData is what is looked for in the journal, and what was found: the newest, if
+// nothing is looked for.
 type findData struct {
 	Query   string
 	Page    admin.FoundPage
 	Problem string
-	Asked   bool
 }
 
 func (c *Console) findPage(v *visit) (any, error) {
 	q := v.URL.Query()
-	d := &findData{Query: q.Get("q"), Asked: q.Has("q")}
-	if !d.Asked {
-		return d, nil
-	}
+	d := &findData{Query: q.Get("q")}
 	after := q.Get("after")
 	for range rounds {
 		page, err := get[admin.FoundPage](v, "/v1/find", values("q", d.Query, "after", after))
@@ -82,6 +84,9 @@ func (c *Console) findPage(v *visit) (any, error) {
 	}
 	return d, nil
 }
+
+// Help tells the words of a search.
+func (d *findData) Help() string { return find.Help }
 
 // Behind is how old the journal is that was searched.
 func (d *findData) Behind() time.Duration { return time.Duration(d.Page.Behind) * time.Millisecond }

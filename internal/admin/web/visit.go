@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/posthouse/posthouse/internal/admin"
 )
 
 const (
@@ -164,21 +162,5 @@ func (c *Console) stream(f action) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // not every server can
 		c.answer(w, c.visit(r), Viewer, f)
-	})
-}
-
-// beside serves a handler of somebody else behind our guards.
-func (c *Console) beside(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		wanted := Operator
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			wanted = Viewer
-		}
-		v := c.visit(r)
-		if v.who.right < wanted {
-			http.Error(w, "you may not", http.StatusForbidden)
-			return
-		}
-		h.ServeHTTP(w, r.WithContext(admin.As(r.Context(), v.operator())))
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/admin/inboxapi"
 	"github.com/posthouse/posthouse/internal/admin/web"
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/config"
@@ -21,6 +22,7 @@ import (
 type consoles struct {
 	at     []string // as a browser is told them
 	cancel context.CancelFunc
+	inbox  *inboxapi.API // nil: there is none
 	done   []chan error
 }
 
@@ -32,10 +34,11 @@ func (h *house) console(ctx context.Context, d *daemon.House, api *admin.API) (*
 	if c.Console.Origin.File == "" {
 		return served, nil
 	}
+	served.inbox = h.inboxAPI(d)
 	o := web.Options{
 		API: api, Rights: func() web.Rights { return rightsOf(&d.Config().Console) },
 		Door: d.Door, Hosts: func() []string { return d.Config().Console.Hosts.Value },
-		Beside:   h.beside(d),
+		Beside:   besides(api, served.inbox),
 		Hostname: c.Hostname.Value, Version: h.version, Log: h.log.Logger,
 	}
 	if store := d.Inboxes(); store != nil {
@@ -75,14 +78,17 @@ func receives(d *daemon.House) string {
 	return ""
 }
 
-// beside are the other handlers that are served with the console.
-func (h *house) beside(d *daemon.House) map[string]http.Handler {
+// besides are the other handlers that are served with the console. The document of the
+// control API is of the inbox too, and stands beside both.
+func besides(api *admin.API, box *inboxapi.API) map[string]http.Handler {
 	all := map[string]http.Handler{}
-	if api := h.inboxAPI(d); api != nil {
-		for _, pattern := range api.Patterns() {
-			all[pattern] = api
-		}
+	if box == nil {
+		return all
 	}
+	for _, pattern := range box.Patterns() {
+		all[pattern] = box
+	}
+	all["GET /api/v1/openapi.json"] = http.StripPrefix("/api", api)
 	return all
 }
 
@@ -137,6 +143,9 @@ func rightsOf(c *config.Console) web.Rights {
 
 // end stops answering.
 func (c *consoles) end() error {
+	if c.inbox != nil {
+		c.inbox.Close() // those who wait for mail
+	}
 	c.cancel()
 	var err error
 	for _, done := range c.done {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/admin/inboxapi"
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/daemon"
 	"github.com/posthouse/posthouse/internal/intake"
@@ -47,6 +48,9 @@ func (h *house) options(d *daemon.House) admin.Options {
 	}
 	if x := d.Index(); x != nil {
 		o.Find = x
+	}
+	if d.Inboxes() != nil {
+		o.Beside = inboxapi.Operations()
 	}
 	return o
 }

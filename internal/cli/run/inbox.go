@@ -10,15 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/posthouse/posthouse/internal/admin/inboxapi"
 	"github.com/posthouse/posthouse/internal/admin/web"
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/daemon"
-	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/scenario"
-	"github.com/posthouse/posthouse/smtp"
 )
 
 // builtIn is the configuration that holds where none is named: whatever comes is kept.
@@ -145,40 +142,6 @@ func (h *house) playFile(d *daemon.House) error {
 		d.Stage().Play(name, s)
 	}
 	return nil
-}
-
-// inboxAPI is the API of the test inbox; nil if there is none.
-func (h *house) inboxAPI(d *daemon.House) *inboxapi.API {
-	store := d.Inboxes()
-	if store == nil {
-		return nil
-	}
-	return inboxapi.New(inboxapi.Options{
-		Store: store, Scenarios: d.Stage(), Version: h.version, Log: h.log.Logger,
-		Release: func(ctx context.Context, r inboxapi.Release) error { return release(ctx, d, r) },
-	})
-}
-
-// fromInbox is the Source.Listener of messages that were released.
-const fromInbox = "inbox"
-
-// release sends a message of the inbox on, by the routes of the house.
-func release(ctx context.Context, d *daemon.House, r inboxapi.Release) error {
-	f, err := r.Open()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	s := intake.Submission{Source: mail.Source{Listener: fromInbox, Login: r.Message.Source.Login}, From: r.From, Text: f}
-	for _, to := range r.To {
-		s.To = append(s.To, smtp.Rcpt{To: to})
-	}
-	done, err := d.In().Submit(ctx, s)
-	if len(done.Refused) > 0 {
-		first := done.Refused[0]
-		return &inboxapi.ReleaseError{What: fmt.Sprintf("<%s> was refused: %v", first.To, first.Reply)}
-	}
-	return err
 }
 
 // inboxChanged tells those who look at pages.

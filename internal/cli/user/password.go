@@ -18,22 +18,38 @@ import (
 )
 
 // source is where a password comes from.
-type source struct{ file string }
+type source struct {
+	file    string
+	cramMD5 bool
+}
+
+const cramFlag = "cram-md5"
 
 func (s *source) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.file, "password-file", "", `the password is the first line of this file; "-" is the standard input`)
+	cmd.Flags().BoolVar(&s.cramMD5, cramFlag, false, "keep what CRAM-MD5 needs, too: weak, for devices that know nothing better")
 }
 
-// give gives a user the password.
+// give gives a user the password, in all forms that [source.renew] may want.
 func (s *source) give(cmd *cobra.Command, u *userfile.User) error {
-	password, err := s.read(cmd)
+	word, err := s.read(cmd)
 	if err != nil {
 		return err
 	}
-	if err := u.SetPassword(password); err != nil {
+	if err := u.SetPassword(word); err != nil {
 		return cli.Fail(cli.DataErr, "%w", err)
 	}
-	return nil
+	return u.SetCRAM(word)
+}
+
+// renew replaces what is kept of a user's password. For CRAM-MD5 something is kept if that
+// is asked for; and if nothing is said, as before.
+func (s *source) renew(cmd *cobra.Command, u, fresh *userfile.User) {
+	wanted := s.cramMD5 || u.CRAM != nil && !cmd.Flags().Changed(cramFlag)
+	u.Password, u.SCRAM, u.CRAM = fresh.Password, fresh.SCRAM, nil
+	if wanted {
+		u.CRAM = fresh.CRAM
+	}
 }
 
 func (s *source) read(cmd *cobra.Command) (string, error) {

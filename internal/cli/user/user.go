@@ -31,7 +31,8 @@ change over at once.
 A password is typed on the terminal, which does not show it, or is the first line
 of a file or of the standard input. It is never an argument, which others on this
 machine could see. It is kept as argon2id, and as a verifier for SCRAM-SHA-256;
-nobody can read it from the file.`,
+nobody can read it from the file. For CRAM-MD5 nothing is kept, unless --cram-md5
+says so.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -104,7 +105,12 @@ func addCommand(w *where) *cobra.Command {
 		Long: `Add a user, and make the file, with mode 0600, if there is none.
 
 A name is best the address of the user. By default the configuration says as whom
-somebody may send (users { senders = ... }); --sends says it for this user.`,
+somebody may send (users { senders = ... }); --sends says it for this user.
+
+With --cram-md5 the user can log in by CRAM-MD5 too, where a listener has
+cram_md5 = true. It is for old devices that know nothing else. What is kept for it
+lets in whoever steals the file, and passwords are fast to try on it: give such a
+device a long password of its own, and as few senders as it needs.`,
 		Example: `  posthouse user add jane@example.org
   posthouse user add robot --sends 'robot@example.org,*@lists.example.org' --password-file secret`,
 		Args: oneName,
@@ -122,7 +128,9 @@ somebody may send (users { senders = ... }); --sends says it for this user.`,
 			}
 			file, err := w.name(cmd)
 			if err == nil && !none {
-				err = from.give(cmd, u)
+				fresh := &userfile.User{}
+				err = from.give(cmd, fresh)
+				from.renew(cmd, u, fresh)
 			}
 			if err != nil {
 				return err
@@ -134,14 +142,17 @@ somebody may send (users { senders = ... }); --sends says it for this user.`,
 	cmd.Flags().StringVar(&sends, "sends", "", `as whom the user may send: own, domain, any, or addresses with commas between them ("*@example.org" for a domain)`)
 	cmd.Flags().BoolVar(&none, "no-password", false, "the user has no password, and logs in with a certificate only")
 	cmd.MarkFlagsMutuallyExclusive("password-file", "no-password")
+	cmd.MarkFlagsMutuallyExclusive(cramFlag, "no-password")
 	return cmd
 }
 
 func passwdCommand(w *where) *cobra.Command {
 	var from source
 	cmd := &cobra.Command{
-		Use:     "passwd NAME",
-		Short:   "Give a user another password",
+		Use:   "passwd NAME",
+		Short: "Give a user another password",
+		Long: `Give a user another password. What CRAM-MD5 needs of it is kept if something was
+kept before, or with --cram-md5; with --cram-md5=false no longer.`,
 		Example: `  posthouse user passwd jane@example.org`,
 		Args:    oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -155,7 +166,7 @@ func passwdCommand(w *where) *cobra.Command {
 			}
 			return w.edit(cmd, file, "changed", fresh.Name, func(c *userfile.Change) error {
 				return c.Update(fresh.Name, func(u *userfile.User) error {
-					u.Password, u.SCRAM = fresh.Password, fresh.SCRAM
+					from.renew(cmd, u, fresh)
 					return nil
 				})
 			})
@@ -232,13 +243,14 @@ type row struct {
 	Name     string `json:"name"`
 	Password bool   `json:"password"`
 	SCRAM    bool   `json:"scram"`
+	CRAMMD5  bool   `json:"cram_md5"`
 	Sends    string `json:"sends,omitempty"` // none: as the configuration says
 }
 
 func rows(users []*userfile.User) []row {
 	all := make([]row, len(users))
 	for i, u := range users {
-		all[i] = row{Name: u.Name, Password: u.Password != nil, SCRAM: u.SCRAM != nil}
+		all[i] = row{Name: u.Name, Password: u.Password != nil, SCRAM: u.SCRAM != nil, CRAMMD5: u.CRAM != nil}
 		if u.Sends != nil {
 			all[i].Sends = userfile.FormatSenders(u.Sends)
 		}
@@ -256,13 +268,14 @@ func print(cmd *cobra.Command, users []*userfile.User) error {
 }
 
 func (r row) with() string {
-	switch {
-	case r.Password && r.SCRAM:
-		return "password, SCRAM"
-	case r.Password:
-		return "password"
-	case r.SCRAM:
-		return "SCRAM"
+	var with []string
+	for _, x := range []struct {
+		is   bool
+		what string
+	}{{r.Password, "password"}, {r.SCRAM, "SCRAM"}, {r.CRAMMD5, "CRAM-MD5"}} {
+		if x.is {
+			with = append(with, x.what)
+		}
 	}
-	return "certificate"
+	return cmp.Or(strings.Join(with, ", "), "certificate")
 }

@@ -141,6 +141,7 @@ listen "smtp" {
 # People log in here, and nowhere else; never without TLS.
 listen "submissions" {
   client_ca   = "people-ca.pem" # whoever has a certificate of these may log in with it; default: nobody
+  cram_md5    = true            # offers CRAM-MD5 to those who were added with --cram-md5: weak, for old devices only; default: false
   hide_client = true            # Received does not tell the name and address of the client; default: false
 }
 

@@ -10,7 +10,9 @@
 //   - $argon2id$...: the password, as the reference implementation prints it (RFC 9106;
 //     base64 without padding). Without it no password fits.
 //   - SCRAM-SHA-256$...: the verifier of the same password (RFC 5803; RFC 7677). While a user
-//     with a password has none, SCRAM is offered to nobody. Both are of the password as SASLprep (RFC 4013) makes it.
+//     with a password has none, SCRAM is offered to nobody. All are of the password as SASLprep (RFC 4013) makes it.
+//   - CRAM-MD5$...: what CRAM-MD5 (RFC 2195) needs of the same password, 64 hexadecimal digits, as Dovecot keeps it.
+//     It is weaker than the others: see [password.CRAM].
 //   - sends=: as whom the account may send: "own", "domain", "any", or a list of addresses, in which
 //     "*@example.org" is all of a domain. Without it the configuration says.
 //

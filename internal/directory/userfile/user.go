@@ -17,6 +17,7 @@ type User struct {
 	Name     string             // folded
 	Password *password.Hash     // nil: none fits
 	SCRAM    *directory.SCRAM   // nil: none is kept
+	CRAM     *directory.CRAM    // nil: none is kept
 	Sends    *directory.Senders // nil: the configuration says
 }
 
@@ -57,13 +58,18 @@ func (u *User) field(f string) (err error) {
 			return errTwice
 		}
 		u.SCRAM, err = password.ParseSCRAM(f)
+	case strings.HasPrefix(f, password.CRAMPrefix):
+		if u.CRAM != nil {
+			return errTwice
+		}
+		u.CRAM, err = password.ParseCRAM(f)
 	case isSends:
 		if u.Sends != nil {
 			return errTwice
 		}
 		u.Sends, err = ParseSenders(list)
 	default:
-		err = errors.New("a field begins with none of $argon2id$, SCRAM-SHA-256$ and sends=")
+		err = errors.New("a field begins with none of $argon2id$, SCRAM-SHA-256$, CRAM-MD5$ and sends=")
 	}
 	return err
 }
@@ -77,6 +83,9 @@ func (u *User) String() string {
 	if u.SCRAM != nil {
 		fields = append(fields, u.SCRAM.String())
 	}
+	if u.CRAM != nil {
+		fields = append(fields, u.CRAM.String())
+	}
 	if u.Sends != nil {
 		fields = append(fields, "sends="+FormatSenders(u.Sends))
 	}
@@ -84,7 +93,7 @@ func (u *User) String() string {
 }
 
 func (u *User) account() *directory.Account {
-	return &directory.Account{Name: u.Name, SCRAM: u.SCRAM, Sends: u.Sends}
+	return &directory.Account{Name: u.Name, SCRAM: u.SCRAM, CRAM: u.CRAM, Sends: u.Sends}
 }
 
 // CheckName says why a name cannot be that of an account.

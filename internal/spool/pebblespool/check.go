@@ -147,7 +147,7 @@ func (c *checker) body(id mail.ID, h head) error {
 	if err != nil {
 		return err
 	}
-	b, broken := unseal(b, id[:])
+	b, broken := spool.Unseal(b, id[:])
 	switch {
 	case broken != nil:
 		c.damaged(id, "body: %v", broken)

@@ -49,16 +49,16 @@ func FuzzRecords(f *testing.F) {
 		if len(record) > 21 {
 			record[17], record[18] = 0, 0 // a count that is no lie costs its memory
 		}
-		sealed := seal(slices.Clone(record), id[:])
+		sealed := spool.Seal(slices.Clone(record), id[:])
 		if m, h, err := readEnvelope(id, sealed); err == nil {
-			again, _, err := readEnvelope(id, seal(appendEnvelope(nil, &h, m), id[:]))
+			again, _, err := readEnvelope(id, spool.Seal(appendEnvelope(nil, &h, m), id[:]))
 			if err != nil || len(again.To) != len(m.To) || again.From != m.From || !again.Arrived.Equal(m.Arrived) || again.Subject != m.Subject {
 				t.Errorf("%+v came back as %+v, %v", m, again, err)
 			}
 		}
 		ref := spool.Ref{ID: id}
 		if s, err := readStanding(ref, sealed); err == nil {
-			again, err := readStanding(ref, seal(s.append(nil), id[:]))
+			again, err := readStanding(ref, spool.Seal(s.append(nil), id[:]))
 			if err != nil || again.Destination != s.Destination || again.Fate != s.Fate || !again.Due.Equal(s.Due) || again.Order != s.Order {
 				t.Errorf("%+v came back as %+v, %v", s, again, err)
 			}

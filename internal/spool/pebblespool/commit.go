@@ -61,7 +61,7 @@ func (t *tx) arrive(d *draft, c *spool.Commit, waits bool) (arrived, error) {
 		}
 	}
 	t.putBody(d, c.Prepend)
-	t.record = seal(appendEnvelope(t.record[:0], &h, &env), d.id[:])
+	t.record = spool.Seal(appendEnvelope(t.record[:0], &h, &env), d.id[:])
 	t.set(t.idKey(kEnvelope, d.id), t.record)
 	t.count[countMessages]++
 	t.count[countBytes] += env.Size
@@ -87,7 +87,7 @@ func (t *tx) wait(env *mail.Envelope) error {
 		if err := t.enter(ref, now); err != nil {
 			return err
 		}
-		t.set(refKey(kStanding, ref), seal(now.append(nil), ref.ID[:]))
+		t.set(refKey(kStanding, ref), spool.Seal(now.append(nil), ref.ID[:]))
 	}
 	if len(env.To) > 1 {
 		b := binary.BigEndian.AppendUint32(nil, 0)
@@ -117,7 +117,7 @@ func (t *tx) putBody(d *draft, prepend []byte) {
 	copy(op.Key[1:], d.id[:])
 	n := copy(op.Value, prepend)
 	n += copy(op.Value[n:], body)
-	sum := crc32.Update(crc32.Checksum(d.id[:], castagnoli), castagnoli, op.Value[:n])
+	sum := crc32.Update(crc32.Checksum(d.id[:], spool.Castagnoli), spool.Castagnoli, op.Value[:n])
 	binary.LittleEndian.PutUint32(op.Value[n:], sum)
 	_ = op.Finish() // in memory
 }

@@ -91,7 +91,7 @@ func (c *content) open() (io.ReadCloser, error) {
 	if b == nil {
 		return nil, c.missing()
 	}
-	b, err = unseal(b, c.id[:])
+	b, err = spool.Unseal(b, c.id[:])
 	switch {
 	case err != nil:
 		return nil, c.damaged("body: " + err.Error())
@@ -147,7 +147,7 @@ func (r *fileReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.file.Read(p[:min(int64(len(p)), r.left)])
 	r.left -= int64(n)
-	r.sum = crc32.Update(r.sum, castagnoli, p[:n])
+	r.sum = crc32.Update(r.sum, spool.Castagnoli, p[:n])
 	if err == io.EOF {
 		err = nil
 		if n == 0 {

@@ -22,10 +22,10 @@ func (t *tx) tell(id mail.ID, facts []spool.Fact) {
 	}
 	seq := t.s.nextSeq(len(facts))
 	t.seqs = append(t.seqs, seq)
-	e := encoder(append(t.record[:0], id[:]...))
+	e := spool.Encoder(append(t.record[:0], id[:]...))
 	for i := range facts {
-		e.time(facts[i].At)
-		e.octets(facts[i].Data)
+		e.Time(facts[i].At)
+		e.Octets(facts[i].Data)
 		t.count[countFactBytes] += int64(len(facts[i].Data))
 	}
 	t.count[countFacts] += int64(len(facts))
@@ -94,14 +94,14 @@ func readFacts(it *pebble.Iterator) ([]spool.Fact, error) {
 
 func cutFacts(seq uint64, value []byte) ([]spool.Fact, error) {
 	if len(value) < len(mail.ID{}) {
-		return nil, errBroken
+		return nil, spool.ErrRecord
 	}
 	id := mail.ID(value[:12])
 	var facts []spool.Fact
-	for d := (decoder{data: value[12:]}); len(d.data) > 0; seq++ {
-		f := spool.Fact{ID: id, At: d.time(), Data: []byte(d.text()), Seq: seq}
-		if d.err != nil {
-			return nil, d.err
+	for d := (spool.Decoder{Data: value[12:]}); len(d.Data) > 0; seq++ {
+		f := spool.Fact{ID: id, At: d.Time(), Data: []byte(d.Text()), Seq: seq}
+		if d.Err != nil {
+			return nil, d.Err
 		}
 		facts = append(facts, f)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/posthouse/posthouse/internal/sabotage"
+	"github.com/posthouse/posthouse/internal/spool"
 )
 
 // Body files. A file's life, and what a crash between its steps leaves:
@@ -145,7 +146,7 @@ func (s *Spool) newBodyFile() (*bodyFile, error) {
 // write appends to the file. It may change p, as a vfs.File may.
 func (b *bodyFile) write(p []byte) error {
 	b.size += int64(len(p))
-	b.sum = crc32.Update(b.sum, castagnoli, p)
+	b.sum = crc32.Update(b.sum, spool.Castagnoli, p)
 	if _, err := b.file.Write(p); err != nil {
 		return err
 	}

@@ -3,15 +3,17 @@ package pebblespool
 import (
 	"testing"
 	"time"
+
+	"github.com/posthouse/posthouse/internal/spool"
 )
 
 // FuzzSmallRecords: whatever is on the disk in place of a small state, a destination, a name in a key
 // or a page of the journal, reading it ends without harm, and takes no more than there is.
 func FuzzSmallRecords(f *testing.F) {
-	var e encoder
-	e.int(3)
-	e.time(time.Unix(5, 6))
-	e.text("value")
+	var e spool.Encoder
+	e.Int(3)
+	e.Time(time.Unix(5, 6))
+	e.Text("value")
 	f.Add([]byte(e))
 	f.Add([]byte("0123456789ab\x01\x02\x03"))
 	f.Add(appendName(nil, "mx\x00.sina\xff"))

@@ -91,7 +91,7 @@ func (t *tx) importMessage(d *draft, items []spool.Item) error {
 		t.delete(numberKey(kIntent, h.file))
 	}
 	t.putBody(d, nil)
-	t.set(idKey(kEnvelope, env.ID), seal(appendEnvelope(nil, &h, &env), env.ID[:]))
+	t.set(idKey(kEnvelope, env.ID), spool.Seal(appendEnvelope(nil, &h, &env), env.ID[:]))
 	t.count[countMessages]++
 	t.count[countBytes] += env.Size
 	fresh, next := 0, 0
@@ -130,7 +130,7 @@ func (t *tx) importRecipient(ref spool.Ref, it *spool.Item) error {
 			return err
 		}
 	}
-	t.set(refKey(kStanding, ref), seal(now.append(nil), ref.ID[:]))
+	t.set(refKey(kStanding, ref), spool.Seal(now.append(nil), ref.ID[:]))
 	return nil
 }
 
@@ -163,9 +163,9 @@ func (s *Spool) ImportFacts(ctx context.Context, facts []spool.Fact) error {
 }
 
 func (t *tx) importFact(f *spool.Fact) {
-	e := encoder(append([]byte(nil), f.ID[:]...))
-	e.time(f.At)
-	e.octets(f.Data)
+	e := spool.Encoder(append([]byte(nil), f.ID[:]...))
+	e.Time(f.At)
+	e.Octets(f.Data)
 	t.count[countFacts]++
 	t.count[countFactBytes] += int64(len(f.Data))
 	t.set(numberKey(kFact, f.Seq), e)

@@ -118,22 +118,7 @@ func after(prefix []byte) []byte {
 }
 
 func appendTime(b []byte, t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(b, uint64(nanos(t)))
+	return binary.BigEndian.AppendUint64(b, uint64(spool.Nanos(t)))
 }
 
-func timeOf(b []byte) time.Time { return instant(int64(binary.BigEndian.Uint64(b))) }
-
-// nanos is 0 for the zero time; what was before 1970 is taken for its first nanosecond.
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return max(1, t.UnixNano())
-}
-
-func instant(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, n).UTC()
-}
+func timeOf(b []byte) time.Time { return spool.Instant(int64(binary.BigEndian.Uint64(b))) }

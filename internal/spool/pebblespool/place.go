@@ -18,8 +18,8 @@ type place struct {
 }
 
 func readPlace(b []byte) *place {
-	d := decoder{data: b}
-	p := &place{count: d.int(), start: d.time(), found: len(b) > 0}
+	d := spool.Decoder{Data: b}
+	p := &place{count: d.Int(), start: d.Time(), found: len(b) > 0}
 	p.visit = p.start
 	return p
 }
@@ -42,9 +42,9 @@ func (p *place) write(t *tx, name string) {
 		t.delete(nameKey(kPlace, name))
 		return
 	}
-	var e encoder
-	e.int(p.count)
-	e.time(p.start)
+	var e spool.Encoder
+	e.Int(p.count)
+	e.Time(p.start)
 	t.set(nameKey(kPlace, name), e)
 }
 
@@ -73,7 +73,7 @@ func (p *place) wake(due time.Time) {
 // dueOf is when a waiting recipient is due; one that is due at once stands at the first instant.
 func dueOf(s *standing) time.Time {
 	if s.Due.IsZero() {
-		return instant(1)
+		return spool.Instant(1)
 	}
 	return s.Due
 }

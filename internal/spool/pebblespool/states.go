@@ -15,9 +15,9 @@ func expiryKey(st *spool.State) []byte {
 }
 
 func readState(room, key string, value []byte) (spool.State, error) {
-	d := decoder{data: value}
-	st := spool.State{Room: room, Key: key, Version: uint64(d.int()), Expires: d.time(), Value: []byte(d.text())}
-	return st, d.end()
+	d := spool.Decoder{Data: value}
+	st := spool.State{Room: room, Key: key, Version: uint64(d.Int()), Expires: d.Time(), Value: []byte(d.Text())}
+	return st, d.End()
 }
 
 func expired(st *spool.State) bool { return !st.Expires.IsZero() && !st.Expires.After(time.Now()) }
@@ -87,10 +87,10 @@ func (s *Spool) PutState(ctx context.Context, st spool.State, was uint64) (uint6
 }
 
 func (t *tx) setState(st *spool.State) {
-	var e encoder
-	e.int(int64(st.Version))
-	e.time(st.Expires)
-	e.text(string(st.Value))
+	var e spool.Encoder
+	e.Int(int64(st.Version))
+	e.Time(st.Expires)
+	e.Text(string(st.Value))
 	t.set(stateKey(st.Room, st.Key), e)
 	if !st.Expires.IsZero() {
 		t.set(expiryKey(st), nil)

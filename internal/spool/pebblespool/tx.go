@@ -149,7 +149,7 @@ func (t *tx) arriveAt(ref spool.Ref, m *message, old, now *standing) error {
 		return err
 	}
 	now.generation = t.s.generation
-	t.set(refKey(kStanding, ref), seal(now.append(nil), ref.ID[:]))
+	t.set(refKey(kStanding, ref), spool.Seal(now.append(nil), ref.ID[:]))
 	return nil
 }
 

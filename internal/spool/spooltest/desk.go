@@ -22,12 +22,25 @@ type desk struct {
 	spool.Engine
 	ctx   context.Context
 	owner spool.Owner
+	clock clock
 }
 
-const ttl = 3 * time.Second
+// clock is how time goes in a test.
+type clock struct {
+	real   bool          // nobody says when it goes on, and the machine may be slow
+	second time.Duration // what the stories call a second
+}
 
-func newDesk(t testing.TB, s Subject) *desk {
-	d := &desk{TB: t, subject: s, Engine: s.Engine, ctx: context.Background()}
+var (
+	bubbleClock = clock{second: time.Second}
+	realClock   = clock{real: true, second: 4 * time.Second}
+)
+
+// ttl is that of all owners.
+func (d *desk) ttl() time.Duration { return 3 * d.clock.second }
+
+func newDesk(t testing.TB, s Subject, c clock) *desk {
+	d := &desk{TB: t, subject: s, Engine: s.Engine, ctx: context.Background(), clock: c}
 	d.owner = d.join("node-1")
 	return d
 }
@@ -54,7 +67,7 @@ func (d *desk) crash() {
 
 func (d *desk) join(name string) spool.Owner {
 	d.Helper()
-	o, err := d.Join(d.ctx, name, ttl)
+	o, err := d.Join(d.ctx, name, d.ttl())
 	d.must(err)
 	return o
 }
@@ -296,7 +309,7 @@ func factTexts(facts []spool.Fact) string {
 func (d *desk) wait(long time.Duration) {
 	d.Helper()
 	for long > 0 {
-		step := min(long, ttl/3)
+		step := min(long, d.ttl()/3)
 		time.Sleep(step)
 		long -= step
 		d.must(d.Beat(d.ctx, d.owner))

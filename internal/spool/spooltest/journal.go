@@ -105,12 +105,12 @@ func statesExpire(d *desk) {
 		d.must(err)
 		return v
 	}
-	put("short", time.Second)
+	put("short", d.clock.second)
 	long := put("long", time.Hour)
 	if st, err := d.State(d.ctx, "grey", "short"); err != nil || !st.Expires.After(time.Now()) {
 		d.Errorf("%+v, %v", st, err)
 	}
-	d.wait(time.Second)
+	d.wait(d.clock.second)
 	if _, err := d.State(d.ctx, "grey", "short"); !errors.Is(err, spool.ErrNotFound) {
 		d.Errorf("expired: %v", err)
 	}

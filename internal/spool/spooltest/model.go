@@ -19,18 +19,18 @@ import (
 
 // playModel plays random days against an engine and a model of the contract,
 // and compares them after every step.
-func playModel(t *testing.T, open func(t testing.TB) Subject) {
+func playModel(t *testing.T, open func(t testing.TB) Subject, c clock) {
 	// Without its own type, since rapid asks a *testing.T for its deadline, which
 	// a bubble does not tell.
 	rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
 		d := &day{TB: t, rapid: rt}
 		defer d.end()
-		playDay(rt, d, open(d))
+		playDay(rt, d, open(d), c)
 	})
 }
 
-func playDay(rt *rapid.T, t testing.TB, s Subject) {
-	m := &model{desk: newDesk(t, s), leases: map[spool.Ref]claim{}, history: []world{{}}}
+func playDay(rt *rapid.T, t testing.TB, s Subject, c clock) {
+	m := &model{desk: newDesk(t, s, c), leases: map[spool.Ref]claim{}, history: []world{{}}}
 	m.owners = []spool.Owner{m.owner, m.join("node-2")}
 	actions := map[string]func(*rapid.T){
 		"accept": m.accept, "lease": m.lease, "settle": m.settle, "release": m.release,
@@ -38,6 +38,9 @@ func playDay(rt *rapid.T, t testing.TB, s Subject) {
 	}
 	if s.Crash != nil {
 		actions["crash"] = m.crash
+	}
+	if c.real {
+		delete(actions, "lapse") // a story of its own; here nothing hangs on when it is
 	}
 	rt.Repeat(actions)
 }
@@ -98,7 +101,7 @@ func (m *model) commitTo(rt *rapid.T) spool.Commit {
 	to := rapid.SliceOfN(rapid.SampledFrom([]string{"a@sina.example", "b@sina.example", "c@sohu.example", "d@MX.example"}), 1, 3).Draw(rt, "to")
 	c := spool.Commit{Envelope: envelope(to...), Facts: notes("accept")}
 	if rapid.IntRange(0, 3).Draw(rt, "hold") == 0 {
-		c.Envelope.HoldUntil = time.Now().Add(time.Duration(rapid.IntRange(-1, 5).Draw(rt, "until")) * time.Second)
+		c.Envelope.HoldUntil = time.Now().Add(time.Duration(rapid.IntRange(-1, 5).Draw(rt, "until")) * m.unit())
 	}
 	if rapid.Bool().Draw(rt, "lease") {
 		c.For = rapid.SampledFrom(m.owners).Draw(rt, "for")
@@ -136,6 +139,14 @@ func (m *model) born(rt *rapid.T, id mail.ID, c *spool.Commit, lease *spool.Leas
 		rt.Fatalf("lease %+v of a commit for %v", lease, c.For)
 	}
 	m.now.facts = append(m.now.facts, "accept")
+}
+
+// unit is that of due times: what is not due yet falls due when time is let pass, or in real time not at all.
+func (m *model) unit() time.Duration {
+	if m.clock.real {
+		return time.Hour
+	}
+	return time.Second
 }
 
 func (m *model) durable() { m.history = []world{m.now.clone()} }
@@ -287,7 +298,7 @@ func (m *model) settlement(rt *rapid.T, refs []spool.Ref) spool.Settlement {
 		st = became(st, fate)
 		st.Held = false
 		if fate == mail.Deferred {
-			st.Due = time.Now().Add(time.Duration(rapid.IntRange(-2, 6).Draw(rt, "due")) * time.Second)
+			st.Due = time.Now().Add(time.Duration(rapid.IntRange(-2, 6).Draw(rt, "due")) * m.unit())
 			st.Destination = rapid.SampledFrom(destinations).Draw(rt, "destination")
 		}
 		s.Results = append(s.Results, st)
@@ -410,6 +421,9 @@ func (m *model) ordered(ref spool.Ref, o *spool.Order) {
 
 func (m *model) wait(rt *rapid.T) {
 	long := rapid.SampledFrom([]time.Duration{time.Millisecond, 2 * spool.Lag, time.Second}).Draw(rt, "long")
+	if m.clock.real {
+		long = min(long, 2*spool.Lag)
+	}
 	time.Sleep(long)
 	for _, o := range m.owners {
 		m.must(m.Beat(m.ctx, o))
@@ -422,7 +436,7 @@ func (m *model) wait(rt *rapid.T) {
 // lapse lets the second owner miss its beats.
 func (m *model) lapse(*rapid.T) {
 	for range 4 {
-		time.Sleep(ttl / 3)
+		time.Sleep(m.ttl() / 3)
 		m.must(m.Beat(m.ctx, m.owners[0]))
 	}
 	m.durable()

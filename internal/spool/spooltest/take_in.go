@@ -243,7 +243,7 @@ func fullDisk(d *desk) {
 	d.need(d.subject.Fill != nil)
 	lease := d.arrive("bob@sina.example")
 	d.subject.Fill(true)
-	d.wait(2 * time.Second)
+	d.wait(2 * d.clock.second)
 	if _, err := d.Begin(d.ctx, 4000); !errors.Is(err, spool.ErrFull) {
 		d.Fatalf("Begin on a full disk: %v", err)
 	}
@@ -252,7 +252,7 @@ func fullDisk(d *desk) {
 	}
 	d.must(d.settle(lease, mail.Relayed).Err) // deliveries go on
 	d.subject.Fill(false)
-	d.wait(2 * time.Second)
+	d.wait(2 * d.clock.second)
 	d.accept("bob@sina.example")
 }
 

@@ -1,0 +1,131 @@
+package inboxapi
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/posthouse/posthouse/internal/inbox"
+	"github.com/posthouse/posthouse/internal/letter"
+)
+
+func (a *API) source(w http.ResponseWriter, r *http.Request) error {
+	m, err := a.message(r)
+	if err != nil {
+		return err
+	}
+	return a.give(w, r, m, "message/rfc822")
+}
+
+// give answers with the source of a message.
+func (a *API) give(w http.ResponseWriter, r *http.Request, m inbox.Message, kind string) error {
+	f, err := a.o.Store.Open(m.Inbox, m.ID)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+m.ID.String()+`.eml"`)
+	http.ServeContent(w, r, "", m.Arrived, f)
+	return nil
+}
+
+func (a *API) part(w http.ResponseWriter, r *http.Request) error {
+	m, err := a.message(r)
+	if err != nil {
+		return err
+	}
+	return a.givePart(w, r, m, r.PathValue("path"))
+}
+
+// givePart answers with the content of a part, as a download of a type in which nothing runs.
+func (a *API) givePart(w http.ResponseWriter, r *http.Request, m inbox.Message, path string) error {
+	l, err := a.o.Store.Letter(r.Context(), m.Inbox, m.ID)
+	if err != nil {
+		return err
+	}
+	if path == "0" {
+		path = ""
+	}
+	p := l.Part(path)
+	if p == nil {
+		return missing("the message has no such part")
+	}
+	w.Header().Set("Content-Type", harmless(p.Type))
+	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	w.Header().Set("Content-Disposition", disposition(p))
+	_, err = io.Copy(w, p.Open())
+	_ = err // the client has gone
+	return nil
+}
+
+// harmless is the media type of a part, if a browser that opens it runs nothing of it; of all
+// else it is told only that it is octets.
+func harmless(kind string) string {
+	main, sub, _ := strings.Cut(kind, "/")
+	known := false
+	switch main {
+	case "image", "audio", "video", "font":
+		known = true
+	case "text":
+		known = slices.Contains([]string{"plain", "csv", "calendar", "markdown"}, sub)
+	case "application":
+		known = slices.Contains([]string{"pdf", "json", "zip", "gzip", "msword"}, sub) || strings.HasPrefix(sub, "vnd.")
+	}
+	if !known || !token.MatchString(sub) || strings.HasSuffix(sub, "xml") {
+		return "application/octet-stream"
+	}
+	return kind
+}
+
+// token is what may stand in a media type, in lower case (RFC 2045, 5.1).
+var token = regexp.MustCompile(`^[a-z0-9!#$&^_.+-]+$`)
+
+// disposition names the file under which a part is saved (RFC 6266).
+func disposition(p *letter.Part) string {
+	name := p.Name
+	if name == "" {
+		name = "part-" + pathOf(p)
+	}
+	name = filepath.Base(name)
+	return `attachment; filename="` + quote(name) + `"; filename*=UTF-8''` + url.PathEscape(name)
+}
+
+func (a *API) html(w http.ResponseWriter, r *http.Request) error {
+	m, err := a.message(r)
+	if err != nil {
+		return err
+	}
+	return a.giveHTML(w, r, m, r.FormValue("remote") == "1")
+}
+
+// giveHTML answers with the HTML of a message for a frame: made safe, and under a policy of its own,
+// by which nothing runs and nothing is loaded but the images of the message.
+func (a *API) giveHTML(w http.ResponseWriter, r *http.Request, m inbox.Message, remote bool) error {
+	l, err := a.o.Store.Letter(r.Context(), m.Inbox, m.ID)
+	if err != nil {
+		return err
+	}
+	images := "'self' data:"
+	if remote {
+		images += " http: https:"
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy",
+		"sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src "+images+"; form-action 'none'; base-uri 'none'")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	base := "/api/v1/inbox/" + url.PathEscape(m.Inbox) + "/messages/" + m.ID.String() + "/part/"
+	safe := l.Safe(letter.Safe{Remote: remote, CID: func(id string) string {
+		if p := l.ByCID(id); p != nil {
+			return base + pathOf(p)
+		}
+		return ""
+	}})
+	_, _ = io.WriteString(w, "<!DOCTYPE html><meta charset=utf-8>"+safe.HTML)
+	return nil
+}
