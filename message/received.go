@@ -37,7 +37,7 @@ func (r Received) String() string {
 	f := folder{buf: make([]byte, 0, 512)}
 	f.begin("Received")
 	f.clause("from", hostWord(r.Helo))
-	f.clause(r.tcpInfo()...)
+	r.tcpInfo(&f)
 	f.clause("by", hostWord(r.By))
 	f.option("via", atomWord(r.Via))
 	f.option("with", atomWord(r.With))
@@ -73,30 +73,40 @@ func (f *folder) option(name, value string) {
 	}
 }
 
-// tcpInfo returns the words of the TCP-info of RFC 5321, 4.4, in parentheses: what we
-// know of the client, and not what it says of itself.
-func (r Received) tcpInfo() []string {
+// tcpInfo prints the TCP-info of RFC 5321, 4.4, in parentheses: what we know of the
+// client, and not what it says of itself.
+func (r *Received) tcpInfo(f *folder) {
 	if !r.Addr.IsValid() {
-		return nil
+		return
 	}
-	literal := "[" + r.Addr.Unmap().String() + "])"
-	if r.Addr.Unmap().Is6() {
-		literal = "[IPv6:" + r.Addr.WithZone("").String() + "])"
-	}
+	var room [64]byte
+	literal := room[:0]
 	if r.Host == "" {
-		return []string{"(" + literal}
+		literal = append(literal, '(')
 	}
-	return []string{"(" + hostWord(r.Host), literal}
+	literal = append(literal, '[')
+	addr := r.Addr.Unmap().WithZone("")
+	if addr.Is6() {
+		literal = append(literal, "IPv6:"...)
+	}
+	literal = append(addr.AppendTo(literal), "])"...)
+	if r.Host == "" {
+		f.clause(string(literal))
+	} else {
+		f.clause("("+hostWord(r.Host), string(literal))
+	}
 }
 
-func (r Received) id() string {
-	if id, err := msgID(r.ID, false); err == nil {
-		return id
+func (r *Received) id() string {
+	if strings.Contains(r.ID, "@") {
+		if id, err := msgID(r.ID, false); err == nil {
+			return id
+		}
 	}
 	return atomWord(r.ID)
 }
 
-func (r Received) forPath() string {
+func (r *Received) forPath() string {
 	spec, err := Address{Addr: r.For}.spec(strings.HasPrefix(r.With, "UTF8"))
 	if err != nil || len(spec) > 2*longestHost {
 		return ""

@@ -82,11 +82,18 @@ func (p Path) String() string {
 
 // append prints the path with its angle brackets.
 func (p Path) append(dst []byte) []byte {
-	dst = append(append(dst, '<'), p.local...)
+	dst, _ = p.AppendText(append(dst, '<'))
+	return append(dst, '>')
+}
+
+// AppendText implements [encoding.TextAppender]: it prints like [Path.String], and its
+// error is nil.
+func (p Path) AppendText(dst []byte) ([]byte, error) {
+	dst = append(dst, p.local...)
 	if p.domain != "" {
 		dst = append(append(dst, '@'), p.domain...)
 	}
-	return append(dst, '>')
+	return dst, nil
 }
 
 // MarshalText prints like [Path.String].

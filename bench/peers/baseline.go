@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -29,7 +30,7 @@ type baseline struct{}
 const baselineWord = "baseline-server"
 
 func (baseline) name() string      { return "baseline" }
-func (baseline) knows(m mode) bool { return m == hold }
+func (baseline) knows(m mode) bool { return m == hold || m == secure }
 func (baseline) crowd() int        { return 2000 }
 
 func (baseline) version(context.Context) (string, error) {
@@ -38,11 +39,15 @@ func (baseline) version(context.Context) (string, error) {
 
 func (baseline) order(at place) (warden.Order, error) {
 	self, err := os.Executable()
-	return warden.Order{Command: []string{self, baselineWord, at.addr(), filepath.Join(at.dir, "log")}}, err
+	command := []string{self, baselineWord, at.addr(), filepath.Join(at.dir, "log")}
+	if at.mode == secure {
+		command = append(command, at.chain(), at.key())
+	}
+	return warden.Order{Command: command}, err
 }
 
-// serveBaseline serves until SIGTERM.
-func serveBaseline(addr, path string) error {
+// serveBaseline serves until SIGTERM; with the files of a certificate and its key also under TLS.
+func serveBaseline(addr, path string, certificate ...string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -58,6 +63,13 @@ func serveBaseline(addr, path string) error {
 		Hostname: "bench.test",
 		Handler:  b,
 		Limits:   smtpserver.Limits{PerAddress: -1, Connections: -1},
+	}
+	if len(certificate) == 2 {
+		pair, err := tls.LoadX509KeyPair(certificate[0], certificate[1])
+		if err != nil {
+			return err
+		}
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	return s.Serve(l)
 }

@@ -94,6 +94,11 @@ func (b bench) start(ctx context.Context, who peer, m mode, sessions int) (r *ru
 			return nil, err
 		}
 	}
+	if m == secure {
+		if err := load.Certificate(r.chain(), r.key()); err != nil {
+			return nil, err
+		}
+	}
 	r.Server, err = open(ctx, who, r.place)
 	return r, err
 }

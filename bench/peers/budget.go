@@ -89,7 +89,7 @@ func (b bench) spend(ctx context.Context, p withProfile, w workload) (s spending
 	}
 	syscall.Sync()
 	var done func() error
-	if w.mode != hold {
+	if w.mode != hold && w.mode != secure {
 		done = func() error { return r.delivered(ctx, arrived+l.Messages) }
 	}
 	s = spending{Work: w.name, Messages: l.Messages}

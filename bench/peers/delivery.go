@@ -36,7 +36,7 @@ func measureDelivery(ctx context.Context, b bench, who peer, w workload) (figure
 
 // warmUpAs is warmUp, or warmUpThrough where mail is delivered.
 func (r *running) warmUpAs(ctx context.Context, w workload, each time.Duration) (load.Load, int, error) {
-	if w.mode != hold {
+	if w.mode != hold && w.mode != secure {
 		return r.warmUpThrough(ctx, w.load, each)
 	}
 	l, err := r.warmUp(ctx, w.load, each)

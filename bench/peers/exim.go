@@ -15,9 +15,9 @@ import (
 // delivery, as it always works.
 type exim struct{ unpacked }
 
-func (exim) name() string    { return "exim" }
-func (exim) crowd() int      { return 100 }
-func (exim) knows(mode) bool { return true }
+func (exim) name() string      { return "exim" }
+func (exim) crowd() int        { return 100 }
+func (exim) knows(m mode) bool { return m != secure }
 
 func (e exim) version(ctx context.Context) (string, error) {
 	if err := e.there(); err != nil {

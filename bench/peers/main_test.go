@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 func TestChoose(t *testing.T) {
 	for _, c := range []struct{ list, want string }{
-		{"", "accept-4k-20 accept-4k-100 accept-40k-20 accept-4k-20-new relay-4k-20 relay-40k-20 maildir-4k-20 large large-100"},
+		{"", "accept-4k-20 accept-4k-100 accept-40k-20 accept-4k-20-new relay-4k-20 relay-40k-20 maildir-4k-20 tls-new tls-4k-20 large large-100"},
 		{"idle, accept-4k-20", "idle accept-4k-20"},
 		{"relay-*,backlog", "relay-4k-20 relay-40k-20 backlog"},
 	} {

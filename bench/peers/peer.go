@@ -27,6 +27,7 @@ const (
 	hold     mode = "hold"    // keep it, deliver nothing
 	relay    mode = "relay"   // hand all to the sink
 	maildir  mode = "maildir" // put all into one Maildir
+	secure   mode = "tls"     // offer TLS, and deliver nothing
 	deferred mode = "defer"   // try where nobody listens, fail, keep it
 )
 

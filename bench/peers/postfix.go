@@ -116,7 +116,7 @@ const nobody = 65534
 
 func postfixMain(at place) string {
 	first := "permit_mynetworks"
-	if at.mode == hold {
+	if at.mode == hold || at.mode == secure {
 		first = "check_client_access static:HOLD, permit_mynetworks"
 	}
 	text := fmt.Sprintf(`# Written by the benchmark.
@@ -133,7 +133,6 @@ inet_protocols = ipv4
 smtpd_recipient_restrictions = %[2]s, reject
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
-smtpd_tls_security_level = none
 smtp_tls_security_level = none
 smtp_dns_support_level = disabled
 message_size_limit = 52428800
@@ -148,6 +147,11 @@ qmgr_message_active_limit = 40000
 default_destination_concurrency_limit = 50
 initial_destination_concurrency = 50
 `, at.dir, first, at.sessions+60)
+	if at.mode == secure {
+		text += fmt.Sprintf("smtpd_tls_security_level = may\nsmtpd_tls_chain_files = %s, %s\n", at.key(), at.chain())
+	} else {
+		text += "smtpd_tls_security_level = none\n"
+	}
 	switch at.mode {
 	case relay:
 		text += fmt.Sprintf("relayhost = [127.0.0.1]:%[1]d\nsmtp_connection_cache_destinations = [127.0.0.1]:%[1]d\n", at.sinkPort)

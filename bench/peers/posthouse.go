@@ -77,7 +77,7 @@ func (p posthouse) order(at place) (warden.Order, error) {
 			"--data", at.dir,
 			"--smtp", at.addr(),
 		},
-		Env: []string{"PORT=" + strconv.Itoa(at.port), "SINK_PORT=" + strconv.Itoa(at.sinkPort)},
+		Env: []string{"PORT=" + strconv.Itoa(at.port), "SINK_PORT=" + strconv.Itoa(at.sinkPort), "CHAIN=" + at.chain(), "KEY=" + at.key()},
 		Log: at.dir + ".output",
 	}, nil
 }

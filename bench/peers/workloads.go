@@ -84,7 +84,7 @@ func workloads(backlogged int) []workload {
 			goals:   []goal{{figure: volume, times: true, least: 1.5}, {figure: session, most: 256}},
 		}
 	}
-	return append(mailWorkloads(),
+	return append(append(mailWorkloads(), secureWorkloads()...),
 		large("large", "100 messages of 10 MB, 5 sessions: accepted durably", 5),
 		large("large-100", "100 messages of 10 MB, all at once: accepted durably", 100), workload{
 			name: "idle", about: "sessions that have said EHLO and wait", mode: hold, byName: true,

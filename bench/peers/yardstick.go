@@ -42,8 +42,8 @@ const links = 20
 // program is a server that was started to be measured.
 func becomePeer(args []string) error {
 	switch {
-	case len(args) == 4 && args[1] == baselineWord:
-		return serveBaseline(args[2], args[3])
+	case len(args) >= 4 && args[1] == baselineWord:
+		return serveBaseline(args[2], args[3], args[4:]...)
 	case len(args) == 5 && args[1] == yardstickWord:
 		return yardstick.Serve(yardstick.Options{Addr: args[2], Log: args[3], Sink: args[4], Links: links})
 	}

@@ -49,9 +49,12 @@ func TestMain(m *testing.M) {
 // and the conditions [missing:program] and [missing:npm:package] (npm ci in testdata/npm
 // installs those), which are errors instead if POSTHOUSE_TEST_ALL is set: where everything is
 // tested, nothing may be missing.
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+func TestScripts(t *testing.T) { testscript.Run(t, scripts("testdata/script", nil)) }
+
+// scripts are those of a directory, in an environment that has more than the usual.
+func scripts(dir string, more map[string]string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
@@ -59,6 +62,9 @@ func TestScripts(t *testing.T) {
 			// The race detector has each program wait a second at its end, for
 			// goroutines that may still race.
 			env.Setenv("GORACE", "atexit_sleep_ms=10")
+			for name, value := range more {
+				env.Setenv(name, value)
+			}
 			modules, err := filepath.Abs(npmModules)
 			env.Setenv("NODE_PATH", modules)
 			return err
@@ -79,7 +85,7 @@ func TestScripts(t *testing.T) {
 			"certificate": certificate,
 		},
 		Condition: condition,
-	})
+	}
 }
 
 func expectStatus(ts *testscript.TestScript, neg bool, args []string) {

@@ -7,7 +7,6 @@ acme {
 }
 
 listen "smtp" {}
-policy {}
 
 # From the inner server, and from nobody else, for everybody.
 relay { networks = "10.0.0.5" }

@@ -14,8 +14,6 @@ users {
   dovecot = "/run/dovecot/posthouse-auth"
 }
 
-policy {}
-
 domain "example.org" {
   mailbox_files = "/etc/posthouse/mailboxes"
   aliases       = "/etc/posthouse/aliases"

@@ -7,7 +7,6 @@ acme {
 }
 
 listen "smtp" {}
-policy {}
 
 domain "example.org" {
   also      = "example.com"

@@ -24,9 +24,19 @@ type Options struct {
 	// needed.
 	HTTP, TLSALPN string
 
+	// Account is what the authority has given us beforehand, if it serves only those whom it
+	// knows (RFC 8555, 7.3.4).
+	Account Account
+
 	ReuseKey bool // a renewed certificate has the key of the one before
 	Log      *slog.Logger
 	Changed  func() // a certificate has come; called by Run; nil is silence
+}
+
+// Account is somebody whom an authority knows already; the zero value is nobody.
+type Account struct {
+	ID  string
+	Key string // in base64 for URLs (RFC 4648, 5); padding may be left out
 }
 
 // Keeper keeps certificates. Make one with [Open]; it is to be closed. It may be used by

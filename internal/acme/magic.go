@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3/acme"
 	"go.uber.org/zap"
 )
 
@@ -36,6 +38,9 @@ func newMagic(o *Options) (*magic, error) {
 		CertObtainTimeout: longest, Logger: silence,
 	}
 	var err, err2 error
+	if template.ExternalAccount, err = o.Account.binding(); err != nil {
+		return nil, err
+	}
 	template.AltHTTPPort, err = portOf(&template, o.HTTP)
 	template.AltTLSALPNPort, err2 = portOf(&template, o.TLSALPN)
 	if err = errors.Join(err, err2); err != nil {
@@ -52,6 +57,21 @@ func newMagic(o *Options) (*magic, error) {
 	m.issuer = certmagic.NewACMEIssuer(m.config, template)
 	m.config.Issuers = []certmagic.Issuer{unasked{m.issuer}}
 	return m, nil
+}
+
+var errAccountKey = errors.New("the key of the account is not in base64 as in URLs (A-Z, a-z, 0-9, - and _)")
+
+// binding is the account as certmagic wants it; nil: there is none. An error does not quote the
+// key.
+func (a Account) binding() (*acme.EAB, error) {
+	if a == (Account{}) {
+		return nil, nil
+	}
+	key := strings.TrimRight(a.Key, "=")
+	if raw, err := base64.RawURLEncoding.DecodeString(key); err != nil || len(raw) == 0 {
+		return nil, errAccountKey
+	}
+	return &acme.EAB{KeyID: a.ID, MACKey: key}, nil
 }
 
 // unasked is an issuer that asks nobody at a terminal for an address.

@@ -292,3 +292,54 @@ func TestOthersMustNotReadTheKeys(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnAccountOfBeforehand: an authority that serves only those whom it knows (RFC 8555, 7.3.4)
+// gives a certificate to who has its key, and to nobody else; and the key is told to nobody.
+func TestAnAccountOfBeforehand(t *testing.T) {
+	t.Parallel() // each with names of its own
+	const key, wrong = "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmFyeQ", "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXI"
+	p := acmetest.NewFor(t, map[string]string{"posthouse-1": key})
+	hook := answerHTTP(t, p)
+	for _, x := range []struct {
+		name    string
+		account acme.Account
+		want    string // of the error; "": a certificate comes
+	}{
+		{"ours", acme.Account{ID: "posthouse-1", Key: key}, ""},
+		{"padded", acme.Account{ID: "posthouse-1", Key: key + "=="}, ""},
+		{"none", acme.Account{}, "externalAccountRequired"},
+		{"another key", acme.Account{ID: "posthouse-1", Key: wrong}, "HTTP 4"},
+		{"another account", acme.Account{ID: "posthouse-2", Key: key}, "HTTP 4"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			k, j, stop := keep(t, p, acme.Options{
+				Dir: t.TempDir() + "/acme", Names: []string{"known.example"}, HTTP: p.HTTP.Addr().String(), Account: x.account,
+			})
+			hook.Store(k)
+			told := "a new certificate is in use"
+			if x.want != "" {
+				told = "no new certificate could be got"
+			}
+			j.shows(t, told, 1)
+			stop()
+			if s := k.States()[0]; x.want == "" {
+				good(t, p, s.Certificate, "known.example")
+			} else if s.Err == nil || !strings.Contains(s.Err.Error(), x.want) {
+				t.Errorf("%v, want %s", s.Err, x.want)
+			}
+			if text := j.text.String(); strings.Contains(text, key) || strings.Contains(text, wrong) {
+				t.Errorf("the key is in the log: %s", text)
+			}
+		})
+	}
+}
+
+func TestTheKeyOfAnAccountIsBase64(t *testing.T) {
+	_, err := acme.Open(t.Context(), acme.Options{
+		Dir: t.TempDir() + "/acme", Directory: "https://ca.example/", Names: []string{"mx.example"}, HTTP: ":80",
+		Account: acme.Account{ID: "x", Key: "canary canary"},
+	})
+	if err == nil || !strings.Contains(err.Error(), "the key of the account is not in base64") || strings.Contains(err.Error(), "canary") {
+		t.Error(err)
+	}
+}

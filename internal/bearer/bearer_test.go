@@ -379,3 +379,26 @@ func TestSeal(t *testing.T) {
 		t.Error("sealed without a key")
 	}
 }
+
+// FuzzUnseal: nothing but what was sealed is opened, whoever wrote the spool.
+func FuzzUnseal(f *testing.F) {
+	key := []byte("0123456789abcdef")
+	sealed, err := bearer.Seal([]byte("another"), "office", "refresh-1")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(nil), "office")
+	f.Add(sealed, "office")
+	f.Fuzz(func(t *testing.T, text []byte, name string) {
+		if got, err := bearer.Unseal(key, name, text); !errors.Is(err, bearer.ErrSeal) || got != "" {
+			t.Errorf("%q is opened as %q, %v", text, got, err)
+		}
+		again, err := bearer.Seal(key, name, string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := bearer.Unseal(key, name, again); got != string(text) || err != nil {
+			t.Errorf("%q comes back as %q, %v", text, got, err)
+		}
+	})
+}

@@ -20,10 +20,13 @@ type ACME struct {
 	Email     Setting[smtp.Path] // of the account; null: none
 	Directory Setting[string]    // URL
 	CA        Setting[string]    // file of certificates by which the authority is known; "": those of the system
-	Names     Setting[[]string]  // a certificate for each; it is never empty
-	HTTP      Setting[string]    // "HOST:PORT": challenges by HTTP-01 are answered here; "": nowhere
-	TLSALPN   Setting[string]    // the same by TLS-ALPN-01
-	ReuseKey  Setting[bool]      // a renewed certificate has the key of the one before
+	AccountID Setting[string]    // what the authority has given us beforehand; "": nothing
+	// AccountKey is the first line of this, in base64 as in URLs.
+	AccountKey Secret
+	Names      Setting[[]string] // a certificate for each; it is never empty
+	HTTP       Setting[string]   // "HOST:PORT": challenges by HTTP-01 are answered here; "": nowhere
+	TLSALPN    Setting[string]   // the same by TLS-ALPN-01
+	ReuseKey   Setting[bool]     // a renewed certificate has the key of the one before
 }
 
 // Used reports whether certificates are got.
@@ -46,16 +49,18 @@ func (c *Config) acmeBlock() block {
 }
 
 func (a *ACME) schema() schema {
-	return schema{title: "acme", fields: []field{
+	return schema{title: "acme", fields: slices.Concat([]field{
 		one("agree", &a.Agree, yes()),
 		one("email", &a.Email, mailbox()),
 		one("directory", &a.Directory, secureURL()),
 		one("ca", &a.CA, file()),
+		one("account_id", &a.AccountID, text()),
+	}, a.AccountKey.fields("account_key", "account_key_file"), []field{
 		list("names", &a.Names, domain()),
 		one("http", &a.HTTP, endpoint(hereAt, false)),
 		one("tls_alpn", &a.TLSALPN, endpoint(hereAt, false)),
 		one("reuse_key", &a.ReuseKey, yesNo()),
-	}}
+	})}
 }
 
 // hereAt is an address of this machine with a port that others know.
@@ -89,6 +94,13 @@ func (d *decoder) checkACME(c *Config, all map[string][]taken) {
 	}
 	if !c.HTTPS.Used() && !slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.TLS.Value != "off" }) {
 		d.add(a.Origin, `write listen "smtp" {}`, "certificates are of no use, since no listener speaks TLS")
+	}
+	d.checkSecret("account_key", &a.AccountKey)
+	switch {
+	case a.AccountID.Given() && !a.AccountKey.Given():
+		d.add(a.AccountID.Origin, "write account_key_file, or account_key_env, account_key_command, account_key_credential", "the account has no key")
+	case a.AccountKey.Given() && !a.AccountID.Given():
+		d.add(a.AccountKey.Origin(), "write account_id", "the key is of no account")
 	}
 	a.Names = a.Names.or(append([]string{c.Hostname.Value}, c.webNames()...))
 	if !a.TLSALPN.Given() {

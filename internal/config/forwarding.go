@@ -35,7 +35,7 @@ func (f *Forwarding) schema() schema {
 
 // checkForwarding finds a seal of nothing.
 func (d *decoder) checkForwarding(c *Config) {
-	if c.Forwarding.Seal.Given() && c.Policy.Origin == (mail.Origin{}) {
-		d.add(c.Forwarding.Seal.Origin, "write policy {} to have mail judged", "what is sealed is what was found about a message, and nothing is looked for")
+	if c.Forwarding.Seal.Given() && !c.Judges() {
+		d.add(c.Forwarding.Seal.Origin, `let a listener have a policy that is not "off"`, "what is sealed is what was found about a message, and nothing is looked for")
 	}
 }

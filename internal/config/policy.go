@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -15,9 +17,10 @@ const (
 	PolicyHonour     = "honour" // what the author's domain wants
 )
 
-// Policy is what is asked of mail that strangers bring. Without the block nothing is.
+// Policy is what is asked of mail that strangers bring, without the block, too: a listener of which
+// the policy is [PolicyOff] asks nothing.
 type Policy struct {
-	Origin mail.Origin // zero: there is none
+	Origin mail.Origin // of the block; zero: there is none
 
 	SPF        Setting[string]    // PolicyMark or PolicyOff
 	DKIM       Setting[string]    // likewise
@@ -52,12 +55,7 @@ func (c *Config) policyBlock() block {
 			c.Policy.Origin = at
 			return c.Policy.schema(), true
 		},
-		all: func() []schema {
-			if c.Policy.Origin == (mail.Origin{}) {
-				return nil
-			}
-			return []schema{c.Policy.schema()}
-		},
+		all: func() []schema { return []schema{c.Policy.schema()} },
 	}
 }
 
@@ -85,10 +83,6 @@ func (p *Policy) schema() schema {
 // checkPolicy finds settings that mean nothing, or that would refuse what is in order.
 func (d *decoder) checkPolicy(c *Config) {
 	p := &c.Policy
-	if p.Origin == (mail.Origin{}) {
-		d.uselessLimits(c)
-		return
-	}
 	for _, o := range []named{
 		{"spf", p.SPF.Origin, p.SPF.Value == PolicyOff},
 		{"dkim", p.DKIM.Origin, p.DKIM.Value == PolicyOff},
@@ -112,17 +106,7 @@ func (d *decoder) checkPolicy(c *Config) {
 	}
 }
 
-// uselessLimits finds limits of a policy that there is not.
-func (d *decoder) uselessLimits(c *Config) {
-	const hint = "write policy {} to have mail judged"
-	for i := range c.Listen {
-		if l := &c.Listen[i]; l.Policy.Value == PolicyMark || l.Policy.Value == PolicyQuarantine {
-			d.add(l.Policy.Origin, hint, "there is no policy block")
-		}
-	}
-	for i := range c.Domains {
-		if m := &c.Domains[i]; m.Policy.Value != PolicyReject {
-			d.add(m.Policy.Origin, hint, "there is no policy block")
-		}
-	}
+// Judges reports whether a listener asks anything of mail that strangers bring.
+func (c *Config) Judges() bool {
+	return slices.ContainsFunc(c.Listen, func(l Listen) bool { return l.Policy.Value != PolicyOff })
 }

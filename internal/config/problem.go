@@ -97,7 +97,7 @@ func (ps *problems) line(at mail.Origin) string {
 	if at.File != ps.file || at.Line < 1 || at.Line > len(ps.lines) || at.Column > maxExcerpt {
 		return ""
 	}
-	s := oneLine(ps.lines[at.Line-1])
+	s := masked(oneLine(ps.lines[at.Line-1]))
 	if r := []rune(s); len(r) > maxExcerpt {
 		s = string(r[:maxExcerpt]) + "..."
 	}
@@ -118,8 +118,28 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// clip shortens what a message quotes.
+// masked is a text whose URLs do not tell a password: what stands between a colon and an @
+// becomes stars.
+func masked(s string) string {
+	before, rest, found := strings.Cut(s, "://")
+	if !found {
+		return s
+	}
+	end := strings.IndexAny(rest, "\" '")
+	if end < 0 {
+		end = len(rest)
+	}
+	place := rest[:end]
+	at := strings.LastIndexByte(place, '@')
+	if colon := strings.IndexByte(place, ':'); colon >= 0 && colon < at {
+		place = place[:colon+1] + "***" + place[at:]
+	}
+	return before + "://" + place + masked(rest[end:])
+}
+
+// clip shortens what a message quotes, and masks it.
 func clip(s string) string {
+	s = masked(s)
 	if len(s) <= maxQuoted {
 		return s
 	}

@@ -37,6 +37,9 @@ func (b *builder) keeper(c *certificates) {
 	if !a.Email.Value.IsNull() {
 		o.Email = a.Email.Value.String()
 	}
+	if a.AccountID.Given() {
+		o.Account = acme.Account{ID: a.AccountID.Value, Key: b.password(&a.AccountKey)}
+	}
 	k, err := acme.Open(context.Background(), o)
 	if err != nil {
 		b.add(a.Origin, "%v", err)

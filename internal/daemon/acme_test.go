@@ -112,9 +112,14 @@ func shown(t *testing.T, at net.Addr, name string) *tls.Certificate {
 // TestMailGoesOnUntilTheFirstCertificateComes: a certificate that was made for the run
 // serves until then, and what came before a reload or a restart is there after it.
 func TestMailGoesOnUntilTheFirstCertificateComes(t *testing.T) {
-	a := acmetest.New(t)
+	const key = "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmFyeQ"
+	a := acmetest.NewFor(t, map[string]string{"kid-1": key}) // it serves only those whom it knows
 	dir := t.TempDir()
-	both := fmt.Sprintf("names = [\"one.house.example\", \"two.house.example\"]\n  http = %q\n  tls_alpn = %q", a.HTTP.Addr(), a.TLSALPN.Addr())
+	write(t, filepath.Join(dir, "account.key"), []byte(key+"\n"))
+	if err := os.Chmod(filepath.Join(dir, "account.key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	both := fmt.Sprintf("account_id = \"kid-1\"\n  account_key_file = \"account.key\"\n  names = [\"one.house.example\", \"two.house.example\"]\n  http = %q\n  tls_alpn = %q", a.HTTP.Addr(), a.TLSALPN.Addr())
 	c := acmeConfig(t, a, dir, both)
 	log := &heard{more: make(chan struct{}, 1)}
 	world := daemon.World{

@@ -34,9 +34,8 @@ type rooms struct {
 	out        dispatch.Settings
 	servers    []*server
 	relays     relays
-	reporter   *tlsReporter             // nil: nobody gets reports on TLS
+	reporters  []reporter               // on TLS and on DMARC
 	panels     map[string]*policy.Panel // by the name of the listener
-	dmarc      *dmarcReporter           // nil: nobody gets reports on DMARC
 	signers    signers                  // nil: nothing is signed
 }
 
@@ -86,8 +85,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 		return nil, err
 	}
 	r.out = b.settings(r)
-	r.reporter = b.reporter(in)
-	r.dmarc = b.dmarcReporter(in)
+	b.buildReporters(r, in)
 	return r, nil
 }
 

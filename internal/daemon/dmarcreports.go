@@ -3,23 +3,19 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/authdns"
 	"github.com/posthouse/posthouse/internal/dmarcrpt"
 	"github.com/posthouse/posthouse/internal/dns"
-	"github.com/posthouse/posthouse/internal/intake"
-	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/policy"
 	"github.com/posthouse/posthouse/internal/policy/dmarctally"
 	"github.com/posthouse/posthouse/internal/policy/sender"
+	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/senderauth"
 	"github.com/posthouse/posthouse/senderauth/dmarc"
 	"github.com/posthouse/posthouse/smtp"
@@ -27,13 +23,8 @@ import (
 
 // dmarcReporter sends reports on DMARC to domains that want them (RFC 9990).
 type dmarcReporter struct {
-	tally    *dmarctally.Tally
+	reporting
 	resolver dns.Resolver
-	from     smtp.Path
-	hostname string
-	seed     uint64
-	submit   func(context.Context, intake.Submission) (intake.Submitted, error)
-	log      *slog.Logger
 }
 
 // found is what counts for the reports; nil if nobody gets any.
@@ -41,22 +32,11 @@ func (b *builder) found() func(context.Context, *sender.Finding) {
 	if b.cfg.Policy.ReportFrom.Value.IsNull() {
 		return nil
 	}
-	b.dmarc = &dmarctally.Tally{States: b.states}
+	b.dmarc = dmarctally.New(b.states)
 	return func(ctx context.Context, f *sender.Finding) {
 		if r := f.DMARC.Record; r != nil && len(r.Aggregate) > 0 {
 			b.dmarc.Note(ctx, f.At, publishedOf(&f.DMARC), r.Aggregate, recordOf(f))
 		}
-	}
-}
-
-// dmarcReporter makes one; nil if the configuration wants none.
-func (b *builder) dmarcReporter(in *intake.Desk) *dmarcReporter {
-	if b.dmarc == nil {
-		return nil
-	}
-	return &dmarcReporter{
-		tally: b.dmarc, resolver: b.dns, from: b.cfg.Policy.ReportFrom.Value, hostname: b.cfg.Hostname.Value,
-		seed: b.world.Seed, submit: in.Submit, log: b.world.Log,
 	}
 }
 
@@ -83,7 +63,7 @@ func publishedOf(r *dmarc.Result) dmarcrpt.Published {
 func recordOf(f *sender.Finding) dmarcrpt.Record {
 	r := dmarcrpt.Record{
 		Row: dmarcrpt.Row{
-			Source: f.Client.String(), Count: 1, Disposition: dispositionOf(f.Applied), DKIM: "fail",
+			Source: f.Client.String(), Count: 1, Disposition: dispositionOf(f), DKIM: "fail",
 			SPF: aligned(&f.DMARC, f.SPF.Domain, f.SPF.Verdict, f.DMARC.Record.StrictSPF),
 		},
 		Identifiers: dmarcrpt.Identifiers{From: f.From, Head: f.DMARC.Domain},
@@ -97,11 +77,7 @@ func recordOf(f *sender.Finding) dmarcrpt.Record {
 		r.Row.Reasons = []dmarcrpt.Reason{{Type: "local_policy"}}
 	}
 	if f.SPF.Verdict != "" {
-		scope := "mfrom"
-		if f.SPF.FromHelo {
-			scope = "helo"
-		}
-		r.Results.SPF = []dmarcrpt.Sender{{Domain: f.SPF.Domain, Scope: scope, Result: string(f.SPF.Verdict)}}
+		r.Results.SPF = []dmarcrpt.Sender{{Domain: f.SPF.Domain, Scope: "mfrom", Result: string(f.SPF.Verdict)}}
 	}
 	for _, m := range f.DKIM {
 		if s := signatureOf(&m); m.Method == "dkim" && s.Domain != "" {
@@ -138,159 +114,149 @@ func signatureOf(m *senderauth.MethodResult) dmarcrpt.Signature {
 	return s
 }
 
-func dispositionOf(a policy.Action) string {
-	switch a {
-	case policy.Quarantine:
+// dispositionOf is what was done: "pass" if the domain would have had it done otherwise, had the message
+// not been proved.
+func dispositionOf(f *sender.Finding) string {
+	switch {
+	case f.Applied == policy.Quarantine:
 		return "quarantine"
-	case policy.Reject:
+	case f.Applied == policy.Reject:
 		return "reject"
+	case f.DMARC.Verdict == senderauth.Pass && f.DMARC.Published != dmarc.None:
+		return "pass"
 	}
 	return "none"
-}
-
-// sendDue sends the reports whose time has come. One that could not be sent is tried
-// again later, and given up when its count expires.
-func (r *dmarcReporter) sendDue(ctx context.Context, now time.Time) {
-	counts, err := r.tally.Before(ctx, now)
-	if err != nil {
-		r.log.Warn("reports on DMARC cannot be made", "err", err)
-	}
-	for i := range counts {
-		c := &counts[i]
-		if ctx.Err() != nil || now.Before(r.due(c)) {
-			continue
-		}
-		err := r.send(ctx, c)
-		if err == nil {
-			err = r.tally.Done(ctx, c)
-		}
-		if err != nil && ctx.Err() == nil {
-			r.log.Warn("a report on DMARC could not be sent", "domain", c.Domain, "day", c.Day.Format(time.DateOnly), "err", err)
-		}
-	}
-}
-
-// due is when a report is sent: some time in the four hours after its day, so that not
-// all the world sends at midnight.
-func (r *dmarcReporter) due(c *dmarctally.Count) time.Time {
-	sum := sha256.Sum256(fmt.Appendf(nil, "dmarc %d %s", r.seed, c.Domain))
-	return c.Day.Add(24*time.Hour + time.Duration(binary.BigEndian.Uint32(sum[:])%(4*3600))*time.Second)
 }
 
 // maxReceivers is to how many a domain may have its report sent (RFC 9990, 3.5.1: two at
 // least).
 const maxReceivers = 5
 
-// send sends a report to all who want it and may have it. It is nil if one of them has it, or
-// there is nobody.
-func (r *dmarcReporter) send(ctx context.Context, c *dmarctally.Count) error {
-	report := r.make(c)
+// send sends a report to all who want it and may have it.
+func (r *dmarcReporter) send(ctx context.Context, day *spool.Day[dmarctally.Count]) error {
+	report := r.make(day)
 	var errs []error
 	sent := 0
-	for _, uri := range c.To[:min(len(c.To), maxReceivers)] {
-		to, most, ok := receiver(uri)
+	for _, uri := range day.Value.To[:min(len(day.Value.To), maxReceivers)] {
+		to, ok := receiver(uri)
 		if !ok {
 			continue
 		}
-		err := r.mayHave(ctx, c.Domain, to.Domain())
-		if err == nil {
-			err = r.mail(ctx, to, most, report)
-		}
-		switch {
-		case err == nil:
-			sent++
-		case !errors.Is(err, errUnwanted):
+		n, err := r.sendTo(ctx, to, report)
+		sent += n
+		if err != nil && !errors.Is(err, errUnwanted) {
 			errs = append(errs, fmt.Errorf("<%s>: %w", to, err))
 		}
 	}
-	if sent > 0 {
-		return nil
-	}
-	return errors.Join(errs...)
+	return toOne(sent, errs)
 }
 
-// receiver reads a URI of rua=: an address, and how many octets it takes at most (RFC 7489, 6.4;
-// 0: any number). Others than of mail are passed over (RFC 9990).
-func receiver(uri string) (to smtp.Path, most int64, ok bool) {
-	uri, size, limited := strings.Cut(uri, "!")
+// sendTo sends a report where it is wanted, and returns to how many it went.
+func (r *dmarcReporter) sendTo(ctx context.Context, to smtp.Path, report *dmarcrpt.Report) (sent int, err error) {
+	all, err := r.mayHave(ctx, report.Policy.Domain, to)
+	if err != nil {
+		return 0, err
+	}
+	for _, to := range all {
+		var text bytes.Buffer
+		letter := dmarcrpt.Letter{From: r.from.String(), To: to.String(), Submitter: r.hostname, Date: time.Now()}
+		if err = report.WriteMail(&text, letter); err == nil {
+			err = r.mail(ctx, to, &text)
+		}
+		if err != nil {
+			return sent, err
+		}
+		sent++
+	}
+	return sent, nil
+}
+
+// receiver reads a URI of rua=. Others than of mail are passed over, and so is a limit of size
+// behind one (RFC 9989, 4.7 and 4.8).
+func receiver(uri string) (to smtp.Path, ok bool) {
+	uri, _, _ = strings.Cut(uri, "!")
 	u, err := url.Parse(strings.TrimSpace(uri))
 	if err != nil || !strings.EqualFold(u.Scheme, "mailto") {
-		return to, 0, false
+		return to, false
 	}
 	address, err := url.PathUnescape(u.Opaque)
 	if err == nil {
 		to, err = smtp.ParseMailbox(address)
 	}
-	if err != nil {
-		return to, 0, false
-	}
-	if limited {
-		most = octets(size)
-	}
-	return to, most, true
-}
-
-// octets reads "10m"; what makes no sense is no limit.
-func octets(size string) int64 {
-	unit := int64(1)
-	if n := len(size); n > 0 {
-		if shift := strings.IndexByte("kmgt", size[n-1]|0x20); shift >= 0 {
-			unit, size = 1<<(10*(shift+1)), size[:n-1]
-		}
-	}
-	n, err := strconv.ParseUint(size, 10, 20)
-	if err != nil {
-		return 0
-	}
-	return int64(n) * unit
+	return to, err == nil
 }
 
 // errUnwanted: a report is not for somebody, and never will be.
 var errUnwanted = errors.New("the report is not wanted there")
 
-// mayHave reports whether a domain may have the reports of another sent to it: its own, those within
-// the same organization, and those that it asks for (RFC 9990, 4): else anybody could have mail
-// sent to anybody.
-func (r *dmarcReporter) mayHave(ctx context.Context, about, at string) error {
+// mayHave returns who may have the reports on a domain that wants them at an address: that one, if it is of
+// the same organization or its domain asks for them, or those whom its domain names instead (RFC 9990,
+// 4): else anybody could have mail sent to anybody.
+func (r *dmarcReporter) mayHave(ctx context.Context, about string, to smtp.Path) ([]smtp.Path, error) {
 	own, err := dns.ParseName(about)
 	if err != nil {
-		return errUnwanted
+		return nil, errUnwanted
 	}
-	other, err := dns.ParseName(at)
+	at, err := dns.ParseName(to.Domain())
 	if err != nil {
-		return errUnwanted
+		return nil, errUnwanted
 	}
-	if other.Within(own) {
-		return nil
+	switch same, err := r.sameOrganization(ctx, own, at); {
+	case err != nil:
+		return nil, err
+	case same:
+		return []smtp.Path{to}, nil
 	}
-	name, err := other.Below(own.String() + "._report._dmarc")
+	name, err := at.Below(own.String() + "._report._dmarc")
 	if err != nil {
-		return errUnwanted
+		return nil, errUnwanted
 	}
 	answer, err := r.resolver.TXT(ctx, name)
-	switch {
-	case err != nil && dns.Final(err):
-		return errUnwanted
-	case err != nil:
-		return err
+	if err != nil && dns.Final(err) {
+		return nil, errUnwanted
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, txt := range answer.Records {
-		tags, err := senderauth.ParseTagList(txt)
-		if v, _ := tags.Get("v"); err == nil && v == "DMARC1" {
-			return nil
+		if rec, ok := dmarc.ParseRecord(txt); ok {
+			return instead(rec.Aggregate, to), nil
 		}
 	}
-	return errUnwanted
+	return nil, errUnwanted
 }
 
-// make makes the report. That of one day and domain always has the same ID.
-func (r *dmarcReporter) make(c *dmarctally.Count) *dmarcrpt.Report {
-	sum := sha256.Sum256(fmt.Appendf(nil, "dmarc %s %s %s", r.hostname, c.Domain, c.Day.Format(time.DateOnly)))
+func (r *dmarcReporter) sameOrganization(ctx context.Context, a, b dns.Name) (bool, error) {
+	resolver := authdns.Resolver{DNS: r.resolver}
+	one, err := dmarc.Organization(ctx, resolver, a.String())
+	if err != nil {
+		return false, err
+	}
+	other, err := dmarc.Organization(ctx, resolver, b.String())
+	return one == other, err
+}
+
+// instead are the addresses that a record names in place of another, at the same host; that one if it
+// names none.
+func instead(uris []string, of smtp.Path) (all []smtp.Path) {
+	for _, uri := range uris[:min(len(uris), maxReceivers)] {
+		if to, ok := receiver(uri); ok && strings.EqualFold(to.Domain(), of.Domain()) {
+			all = append(all, to)
+		}
+	}
+	if len(all) == 0 {
+		all = append(all, of)
+	}
+	return all
+}
+
+func (r *dmarcReporter) make(day *spool.Day[dmarctally.Count]) *dmarcrpt.Report {
+	c := &day.Value
 	report := &dmarcrpt.Report{
 		Version: "1.0",
 		Metadata: dmarcrpt.Metadata{
-			Organization: r.hostname, Email: r.from.String(), ID: fmt.Sprintf("%x", sum[:12]), Generator: "Posthouse",
-			Begin: dmarcrpt.Seconds(c.Day.Unix()), End: dmarcrpt.Seconds(c.Day.Add(24*time.Hour - time.Second).Unix()),
+			Organization: r.hostname, Email: r.from.String(), ID: r.id("dmarc", day.Name, day.Begin), Generator: "Posthouse",
+			Begin: dmarcrpt.Seconds(day.Begin.Unix()), End: dmarcrpt.Seconds(day.Begin.Add(24*time.Hour - time.Second).Unix()),
 		},
 		Policy: c.Policy, Records: c.Records,
 	}
@@ -298,21 +264,4 @@ func (r *dmarcReporter) make(c *dmarctally.Count) *dmarcrpt.Report {
 		report.Metadata.Errors = []string{fmt.Sprintf("%d messages more are in no record", c.More)}
 	}
 	return report
-}
-
-// mail submits a report; nobody is told if it cannot be delivered.
-func (r *dmarcReporter) mail(ctx context.Context, to smtp.Path, most int64, report *dmarcrpt.Report) error {
-	var text bytes.Buffer
-	letter := dmarcrpt.Letter{From: r.from.String(), To: to.String(), Submitter: r.hostname, Date: time.Now()}
-	if err := report.WriteMail(&text, letter); err != nil {
-		return err
-	}
-	if most > 0 && int64(text.Len()) > most {
-		return errUnwanted
-	}
-	_, err := r.submit(ctx, intake.Submission{
-		Source: mail.Source{Listener: mail.FromReport}, From: r.from, Text: &text,
-		To: []smtp.Rcpt{{To: to, Params: smtp.RcptParams{Notify: smtp.NotifyNever}}},
-	})
-	return err
 }

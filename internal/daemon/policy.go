@@ -15,9 +15,9 @@ import (
 	"github.com/posthouse/posthouse/smtp"
 )
 
-// buildPolicy makes what listeners ask of mail; nothing if the configuration has no policy.
+// buildPolicy makes what listeners ask of mail; nothing if none of them asks anything.
 func (b *builder) buildPolicy(r *rooms) error {
-	if b.cfg.Policy.Origin == (mail.Origin{}) {
+	if !b.cfg.Judges() {
 		return nil
 	}
 	checks, err := b.checks()

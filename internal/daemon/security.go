@@ -76,7 +76,7 @@ func (b *builder) recipients(resolver dns.Resolver) (tlspolicy.InOrder, tlspolic
 		b.judges = append(b.judges, &mtasts.Source{States: b.states, Web: b.web(resolver)})
 	}
 	if !s.ReportFrom.Value.IsNull() {
-		b.tally = &tally.Tally{States: b.states}
+		b.tally = tally.New(b.states)
 		b.observers = append(b.observers, b.tally)
 	}
 	if s.Remember.Value != config.None {

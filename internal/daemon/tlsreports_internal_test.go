@@ -35,7 +35,8 @@ import (
 
 // reports is a world in which reports are sent.
 type reports struct {
-	*tlsReporter
+	*daily[tally.Count]
+	tally  *tally.Tally
 	mails  map[string]string // by recipient
 	posted []string          // by path: what came there
 	refuse bool              // the web server refuses
@@ -47,22 +48,26 @@ func newReports(t *testing.T, zone string) *reports {
 	t.Cleanup(func() { _ = states.Close() })
 	server, pool := webCertificate(t, "web.test")
 	from, _ := smtp.ParseMailbox("tls@a.test")
-	w := &reports{mails: map[string]string{}}
+	w := &reports{mails: map[string]string{}, tally: tally.New(states)}
 	resolver := dnstest.New(t, zone)
-	w.tlsReporter = &tlsReporter{
-		tally: &tally.Tally{States: states}, resolver: resolver, from: from, contact: "jane@a.test", hostname: "mx.a.test",
-		log: slog.New(slog.DiscardHandler),
+	r := &tlsReporter{resolver: resolver, contact: "jane@a.test"}
+	r.reporting = reporting{
+		from: from, hostname: "mx.a.test",
 		submit: func(_ context.Context, s intake.Submission) (intake.Submitted, error) {
 			text, err := io.ReadAll(s.Text)
 			w.mails[s.To[0].To.String()] = string(text)
 			return intake.Submitted{}, err
 		},
-		web: &publicweb.Client{Resolver: resolver, Roots: pool, Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
+	}
+	r.web = &publicweb.Client{
+		Resolver: resolver, Roots: pool,
+		Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
 			a, b := transcript.Pipe(64 << 10)
 			go w.answer(tls.Server(b, server))
 			return a, nil
-		}},
+		},
 	}
+	w.daily = &daily[tally.Count]{subject: "TLS", days: &w.tally.Daily, log: slog.New(slog.DiscardHandler), send: r.send}
 	return w
 }
 

@@ -3,6 +3,7 @@ package dmarcrpt_test
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/xml"
 	"errors"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func report() *dmarcrpt.Report {
 			},
 		}},
 	}
-	p.XMLName.Local = "feedback"
+	p.XMLName = xml.Name{Space: "urn:ietf:params:xml:ns:dmarc-2.0", Local: "feedback"}
 	return p
 }
 

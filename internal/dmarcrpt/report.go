@@ -171,13 +171,17 @@ func unpack(data []byte) ([]byte, error) {
 	return data, nil
 }
 
+// namespace is that of reports as RFC 9990, 3.1.1 has them.
+const namespace = "urn:ietf:params:xml:ns:dmarc-2.0"
+
 // Write prints the report as [Parse] reads it, packed by gzip.
 func (p *Report) Write(w io.Writer) error {
+	root := xml.StartElement{Name: xml.Name{Space: namespace, Local: "feedback"}}
 	packed := gzip.NewWriter(w)
 	e := xml.NewEncoder(packed)
 	e.Indent("", " ")
 	_, err := io.WriteString(packed, xml.Header)
-	return errors.Join(err, e.Encode(p), packed.Close())
+	return errors.Join(err, e.EncodeElement(p, root), packed.Close())
 }
 
 // Name is the name of the report's file (RFC 9990, 3.5.2). sender is who has written it.

@@ -30,7 +30,14 @@ func Append(dst []byte, e Event) []byte {
 const usual = 256
 
 // Parse reads what Append wrote. The event does not refer to data.
-func Parse(data []byte) (Event, error) {
+func Parse(data []byte) (Event, error) { return new(Parser).Parse(data) }
+
+// Parser reads one event after another, with the same memory. It belongs to one
+// goroutine. The zero value is ready.
+type Parser struct{ codec codec }
+
+// Parse reads an event as the function of that name does.
+func (p *Parser) Parse(data []byte) (Event, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("event: empty")
 	}
@@ -38,9 +45,11 @@ func Parse(data []byte) (Event, error) {
 	if e == nil {
 		return nil, fmt.Errorf("event: unknown kind %d", data[0])
 	}
-	c := codec{reading: true}
-	c.split(data[1:])
-	e.fields(&c)
+	c := &p.codec
+	*c = codec{reading: true, data: data, copy: string(data), in: c.in[:0]}
+	c.split(1, len(data))
+	e.fields(c)
+	c.data, c.copy = nil, ""
 	if c.err != nil {
 		return nil, fmt.Errorf("event: %w", c.err)
 	}
@@ -51,53 +60,61 @@ func Parse(data []byte) (Event, error) {
 // walk over the same fields is what makes them agree.
 type codec struct {
 	reading bool
-	out     []byte  // what is written
-	in      []field // what is read
-	err     error   // of reading
+	out     []byte // what is written
+
+	data  []byte  // what is read
+	copy  string  // of it, of which the event has pieces
+	in    []field // what was found in it
+	group int     // where in the list those of the group begin that is read
+	err   error
 }
 
+// field is a number, or the octets from one place in the data to another.
 type field struct {
-	num   protowire.Number
-	value uint64
-	text  []byte // nil: it is a number
+	num      protowire.Number
+	text     bool
+	value    uint64
+	from, to int
 }
 
-// split finds the fields of data.
-func (c *codec) split(data []byte) {
-	for len(data) > 0 && c.err == nil {
-		num, typ, n := protowire.ConsumeTag(data)
+// split finds the fields between two places of the data.
+func (c *codec) split(from, to int) {
+	for from < to && c.err == nil {
+		num, typ, n := protowire.ConsumeTag(c.data[from:to])
 		if n < 0 {
 			c.err = protowire.ParseError(n)
 			return
 		}
-		data = data[n:]
-		f := field{num: num}
+		from += n
+		f := field{num: num, text: typ == protowire.BytesType}
 		switch typ {
 		case protowire.VarintType:
-			f.value, n = protowire.ConsumeVarint(data)
+			f.value, n = protowire.ConsumeVarint(c.data[from:to])
 		case protowire.BytesType:
-			f.text, n = protowire.ConsumeBytes(data)
+			var text []byte
+			text, n = protowire.ConsumeBytes(c.data[from:to])
+			f.from, f.to = from+n-len(text), from+n
 		default:
-			n = protowire.ConsumeFieldValue(num, typ, data)
+			n = protowire.ConsumeFieldValue(num, typ, c.data[from:to])
 			f.num = 0
 		}
 		if n < 0 {
 			c.err = protowire.ParseError(n)
 			return
 		}
-		data = data[n:]
+		from += n
 		c.in = append(c.in, f)
 	}
 }
 
-// find returns the field of a number, nil if there is none of that type.
-func (c *codec) find(num protowire.Number, text bool) *field {
-	for i := range c.in {
-		if f := &c.in[i]; f.num == num && (f.text != nil) == text {
-			return f
+// find returns the field of a number in the group; false if there is none of that type.
+func (c *codec) find(num protowire.Number, text bool) (field, bool) {
+	for _, f := range c.in[c.group:] {
+		if f.num == num && f.text == text {
+			return f, true
 		}
 	}
-	return nil
+	return field{}, false
 }
 
 func (c *codec) fail(err error) {
@@ -119,7 +136,7 @@ func number[T ~int | ~int64 | ~uint8](c *codec, num protowire.Number, p *T) {
 		}
 		return
 	}
-	if f := c.find(num, false); f != nil {
+	if f, is := c.find(num, false); is {
 		v := protowire.DecodeZigZag(f.value)
 		if *p = T(v); int64(*p) != v {
 			c.fail(fmt.Errorf("field %d is out of range", num))
@@ -143,7 +160,7 @@ func (c *codec) time(num protowire.Number, p *time.Time) {
 		}
 		return
 	}
-	if f := c.find(num, false); f != nil {
+	if f, is := c.find(num, false); is {
 		*p = time.Unix(0, protowire.DecodeZigZag(f.value)).UTC()
 	}
 }
@@ -156,28 +173,40 @@ func (c *codec) text(num protowire.Number, p *string) {
 		}
 		return
 	}
-	if f := c.find(num, true); f != nil {
-		*p = string(f.text)
+	if f, is := c.find(num, true); is {
+		*p = c.copy[f.from:f.to]
 	}
 }
 
 func (c *codec) path(num protowire.Number, p *smtp.Path) {
-	s := p.String()
-	c.text(num, &s)
-	if c.reading {
-		if err := p.UnmarshalText([]byte(s)); err != nil {
+	if !c.reading {
+		if !p.IsNull() {
+			mark := c.begin(num)
+			c.out, _ = p.AppendText(c.out) // it has no errors
+			c.measure(mark)
+		}
+		return
+	}
+	s := ""
+	if c.text(num, &s); s != "" {
+		var err error
+		if *p, err = smtp.ParseMailbox(s); err != nil {
 			c.fail(fmt.Errorf("field %d: %w", num, err))
 		}
 	}
 }
 
 func (c *codec) client(num protowire.Number, p *netip.AddrPort) {
-	var s string
-	if p.IsValid() {
-		s = p.String()
+	if !c.reading {
+		if p.IsValid() {
+			mark := c.begin(num)
+			c.out = p.AppendTo(c.out)
+			c.measure(mark)
+		}
+		return
 	}
-	c.text(num, &s)
-	if c.reading && s != "" {
+	s := ""
+	if c.text(num, &s); s != "" {
 		var err error
 		if *p, err = netip.ParseAddrPort(s); err != nil {
 			c.fail(err)
@@ -186,13 +215,12 @@ func (c *codec) client(num protowire.Number, p *netip.AddrPort) {
 }
 
 // inner is a field that has fields; if they are all zero it is left out.
-func (c *codec) inner(num protowire.Number, fields func(*codec)) { c.group(num, false, fields) }
+func (c *codec) inner(num protowire.Number, fields func(*codec)) { c.nest(num, false, fields) }
 
-func (c *codec) group(num protowire.Number, always bool, fields func(*codec)) {
+func (c *codec) nest(num protowire.Number, always bool, fields func(*codec)) {
 	if !c.reading {
 		start := len(c.out)
-		c.out = protowire.AppendTag(c.out, num, protowire.BytesType)
-		mark := len(c.out)
+		mark := c.begin(num)
 		if fields(c); len(c.out) == mark && !always {
 			c.out = c.out[:start]
 			return
@@ -200,9 +228,15 @@ func (c *codec) group(num protowire.Number, always bool, fields func(*codec)) {
 		c.measure(mark)
 		return
 	}
-	if f := c.find(num, true); f != nil {
-		c.within(f.text, fields)
+	if f, is := c.find(num, true); is {
+		c.within(f, fields)
 	}
+}
+
+// begin begins a field whose length is not known yet: measure is told where.
+func (c *codec) begin(num protowire.Number) (mark int) {
+	c.out = protowire.AppendTag(c.out, num, protowire.BytesType)
+	return len(c.out)
 }
 
 // measure puts before what was written from mark on how much it is.
@@ -214,27 +248,27 @@ func (c *codec) measure(mark int) {
 	protowire.AppendVarint(c.out[:mark], uint64(n))
 }
 
-func (c *codec) within(data []byte, fields func(*codec)) {
-	in := codec{reading: true}
-	in.split(data)
-	fields(&in)
-	if in.err != nil {
-		c.fail(in.err)
-	}
+// within reads the fields of a field.
+func (c *codec) within(f field, fields func(*codec)) {
+	outer := c.group
+	c.group = len(c.in)
+	c.split(f.from, f.to)
+	fields(c)
+	c.in, c.group = c.in[:c.group], outer
 }
 
 // list is a field that may be there more than once.
 func list[T any](c *codec, num protowire.Number, p *[]T, fields func(*codec, *T)) {
 	if !c.reading {
 		for i := range *p {
-			c.group(num, true, func(c *codec) { fields(c, &(*p)[i]) })
+			c.nest(num, true, func(c *codec) { fields(c, &(*p)[i]) })
 		}
 		return
 	}
-	for i := range c.in {
-		if f := &c.in[i]; f.num == num && f.text != nil {
+	for _, f := range c.in[c.group:] { // within adds others behind them, and takes them away
+		if f.num == num && f.text {
 			var one T
-			c.within(f.text, func(in *codec) { fields(in, &one) })
+			c.within(f, func(c *codec) { fields(c, &one) })
 			*p = append(*p, one)
 		}
 	}
@@ -242,13 +276,13 @@ func list[T any](c *codec, num protowire.Number, p *[]T, fields func(*codec, *T)
 
 func (c *codec) reply(num protowire.Number, p **smtp.Reply) {
 	if c.reading {
-		if c.find(num, true) == nil {
+		if _, is := c.find(num, true); !is {
 			return
 		}
 		*p = new(smtp.Reply)
 	}
 	if r := *p; r != nil {
-		c.group(num, true, func(c *codec) {
+		c.nest(num, true, func(c *codec) {
 			number(c, 1, &r.Code)
 			for i := range r.Enhanced {
 				number(c, protowire.Number(2+i), &r.Enhanced[i])

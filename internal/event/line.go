@@ -87,7 +87,15 @@ func (l *line) number(key string, n int64) {
 	}
 }
 
-func (l *line) path(key string, p smtp.Path) { l.pair(key, "<"+p.String()+">") }
+func (l *line) path(key string, p smtp.Path) {
+	if !isPlain(p.Local()) || !isPlain(p.Domain()) {
+		l.pair(key, "<"+p.String()+">")
+		return
+	}
+	l.key(key)
+	l.b, _ = p.AppendText(append(l.b, '<')) // it has no errors
+	l.b = append(l.b, '>')
+}
 
 func (l *line) optional(key string, p smtp.Path) {
 	if !p.IsNull() {
@@ -114,8 +122,12 @@ func (l *line) time(key string, t time.Time) {
 }
 
 func (l *line) source(s *mail.Source) {
-	if s.Client.IsValid() {
-		l.pair("client", s.Client.String())
+	switch c := s.Client; {
+	case c.Addr().Zone() != "": // which may be anything
+		l.pair("client", c.String())
+	case c.IsValid():
+		l.key("client")
+		l.b = c.AppendTo(l.b)
 	}
 	l.pair("listener", s.Listener)
 	l.pair("hello", s.Hello)

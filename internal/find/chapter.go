@@ -36,14 +36,16 @@ type draft struct {
 	most        int // messages
 	ids         []mail.ID
 	numbers     map[mail.ID]number
-	terms       map[string][]number
+	terms       map[string]int // where in lists the messages stand that have one
+	lists       [][]number
+	alone       []number // memory for lists of one: most terms are of one message
 	size        int
 	key         []byte // memory for a term
 }
 
 // newDraft begins a chapter behind a place, with room for so many terms.
 func newDraft(after uint64, most, terms int) *draft {
-	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: make(map[string][]number, terms)}
+	return &draft{after: after, last: after, most: most, numbers: map[mail.ID]number{}, terms: make(map[string]int, terms)}
 }
 
 func (d *draft) stretch() (after, last uint64) { return d.after, d.last }
@@ -76,17 +78,41 @@ func (d *draft) add(n number, e event.Event) {
 		if text == "" {
 			return
 		}
-		d.key = append(append(d.key[:0], clip(fold(text))...), 0, kind)
-		list := d.terms[string(d.key)]
-		if i := len(list); i > 0 && list[i-1] == n {
-			return
-		}
-		if list == nil {
-			d.size += 64 + len(d.key)
-		}
-		d.terms[string(d.key)] = append(list, n)
-		d.size += 2
+		d.key = append(clip(appendFold(d.key[:0], text)), 0, kind)
+		d.note(d.key, n)
 	})
+}
+
+// note notes that a message has a term, by its key.
+func (d *draft) note(key []byte, n number) {
+	at, known := d.terms[string(key)]
+	if !known {
+		d.terms[string(key)] = len(d.lists)
+		d.lists = append(d.lists, d.one(n))
+		d.size += 64 + len(key) + 2
+		return
+	}
+	if list := d.lists[at]; list[len(list)-1] != n {
+		d.lists[at] = append(list, n)
+		d.size += 2
+	}
+}
+
+// one is a list of one number.
+func (d *draft) one(n number) []number {
+	if len(d.alone) == cap(d.alone) {
+		d.alone = make([]number, 0, 1024)
+	}
+	d.alone = append(d.alone, n)
+	return d.alone[len(d.alone)-1 : len(d.alone) : len(d.alone)]
+}
+
+// list are the messages that have a term, by its key.
+func (d *draft) list(key string) []number {
+	if at, known := d.terms[key]; known {
+		return d.lists[at]
+	}
+	return nil
 }
 
 // find implements [chapter].
@@ -94,13 +120,13 @@ func (d *draft) find(t term) ([]number, error) {
 	var all []number
 	if !t.prefix {
 		for _, kind := range []byte(t.kinds) {
-			all = append(all, d.terms[t.text+string([]byte{0, kind})]...)
+			all = append(all, d.list(t.text+string([]byte{0, kind}))...)
 		}
 		return inOrder(all), nil
 	}
-	for key, list := range d.terms {
+	for key, at := range d.terms {
 		if fits(&t, key) {
-			all = append(all, list...)
+			all = append(all, d.lists[at]...)
 		}
 	}
 	return inOrder(all), nil

@@ -69,7 +69,7 @@ func (d *draft) print() []byte {
 			table = append(binary.AppendUvarint(table, uint64(len(key))), key...)
 			table = binary.AppendUvarint(table, uint64(len(out)))
 		}
-		block = appendTerm(block, last, key, inOrder(slices.Clone(d.terms[key])))
+		block = appendTerm(block, last, key, inOrder(slices.Clone(d.list(key))))
 		if last = key; len(block) >= blockSize {
 			end()
 		}

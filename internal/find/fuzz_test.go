@@ -57,7 +57,11 @@ func FuzzWords(f *testing.F) {
 // FuzzChapter: the parts of a file that is not ours are read to their end or refused.
 func FuzzChapter(f *testing.F) {
 	d := newDraft(0, maxMessages, 0)
-	d.terms["invoice\x00s"], d.terms["invoices\x00r"], d.terms["sina.example\x00t"] = []number{0, 5, 9}, []number{1}, []number{4095}
+	for key, list := range map[string][]number{"invoice\x00s": {0, 5, 9}, "invoices\x00r": {1}, "sina.example\x00t": {4095}} {
+		for _, n := range list {
+			d.note([]byte(key), n)
+		}
+	}
 	whole := d.print()
 	f.Add(whole, "invoice")
 	f.Add(whole[:40], "i")

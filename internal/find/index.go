@@ -44,8 +44,9 @@ type Index struct {
 	caught  time.Time // when everything was read that there was; zero: not yet
 	damaged *file     // that a search has found; nil: none
 
-	trimmed time.Time // when was looked what the journal has forgotten
-	trouble string    // that was logged last
+	parser  event.Parser // of who runs it
+	trimmed time.Time    // when was looked what the journal has forgotten
+	trouble string       // that was logged last
 }
 
 const (
@@ -214,7 +215,7 @@ func (x *Index) tidings(ctx context.Context, facts []spool.Fact) (all []told, er
 	known := map[mail.ID]bool{}
 	for i := range facts {
 		f := &facts[i]
-		e, err := event.Parse(f.Data)
+		e, err := x.parser.Parse(f.Data)
 		if err != nil || f.ID.IsZero() {
 			continue // it was written by a later program, or is about no message
 		}
@@ -238,7 +239,7 @@ func (x *Index) before(ctx context.Context, id mail.ID, all []told) ([]told, err
 		return nil, err
 	}
 	for i := range page.Facts {
-		if e, err := event.Parse(page.Facts[i].Data); err == nil {
+		if e, err := x.parser.Parse(page.Facts[i].Data); err == nil {
 			all = append(all, told{id, e})
 		}
 	}

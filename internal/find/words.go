@@ -26,6 +26,22 @@ func fold(s string) string {
 	return s
 }
 
+// appendFold appends a text as fold returns it.
+func appendFold(b []byte, s string) []byte {
+	start := len(b)
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			return append(b[:start], fold(s)...)
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
 // words calls add with each word by which a text is to be found: runs of letters and
 // digits, whatever joins such runs without a space ("4.7.1", "mx.sina.example"), and
 // of scripts that have no spaces the pairs of characters.
@@ -42,12 +58,12 @@ func words(text string, add func(word string)) {
 	}
 }
 
-func clip(w string) string {
+func clip[S string | []byte](w S) S {
 	if len(w) <= maxWord {
 		return w
 	}
 	w = w[:maxWord]
-	for !utf8.ValidString(w) {
+	for !utf8.ValidString(string(w)) {
 		w = w[:len(w)-1]
 	}
 	return w

@@ -33,7 +33,10 @@ func TestDrippers(t *testing.T) {
 		w.house("sina", "192.0.2.2", strings.ReplaceAll(`
 			hostname = "mx.sina.com"
 			data     = "DIR/sina"
-			listen "smtp" { address = "192.0.2.2:25" }
+			listen "smtp" {
+			  address = "192.0.2.2:25"
+			  policy  = "off"
+			}
 			domain "sina.com" {
 				mailboxes = "bob"
 				deliver   = "none"

@@ -23,7 +23,10 @@ func TestNoTransactionLeaksIntoTheNext(t *testing.T) {
 			defer w.end()
 			w.house("sina", "192.0.2.2", `hostname = "mx.sina.com"
 data     = "DIR/sina"
-listen "smtp" { address = "192.0.2.2:25" }
+listen "smtp" {
+  address = "192.0.2.2:25"
+  policy  = "off"
+}
 limits { errors = 10000 }
 domain "sina.com" {
   mailboxes = ["ann", "bob", "carl"]

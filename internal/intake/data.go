@@ -29,7 +29,9 @@ type transaction struct {
 	began  time.Time
 	draft  spool.Draft
 	to     []mail.Recipient
-	index  map[place]int // of to
+
+	index   map[place]int // of the first of to; see at
+	indexed int           // how many those are
 
 	hearing *policy.Hearing // nil: policy is not asked
 	judged  *policy.Verdict // of it; nil: there is none
@@ -83,7 +85,7 @@ func (t *transaction) Data(ctx context.Context, body io.Reader) (*smtp.Reply, er
 	if err != nil {
 		return nil, t.o.refuse(t.visit, smtp.Dot, smtp.Path{}, err)
 	}
-	return smtp.Replyf(smtp.CodeOK, smtp.EnhancedCode{2, 0, 0}, "queued as %s", t.draft.ID()), nil
+	return &smtp.Reply{Code: smtp.CodeOK, Enhanced: smtp.EnhancedCode{2, 0, 0}, Text: "queued as " + t.draft.ID().String()}, nil
 }
 
 // receive takes the text in.

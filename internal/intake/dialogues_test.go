@@ -308,7 +308,7 @@ type check struct {
 }
 
 func (check) Name() string           { return "check" }
-func (c check) Open() policy.Session { return c }
+func (c check) Open(*policy.Visit) policy.Session { return c }
 
 func (check) Connect(_ context.Context, v *policy.Visit) policy.Opinion {
 	if v.Source.Client.Addr() == netip.MustParseAddr("203.0.113.1") {

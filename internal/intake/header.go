@@ -35,11 +35,8 @@ const (
 	deliveredTo
 )
 
-// maxField is how much of a field is looked at, and of a line to tell its name.
-const (
-	maxField  = 2000
-	maxPrefix = 16
-)
+// maxField is how much of a field is looked at.
+const maxField = 2000
 
 // names are the fields that are looked at, with their colon.
 var names = [...]string{received: "received:", subject: "subject:", messageID: "message-id:", deliveredTo: "delivered-to:"}
@@ -111,9 +108,8 @@ func nameOf(l []byte) wanted {
 	default:
 		return unwanted
 	}
-	start := bytes.ToLower(l[:min(len(l), maxPrefix)])
 	for w, name := range names {
-		if name != "" && bytes.HasPrefix(start, []byte(name)) {
+		if name != "" && len(l) >= len(name) && bytes.EqualFold(l[:len(name)], []byte(name)) {
 			return wanted(w)
 		}
 	}

@@ -20,12 +20,15 @@ import (
 
 // hear begins to follow the client as he is now, if policy wants to. An error refuses him.
 func (s *session) hear(ctx context.Context, o *Options) error {
+	s.heard = s.conn.RemoteAddr()
 	panel := o.Policy[s.name]
 	if panel == nil || len(panel.Checks) == 0 {
 		return nil
 	}
-	s.hearing, s.heard = panel.Open(), s.conn.RemoteAddr()
 	v := &policy.Visit{Source: s.source(), Local: localAddr(s.conn.LocalAddr()), Trusted: o.trusts(s.heard)}
+	if s.hearing = panel.Open(v); s.hearing == nil {
+		return nil
+	}
 	if err := s.hearing.Connect(ctx, v); err != nil {
 		s.hearing.Close()
 		s.hearing = nil
@@ -44,9 +47,6 @@ func localAddr(a net.Addr) netip.AddrPort {
 
 // open begins a transaction, after policy was asked about it.
 func (s *session) open(ctx context.Context, t *transaction) error {
-	if s.hearing == nil {
-		return t.begin(ctx)
-	}
 	if err := s.again(ctx, t.o); err != nil {
 		return err
 	}
@@ -69,8 +69,10 @@ func (s *session) again(ctx context.Context, o *Options) error {
 	if s.heard == s.conn.RemoteAddr() {
 		return nil
 	}
-	s.hearing.Close()
-	s.hearing = nil
+	if s.hearing != nil {
+		s.hearing.Close()
+		s.hearing = nil
+	}
 	return s.hear(ctx, o)
 }
 

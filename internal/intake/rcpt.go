@@ -116,22 +116,34 @@ func reportedAs(original, final smtp.Path, told smtp.ORcpt) smtp.ORcpt {
 // addOne puts a recipient into the envelope, unless it is there already by
 // another name: then both wishes for reports hold.
 func (t *transaction) addOne(r mail.Recipient) {
-	at := placeOf(&r)
-	if i, there := t.index[at]; there {
-		t.to[i].Notify = both(t.to[i].Notify, r.Notify)
-		return
-	}
-	if t.index == nil {
-		t.index = make(map[place]int)
+	if len(t.to) > 0 {
+		if i, there := t.at(placeOf(&r)); there {
+			t.to[i].Notify = both(t.to[i].Notify, r.Notify)
+			return
+		}
 	}
 	if sabotage.Is("only the first recipient gets it") && len(t.to) > 0 {
 		return
 	}
-	t.index[at] = len(t.to)
 	t.to = append(t.to, r)
-	if r.Into != "" {
-		t.index[place{mailbox: at.mailbox, alias: true}] = len(t.to) - 1
+}
+
+// at finds out which recipient is at a place. The first one needs no index for that, and
+// most messages have no other.
+func (t *transaction) at(p place) (recipient int, there bool) {
+	if len(t.to) > 0 && t.index == nil {
+		t.index = make(map[place]int)
 	}
+	for i := t.indexed; i < len(t.to); i++ {
+		at := placeOf(&t.to[i])
+		t.index[at] = i
+		if at.into != "" {
+			t.index[place{mailbox: at.mailbox, alias: true}] = i
+		}
+	}
+	t.indexed = len(t.to)
+	recipient, there = t.index[p]
+	return recipient, there
 }
 
 // place is the same for recipients to whom a message goes once.
@@ -150,9 +162,9 @@ func mailbox(p smtp.Path) string { return p.Mailbox() + "@" + mail.FoldDomain(p.
 
 // has reports whether mail for a mailbox is among what the message goes to.
 func (t *transaction) has(p smtp.Path) bool {
-	_, there := t.index[place{mailbox: mailbox(p)}]
+	_, there := t.at(place{mailbox: mailbox(p)})
 	if !there {
-		_, there = t.index[place{mailbox: mailbox(p), alias: true}]
+		_, there = t.at(place{mailbox: mailbox(p), alias: true})
 	}
 	return there
 }

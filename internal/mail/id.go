@@ -29,7 +29,15 @@ func NewID(now time.Time, random io.Reader) (ID, error) {
 var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // String prints the ID as 20 letters and digits.
-func (id ID) String() string { return idText.EncodeToString(id[:]) }
+func (id ID) String() string {
+	var text [20]byte
+	idText.Encode(text[:], id[:])
+	return string(text[:])
+}
+
+// AppendText implements [encoding.TextAppender]: it prints like [ID.String], and its error
+// is nil.
+func (id ID) AppendText(dst []byte) ([]byte, error) { return idText.AppendEncode(dst, id[:]), nil }
 
 // ParseID reads what String printed, in any case.
 func ParseID(s string) (ID, error) {

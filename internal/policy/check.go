@@ -11,9 +11,9 @@ import (
 type Check interface {
 	// Name is the word for it in the journal: "dmarc", "milter rspamd".
 	Name() string
-	// Open begins to follow a connection. It does no I/O. nil: the check has nothing to
-	// do with this one.
-	Open() Session
+	// Open begins to follow a connection, of which the Visit has the addresses. It does no
+	// I/O. nil: the check has nothing to do with this one.
+	Open(v *Visit) Session
 }
 
 // Session is a check on one connection. Its methods are called one after the other,

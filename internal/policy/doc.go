@@ -6,7 +6,7 @@
 // A [Panel] is the checks that a listener asks, in order. Its [Hearing] follows one
 // connection, and intake drives it:
 //
-//	h := panel.Open()                    // a connection begins
+//	h := panel.Open(v)                   // a connection begins
 //	err := h.Connect(ctx, visit)         // an error ends it at once (421, 554)
 //	err = h.Mail(ctx, visit)             // HELO is heard here too, when it has changed
 //	err = h.Rcpt(ctx, visit, rcpt)       // with what was held against the client before

@@ -34,13 +34,16 @@ type notes struct {
 	connect, hello, all []Heard
 }
 
-// Open begins to follow a connection.
-func (p *Panel) Open() *Hearing {
+// Open begins to follow a connection. It is nil if no check has anything to do with it.
+func (p *Panel) Open(v *Visit) *Hearing {
 	h := &Hearing{panel: p}
 	for _, c := range p.Checks {
-		if s := c.Open(); s != nil {
+		if s := c.Open(v); s != nil {
 			h.sessions = append(h.sessions, asked{c.Name(), s})
 		}
+	}
+	if len(h.sessions) == 0 {
+		return nil
 	}
 	return h
 }

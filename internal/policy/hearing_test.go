@@ -170,7 +170,7 @@ func (c *check) edit(t *testing.T, w []string) {
 }
 
 func (c *check) Name() string         { return c.name }
-func (c *check) Open() policy.Session { return c }
+func (c *check) Open(*policy.Visit) policy.Session { return c }
 func (c *check) Reset()               { c.resets++ }
 func (c *check) Close()               { c.ends++ }
 
@@ -220,7 +220,7 @@ func (c content) Size() int64 { return int64(len(c)) }
 func (s *story) run() string {
 	ctx := context.Background()
 	v := &policy.Visit{Source: mail.Source{Hello: "client.example"}}
-	h := s.panel.Open()
+	h := s.panel.Open(v)
 	defer s.closed(h)
 	if s.refused("connect", h.Connect(ctx, v)) || s.refused("mail", h.Mail(ctx, v)) {
 		return s.told.String()

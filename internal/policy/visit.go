@@ -25,3 +25,10 @@ type Visit struct {
 	// this transaction.
 	Results []senderauth.MethodResult
 }
+
+// FromHere reports whether the client is a program of this machine, or none of any network: no domain can
+// have named it, and nobody lists it.
+func (v *Visit) FromHere() bool {
+	a := v.Source.Client.Addr().Unmap()
+	return !a.IsValid() || a.IsLoopback()
+}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,11 +33,9 @@ type Registry struct {
 	number  atomic.Uint64
 	changes atomic.Uint64
 
-	mu       sync.Mutex
-	all      map[uint64]*session // that live or are kept
-	live     int
-	ended    [3]shelf // by kindOf
-	messages map[mail.ID]*session
+	mu    sync.RWMutex
+	all   map[uint64]*session // that live or are kept
+	ended [3]shelf            // by kindOf
 }
 
 // Kinds of sessions that have ended.
@@ -59,10 +58,7 @@ const maxMessages = 64
 // New makes a registry.
 func New(o Options) *Registry {
 	o.setDefaults()
-	r := &Registry{
-		memory: memory{most: o.Memory, each: o.Session},
-		all:    map[uint64]*session{}, messages: map[mail.ID]*session{},
-	}
+	r := &Registry{memory: memory{most: o.Memory, each: o.Session}, all: map[uint64]*session{}}
 	r.ended[failedIn].room, r.ended[failedOut].room, r.ended[others].room = o.Failed, o.Failed, o.Recent
 	return r
 }
@@ -78,7 +74,6 @@ func (r *Registry) begin(v View, cut func()) *session {
 	s := &session{house: r, cut: cut, view: v}
 	r.mu.Lock()
 	r.all[v.ID] = s
-	r.live++
 	r.mu.Unlock()
 	r.changes.Add(1)
 	return s
@@ -88,14 +83,13 @@ func (r *Registry) begin(v View, cut func()) *session {
 func (r *Registry) end(s *session, at time.Time, err error) {
 	kind := kindOf(s.finish(at, err))
 	r.mu.Lock()
-	r.live--
 	shelf := &r.ended[kind]
 	shelf.kept = append(shelf.kept, s)
 	var gone *session
 	if len(shelf.kept) > shelf.room {
 		gone = shelf.kept[0]
 		shelf.kept = slices.Delete(shelf.kept, 0, 1)
-		r.forget(gone)
+		delete(r.all, gone.view.ID)
 	}
 	r.mu.Unlock()
 	r.changes.Add(1)
@@ -114,16 +108,6 @@ func kindOf(v View) int {
 	return failedOut
 }
 
-// forget takes a session out of the maps. The lock is held.
-func (r *Registry) forget(s *session) {
-	delete(r.all, s.view.ID)
-	for _, id := range s.messages {
-		if r.messages[id] == s {
-			delete(r.messages, id)
-		}
-	}
-}
-
 // empty gives back the memory of a session that nobody can find any more.
 func (s *session) empty() {
 	s.mu.Lock()
@@ -133,30 +117,34 @@ func (s *session) empty() {
 
 // Brought notes that a message came in by a session; a number of none is passed over.
 func (r *Registry) Brought(number uint64, id mail.ID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.all[number]
-	if s == nil {
-		return
+	if s := r.find(number); s != nil {
+		s.brought(id)
 	}
-	if len(s.messages) == maxMessages {
-		delete(r.messages, s.messages[0])
-		s.messages = slices.Delete(s.messages, 0, 1)
+}
+
+// brought notes a message. The oldest goes when there are too many.
+func (s *session) brought(id mail.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.messages) < maxMessages {
+		s.messages = append(s.messages, id)
+	} else {
+		s.messages[s.many%maxMessages] = id
 	}
-	s.messages = append(s.messages, id)
-	r.messages[id] = s
+	s.many++
+}
+
+// has reports whether a message came in by the session.
+func (s *session) has(id mail.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.messages, id)
 }
 
 // List returns the sessions that live, the oldest first.
 func (r *Registry) List() []View {
-	r.mu.Lock()
-	live := make([]*session, 0, r.live)
-	for _, s := range r.all {
-		live = append(live, s)
-	}
-	r.mu.Unlock()
 	var views []View
-	for _, s := range live {
+	for _, s := range r.sessions() {
 		if v := s.stand(); v.Ended.IsZero() {
 			views = append(views, v)
 		}
@@ -196,12 +184,21 @@ func (r *Registry) Find(number uint64) (View, []Line, bool) {
 }
 
 // Of returns the session by which a message came in, from its commit on and for as long
-// as the session is kept.
+// as the session is kept. It looks at all of them.
 func (r *Registry) Of(id mail.ID) (View, []Line, bool) {
-	r.mu.Lock()
-	s := r.messages[id]
-	r.mu.Unlock()
-	return told(s)
+	for _, s := range r.sessions() {
+		if s.has(id) {
+			return told(s)
+		}
+	}
+	return told(nil)
+}
+
+// sessions are those that live or are kept.
+func (r *Registry) sessions() []*session {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Collect(maps.Values(r.all))
 }
 
 func told(s *session) (View, []Line, bool) {
@@ -213,8 +210,8 @@ func told(s *session) (View, []Line, bool) {
 }
 
 func (r *Registry) find(number uint64) *session {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	return r.all[number]
 }
 

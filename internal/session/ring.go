@@ -40,10 +40,13 @@ func (r *ring) add(at time.Time, from byte, line []byte) bool {
 	if s := Speaker(from); s == Client || s == Server {
 		r.last = len(r.buf) + 1
 	}
-	r.buf = binary.BigEndian.AppendUint16(r.buf, uint16(len(line)))
-	r.buf = append(r.buf, from)
-	r.buf = binary.BigEndian.AppendUint64(r.buf, uint64(at.UnixNano()))
-	r.buf = append(r.buf, line...)
+	n := len(r.buf)
+	r.buf = r.buf[:n+need]
+	record := r.buf[n:]
+	binary.BigEndian.PutUint16(record, uint16(len(line)))
+	record[2] = from
+	binary.BigEndian.PutUint64(record[3:], uint64(at.UnixNano()))
+	copy(record[headSize:], line)
 	return true
 }
 

@@ -25,7 +25,8 @@ type session struct {
 	text      int64 // octets that came since the last line
 	textAt    time.Time
 	followers []*Follower
-	messages  []mail.ID // that came in by it, as the registry knows them; its lock guards them
+	messages  []mail.ID // that came in by it: the last maxMessages
+	many      int       // how many there were
 	wasCut    bool
 }
 

@@ -84,15 +84,18 @@ func (d *Decoder) Int() int64 {
 }
 
 // Text reads a string of what there is.
-func (d *Decoder) Text() string {
+func (d *Decoder) Text() string { return string(d.Octets()) }
+
+// Octets reads what Octets or Text appended: a piece of the record itself.
+func (d *Decoder) Octets() []byte {
 	n := d.Int()
 	if n < 0 || n > int64(len(d.Data)) {
 		d.fail()
-		return ""
+		return nil
 	}
-	s := string(d.Data[:n])
+	b := d.Data[:n:n]
 	d.Data = d.Data[n:]
-	return s
+	return b
 }
 
 func (d *Decoder) fail() {

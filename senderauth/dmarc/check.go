@@ -179,6 +179,9 @@ func (c *check) discover(res *Result) error {
 		if err != nil {
 			return err
 		}
+		if rec != nil && rec.Policy == "" {
+			return nil
+		}
 		if rec != nil {
 			res.PolicyDomain, res.Record = domain, rec
 			res.Published, err = c.published(res.Domain, domain, rec)

@@ -60,6 +60,8 @@ var records = map[string]string{
 	"bank":                 "v=DMARC1; p=reject; sp=reject; psd=y",
 	"com":                  "v=DMARC1; p=reject",
 	"a.com":                "v=DMARC1; p=reject",
+	"broken.example.org":   "v=DMARC1; p=rejct",
+	"club":                 "v=DMARC1; psd=y",
 	"down.example":         "down",
 	"a.b.c.d.e.f.g.h.deep": "v=DMARC1; p=none",
 	"d.e.f.g.h.deep":       "v=DMARC1; p=quarantine",
@@ -125,6 +127,11 @@ func TestCheck(t *testing.T) {
 		{"jo@x.a.bank", "dkim:y.a.bank", "pass none at bank"},
 		{"jo@a.bank", "dkim:b.bank", "fail reject at bank"},
 		{"jo@bank", "dkim:bank", "pass none at bank"},
+		// One that says nothing but that it is one.
+		{"jo@a.club", "dkim:b.club", "fail none at club"},
+		// A record that makes no sense ends the search (4.10.1), and is no organization (4.10.2).
+		{"jo@broken.example.org", "", "none none at "},
+		{"jo@x.broken.example.org", "dkim:example.org", "pass none at example.org"},
 		// A top-level domain that does not call itself one makes no family of all.
 		{"jo@a.com", "dkim:b.com", "fail reject at a.com"},
 		{"jo@c.com", "dkim:b.com", "fail reject at com"},
@@ -230,6 +237,22 @@ func TestPublicSuffixList(t *testing.T) {
 	}
 }
 
+func TestOrganization(t *testing.T) {
+	for domain, want := range map[string]string{
+		"x.there.example.org": "example.org", "a.own.example.org": "own.example.org", "x.a.bank": "a.bank", "x.a.com": "a.com",
+		"nothing.example": "nothing.example", "MAIL.Example.ORG.": "example.org",
+	} {
+		if got, err := dmarc.Organization(context.Background(), newZone(), domain); got != want || err != nil {
+			t.Errorf("%s: %s, %v", domain, got, err)
+		}
+	}
+	for _, domain := range []string{"a.down.example", "no domain"} {
+		if got, err := dmarc.Organization(context.Background(), newZone(), domain); err == nil {
+			t.Errorf("%s: %s", domain, got)
+		}
+	}
+}
+
 func TestParseRecord(t *testing.T) {
 	minimal := dmarc.Record{Policy: "none", Subdomains: "none", Nonexistent: "none", Options: "0", Percent: 100, Suffix: "u"}
 	with := func(change func(*dmarc.Record)) *dmarc.Record {
@@ -248,12 +271,16 @@ func TestParseRecord(t *testing.T) {
 		"v=DMARC1; p=rejct; rua=mailto:a@b.example, x\r\n:y ,https://c.example/": with(func(r *dmarc.Record) {
 			r.Aggregate = []string{"mailto:a@b.example", "https://c.example/"}
 		}),
-		"v=DMARC1; p=rejct": nil,
-		"v=DMARC1":          nil,
-		"v=DMARC10; p=none": nil,
-		"v=dmarc1; p=none":  nil,
-		"p=none; v=DMARC1":  nil,
-		"v=spf1 -all":       nil,
+		"v=DMARC1": &minimal,
+		"v=DMARC1; sp=reject; psd=y": with(func(r *dmarc.Record) {
+			r.Subdomains, r.Nonexistent, r.Suffix = "reject", "reject", "y"
+		}),
+		"v=DMARC1; p=rejct":          with(func(r *dmarc.Record) { r.Policy = "" }),
+		"v=DMARC1; p=none; np=rejct": with(func(r *dmarc.Record) { r.Policy = "" }),
+		"v=DMARC10; p=none":          nil,
+		"v=dmarc1; p=none":           nil,
+		"p=none; v=DMARC1":           nil,
+		"v=spf1 -all":                nil,
 		"v=DMARC1; p=none; x=" + strings.Repeat("y", 1<<15): nil,
 	} {
 		got, ok := dmarc.ParseRecord(txt)

@@ -28,7 +28,7 @@ func (p Policy) severity() int {
 
 // Record is a policy record, as published at _dmarc.DOMAIN.
 type Record struct {
-	Policy      Policy   // p=
+	Policy      Policy   // p=; default none; "" if the record says nothing of use
 	Subdomains  Policy   // sp=; default p=
 	Nonexistent Policy   // np=; default sp=
 	StrictDKIM  bool     // adkim=s
@@ -48,10 +48,11 @@ const (
 	maxURIs   = 16
 )
 
-// ParseRecord reads a record. It reports false if txt is none, or one that must
-// be passed over: it does not begin with v=DMARC1, or its policy makes no sense
-// and it wants no reports. Errors in other tags leave the default
-// (RFC 9989, 4.7); of a tag that stands twice the first counts.
+// ParseRecord reads a record. It reports false if txt is none: it does not begin with
+// v=DMARC1. One whose p=, sp= or np= makes no sense counts as p=none, if it wants reports,
+// and else has the Policy "": DMARC is not applied then, and no other record is looked for
+// (RFC 9989, 4.10.1). Errors in other tags leave the default (4.7); of a tag that stands
+// twice the first counts.
 func ParseRecord(txt string) (*Record, bool) {
 	if len(txt) > maxRecord {
 		return nil, false
@@ -67,7 +68,7 @@ func ParseRecord(txt string) (*Record, bool) {
 			p.tags[trim(name)] = trim(value)
 		}
 	}
-	return p.record()
+	return p.record(), true
 }
 
 type parser struct {
@@ -75,7 +76,7 @@ type parser struct {
 	bad  bool // a policy that is none
 }
 
-func (p *parser) record() (*Record, bool) {
+func (p *parser) record() *Record {
 	r := &Record{
 		StrictDKIM: p.word("adkim", "r", "s") == "s",
 		StrictSPF:  p.word("aspf", "r", "s") == "s",
@@ -86,14 +87,16 @@ func (p *parser) record() (*Record, bool) {
 		Percent:    p.percent(),
 		Suffix:     p.word("psd", "u", "y", "n"),
 	}
-	r.Policy = p.policy("p", "")
+	r.Policy = p.policy("p", None)
 	r.Subdomains = p.policy("sp", r.Policy)
 	r.Nonexistent = p.policy("np", r.Subdomains)
-	if p.bad || r.Policy == "" {
+	if p.bad {
 		r.Policy, r.Subdomains, r.Nonexistent = None, None, None
-		return r, len(r.Aggregate) > 0
+		if len(r.Aggregate) == 0 {
+			r.Policy = ""
+		}
 	}
-	return r, true
+	return r
 }
 
 // word returns the value of a tag, if it is one of others, else def.

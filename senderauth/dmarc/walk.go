@@ -24,7 +24,7 @@ type answer struct {
 }
 
 // record returns the record of a domain, or nil. Where there are several, none
-// counts (RFC 9989, 4.10).
+// counts (RFC 9989, 4.10, step 2).
 func (t *tree) record(domain string) (*Record, error) {
 	a, ok := t.known[domain]
 	if !ok {
@@ -62,6 +62,19 @@ type place struct {
 	suffix       string // the public suffix that says so itself (psd=y), or ""
 }
 
+// Organization returns the organizational domain of a domain, which is itself if no record
+// says otherwise (RFC 9989, 4.10.2). The error is one of the DNS that may pass, or that of
+// [senderauth.ParseDomain].
+func Organization(ctx context.Context, r senderauth.Resolver, domain string) (string, error) {
+	domain, err := senderauth.ParseDomain(domain)
+	if err != nil {
+		return "", err
+	}
+	t := &tree{ctx: ctx, resolver: r, known: map[string]answer{}}
+	at, err := t.place(domain)
+	return at.organization, err
+}
+
 // place finds the organizational domain (RFC 9989, 4.10.2).
 func (t *tree) place(domain string) (place, error) {
 	if t.suffixes {
@@ -87,7 +100,7 @@ func (t *tree) walk(domain string) (place, error) {
 			return p, err
 		}
 		switch top := !strings.Contains(at, "."); {
-		case rec == nil:
+		case rec == nil || rec.Policy == "":
 		case at != domain && (rec.Suffix == "y" || top && rec.Suffix == "u"):
 			return place{organization: oneBelow(domain, at), suffix: at}, nil
 		case rec.Suffix != "u":
@@ -118,9 +131,8 @@ func oneBelow(domain, top string) string {
 	return head[strings.LastIndexByte(head, '.')+1:] + "." + top
 }
 
-// exists reports whether a domain has any address, mail exchanger or text
-// (RFC 9091, 2.7, which allows a resolver that cannot tell NXDOMAIN from an
-// empty answer).
+// exists reports whether a domain has any address or mail exchanger (RFC 9989,
+// 3.2.13: NXDOMAIN and an empty answer are the same here).
 func (t *tree) exists(domain string) (bool, error) {
 	name := domain + "."
 	mx, err := t.resolver.LookupMX(t.ctx, name)

@@ -24,6 +24,8 @@ type Load struct {
 	Messages int
 	Size     int  // octets of a message, roughly
 	Fresh    bool // a new connection for each message
+	TLS      bool // under TLS, begun by STARTTLS with a full handshake
+	Bare     bool // there is no message after all: the connection is all
 }
 
 // Text is a message of about l.Size octets in lines of 72, without a dot at the
@@ -61,11 +63,11 @@ func (l Load) Send(ctx context.Context, addr string) (time.Duration, error) {
 		for take() {
 			if c == nil {
 				var err error
-				if c, err = Dial(ctx, addr); err != nil {
+				if c, err = l.dial(ctx, addr); err != nil {
 					return err
 				}
 			}
-			if err := c.Send(text); err != nil {
+			if err := l.give(c, text); err != nil {
 				return errors.Join(ctx.Err(), err)
 			}
 			if !l.Fresh {
@@ -79,4 +81,18 @@ func (l Load) Send(ctx context.Context, addr string) (time.Duration, error) {
 		}
 		return nil
 	})
+}
+
+func (l Load) dial(ctx context.Context, addr string) (*Client, error) {
+	if l.TLS {
+		return DialTLS(ctx, addr)
+	}
+	return Dial(ctx, addr)
+}
+
+func (l Load) give(c *Client, text []byte) error {
+	if l.Bare {
+		return nil
+	}
+	return c.Send(text)
 }

@@ -53,9 +53,9 @@ type Sent struct {
 	CPU  time.Duration // of the source; 0 if that was this process
 }
 
-// Send gives a load to the server at addr.
+// Send gives a load to the server at addr. What smtp-source does not know is sent by us.
 func (t Tools) Send(ctx context.Context, l Load, addr string) (Sent, error) {
-	if t.Source == "" {
+	if t.Source == "" || l.TLS || l.Bare {
 		took, err := l.Send(ctx, addr)
 		return Sent{Took: took}, err
 	}

@@ -45,15 +45,27 @@ type Authority struct {
 // way twice in a process.
 func New(t *testing.T) *Authority {
 	t.Helper()
+	return NewFor(t, nil)
+}
+
+// NewFor runs an authority that serves only the accounts whose IDs and keys it is told, the
+// keys in base64 as in URLs; nil: it serves everybody.
+func NewFor(t *testing.T, accounts map[string]string) *Authority {
+	t.Helper()
 	// pebble reads them when it begins. Without the first it waits before it asks.
 	_ = os.Setenv("PEBBLE_VA_NOSLEEP", "1")
 	_ = os.Setenv("PEBBLE_WFE_NONCEREJECT", "20") // clients have to bear it (RFC 8555, 6.5)
 	a := &Authority{t: t, HTTP: listen(t), TLSALPN: listen(t)}
 	silence := log.New(io.Discard, "", 0)
 	store := db.NewMemoryStore()
+	for id, key := range accounts {
+		if err := store.AddExternalAccountKeyByID(id, key); err != nil {
+			t.Fatal(err)
+		}
+	}
 	vouch := ca.New(silence, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {}})
 	ask := va.New(silence, port(a.HTTP), port(a.TLSALPN), false, a.names(), store)
-	front := wfe.New(silence, store, ask, vouch, []string{"pebble.example"}, false, false, 0, 0)
+	front := wfe.New(silence, store, ask, vouch, []string{"pebble.example"}, false, accounts != nil, 0, 0)
 	server := httptest.NewUnstartedServer(front.Handler())
 	server.Config.ErrorLog = silence
 	server.StartTLS()

@@ -30,9 +30,13 @@ type log struct {
 	mu    sync.Mutex // is held while the stream is written to, so that lines stay whole
 	w     io.Writer
 	buf   bytes.Buffer
-	words []byte      // memory for those of an event
 	timer *time.Timer // that will write what is in buf; nil: none
+
+	spare sync.Pool // of *scratch
 }
+
+// scratch is memory for the line of an event, and for its words.
+type scratch struct{ line, words []byte }
 
 // logDelay is for how long an event may be kept before it is written.
 const (
@@ -82,19 +86,30 @@ func (l *log) close() {
 	l.flush()
 }
 
-// observe tells an event.
+// observe tells an event. Many tell theirs at once: only what is done is done in turn.
 func (l *log) observe(e event.Entry) {
 	if l.form == logNone {
 		return
 	}
+	m, _ := l.spare.Get().(*scratch)
+	if m == nil {
+		m = new(scratch)
+	}
+	m.words = e.AppendWords(m.words[:0])
+	if l.form == logText {
+		m.line = appendLine(m.line[:0], &e, m.words)
+	} else {
+		m.line = append(m.line[:0], jsonLine(&e, string(m.words))...)
+	}
+	l.keep(m.line)
+	l.spare.Put(m)
+}
+
+// keep adds a line to those that will be written.
+func (l *log) keep(line []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.words = e.AppendWords(l.words[:0])
-	if l.form == logText {
-		l.buf.Write(appendLine(l.buf.AvailableBuffer(), &e, l.words))
-	} else {
-		l.buf.WriteString(jsonLine(&e, string(l.words)))
-	}
+	l.buf.Write(line)
 	switch {
 	case l.buf.Len() >= logBuffer:
 		l.flush()
@@ -112,7 +127,7 @@ func appendLine(b []byte, e *event.Entry, words []byte) []byte {
 	b = e.At.AppendFormat(append(b, "time="...), timeForm)
 	b = append(append(b, " level=INFO msg="...), word...)
 	if !e.ID.IsZero() {
-		b = append(append(b, " id="...), e.ID.String()...)
+		b, _ = e.ID.AppendText(append(b, " id="...)) // it has no errors
 	}
 	return append(append(append(b, ' '), rest...), '\n')
 }

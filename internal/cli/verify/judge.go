@@ -52,7 +52,7 @@ func (j *judge) run(ctx context.Context, text *policy.Text) *found {
 	s := sender.New(sender.Options{
 		Resolver: j.dns, Hostname: "posthouse", SPF: j.spf, DKIM: true, ARC: true, DMARC: policy.Reject, DNSFailure: policy.Defer,
 		Trusted: func(domain string) bool { return j.sealers[domain] },
-	}).Open()
+	}).Open(&j.visit)
 	defer s.Close()
 	said := s.Mail(ctx, &j.visit)
 	if j.spf {
@@ -72,7 +72,7 @@ func (j *judge) run(ctx context.Context, text *policy.Text) *found {
 
 // client looks at the name of the client.
 func (j *judge) client(ctx context.Context, f *found) {
-	s := sender.New(sender.Options{Resolver: j.dns, Hostname: "posthouse", IPRev: true}).Open()
+	s := sender.New(sender.Options{Resolver: j.dns, Hostname: "posthouse", IPRev: true}).Open(&j.visit)
 	defer s.Close()
 	f.add("iprev", s.Mail(ctx, &j.visit).Results, j.dns.take())
 }

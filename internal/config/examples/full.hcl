@@ -107,6 +107,11 @@ acme {
   email     = "postmaster@example.org"  # of the account; default: none
   directory = "https://acme-v02.api.letsencrypt.org/directory" # default: this; to try it out: https://acme-staging-v02.api.letsencrypt.org/directory
   ca        = "authority-ca.pem"        # by which its server is known; default: those of the system
+  account_id       = "kid-1"            # what the authority has given you beforehand, if it asks for that (external account binding, EAB); default: nothing
+  account_key_file = "acme.account"     # the key of it, the first line; or one of these:
+  #   account_key_env        = "VARIABLE"
+  #   account_key_command    = ["/usr/bin/pass", "acme"]
+  #   account_key_credential = "acme.account"
   names     = ["mail.example.org"]      # a certificate for each; default: hostname, and those of the pages that https has
   http      = ":80"                     # it may ask here (HTTP-01); default: this, or nowhere if tls_alpn is set
   tls_alpn  = ":443"                    # or here (TLS-ALPN-01); default: nowhere
@@ -131,7 +136,7 @@ listen "smtp" {
   tls          = "offer"         # "off", "offer", "require", "implicit"; default: "offer", submission "require", submissions "implicit", lmtp "off"
   proxy_from   = ["10.0.0.5"]    # peers that begin with a PROXY header; default: none
   xclient_from = ["10.0.0.6"]    # peers that may say XCLIENT; default: none
-  policy       = "reject"        # the severest that policy may do here: "reject", "quarantine", "mark", or "off"; default: smtp "reject", others "off"
+  policy       = "reject"        # the severest that policy may do here: "reject", "quarantine", "mark", or "off": nothing is asked; default: smtp "reject", others "off"
 
   limits {
     per_address = 20
@@ -240,9 +245,9 @@ domain "example.org" {
   }
 }
 
-# What is asked of mail that strangers bring; nothing without this block. Whoever has logged
-# in, or comes from relay.networks, is not asked. What is found stands in Authentication-Results,
-# and "posthouse why" tells who decided what.
+# What is asked of mail that strangers bring, without this block too; a listener with policy = "off"
+# asks nothing. Whoever has logged in, comes from relay.networks or is a program of this machine is not
+# asked. What is found stands in Authentication-Results, and "posthouse why" tells who decided what.
 policy {
   spf         = "mark"   # may the client send for the sender's domain? "mark" or "off"; default: this. Never refuses by itself
   dkim        = "mark"   # who signed the message? "mark" or "off"; default: this

@@ -16,8 +16,6 @@ users {
   file = "users"
 }
 
-policy {} # mail of others is judged: SPF, DKIM, DMARC
-
 domain "example.org" {
   mailboxes = ["jane", "joe"]
 }

@@ -4,16 +4,9 @@ import (
 	"context"
 	stdsql "database/sql"
 	"errors"
-	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/posthouse/posthouse/internal/directory"
 	"github.com/posthouse/posthouse/internal/directory/directorytest"
@@ -82,7 +75,7 @@ func TestSQLite(t *testing.T) {
 // TestPostgreSQL plays the suite on the real server, which is asked as somebody with a password.
 func TestPostgreSQL(t *testing.T) {
 	directorytest.RunAccounts(t, func(t *testing.T, users []directorytest.User) directory.Accounts {
-		at := postgres(t, strings.Join(table(users), ";\n"))
+		at := directorytest.StartPostgres(t, strings.Join(table(users), ";\n"))
 		url := "postgres://posthouse@/postgres?host=" + at
 		bad := open(t, sql.Options{Postgres: &sql.Postgres{URL: url, Password: "other-canary"}, Query: byName})
 		if is, err := bad.Check(t.Context(), "jane@example.org", "x"); err == nil || errors.Is(err, directory.ErrNoLogin) || strings.Contains(err.Error(), "canary") {
@@ -97,71 +90,6 @@ func TestPostgreSQL(t *testing.T) {
 		}
 		return open(t, sql.Options{Postgres: &sql.Postgres{URL: url, Password: "db-canary"}, Query: byName, SCRAM: true})
 	})
-}
-
-// postgres runs a server as a plain process, and returns the directory of its socket.
-func postgres(t *testing.T, script string) string {
-	t.Helper()
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if len(found) == 0 {
-		if os.Getenv("POSTHOUSE_TEST_ALL") != "" {
-			t.Fatal("PostgreSQL (Debian: postgresql) is not here, and POSTHOUSE_TEST_ALL is set")
-		}
-		t.Skip("PostgreSQL (Debian: postgresql) is not here")
-	}
-	bin := filepath.Dir(slices.Max(found))
-	dir, err := os.MkdirTemp("", "pg") // the name of a socket must be short
-	check(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	check(t, os.WriteFile(filepath.Join(dir, "word"), []byte("db-canary\n"), 0o644))
-	as := somebody(t, dir)
-	run := func(stdin, name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, name), args...)
-		cmd.SysProcAttr, cmd.Dir, cmd.Stdin = as, dir, strings.NewReader(stdin)
-		cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PGPASSWORD=db-canary")
-		return cmd
-	}
-	must := func(cmd *exec.Cmd) {
-		t.Helper()
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
-		}
-	}
-	must(run("", "initdb", "-D", dir+"/db", "-U", "posthouse", "-A", "scram-sha-256", "--pwfile", dir+"/word", "-N"))
-	server := run("", "postgres", "-D", dir+"/db", "-k", dir, "-c", "listen_addresses=", "-F")
-	var said strings.Builder
-	server.Stdout, server.Stderr = &said, &said
-	check(t, server.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	t.Cleanup(func() { _ = server.Process.Signal(syscall.SIGQUIT); <-ended })
-	for guard := time.Now().Add(time.Minute); run("", "pg_isready", "-q", "-h", dir).Run() != nil; {
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("postgres: %v\n%s", err, said.String())
-		case <-time.After(20 * time.Millisecond):
-		}
-		if time.Now().After(guard) {
-			t.Fatal("postgres does not begin")
-		}
-	}
-	must(run(script, "psql", "-v", "ON_ERROR_STOP=1", "-q", "-h", dir, "-U", "posthouse", "postgres"))
-	return dir
-}
-
-// somebody is as whom the server runs, for it refuses root; the directory becomes his.
-func somebody(t *testing.T, dir string) *syscall.SysProcAttr {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	nobody, err := user.Lookup("nobody")
-	check(t, err)
-	uid, _ := strconv.Atoi(nobody.Uid)
-	gid, _ := strconv.Atoi(nobody.Gid)
-	check(t, os.Chown(dir, uid, gid))
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
 // TestWhatTheColumnsSay: names, addresses and passwords that none fits.

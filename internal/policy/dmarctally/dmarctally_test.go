@@ -3,6 +3,7 @@ package dmarctally
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,7 +21,7 @@ func TestCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := memspool.New(memspool.Options{Random: rand.NewChaCha8([32]byte{1})})
 		defer engine.Close()
-		tally := &Tally{States: engine}
+		tally := New(engine)
 		sina := dmarcrpt.Published{Domain: "sina.com", P: "reject"}
 		note := func(r dmarcrpt.Record) { tally.Note(t.Context(), time.Now(), sina, []string{"mailto:a@sina.com"}, r) }
 		var all sync.WaitGroup
@@ -41,8 +42,8 @@ func TestCounts(t *testing.T) {
 			t.Fatalf("%v %v", got, err)
 		}
 		c := &got[0]
-		if c.Domain != "sina.com" || c.Policy.P != "reject" || len(c.Records) != maxRecords || c.Records[0].Row.Count != 10 || c.More != 302-maxRecords {
-			t.Errorf("%s %+v: %d records, the first of %d, %d more", c.Domain, c.Policy, len(c.Records), c.Records[0].Row.Count, c.More)
+		if v := &c.Value; c.Name != "sina.com" || v.Policy.P != "reject" || len(v.Records) != maxRecords || v.Records[0].Row.Count != 10 || v.More != 302-maxRecords {
+			t.Errorf("%s %+v: %d records, the first of %d, %d more", c.Name, v.Policy, len(v.Records), v.Records[0].Row.Count, v.More)
 		}
 		if err := tally.Done(t.Context(), c); err != nil {
 			t.Error(err)
@@ -59,12 +60,28 @@ func TestDomainsAreBounded(t *testing.T) {
 		tally := &Tally{}
 		taken := 0
 		for i := range maxDomains + 100 {
-			if tally.room(&Count{Day: time.Now(), Domain: fmt.Sprint(i)}) {
+			if tally.hasRoom(time.Now(), fmt.Sprint(i)) {
 				taken++
 			}
 		}
-		if taken != maxDomains || !tally.room(&Count{Day: time.Now(), Domain: "1"}) || !tally.room(&Count{Day: time.Now().AddDate(0, 0, 1), Domain: "x"}) {
+		if taken != maxDomains || !tally.hasRoom(time.Now(), "1") || !tally.hasRoom(time.Now().AddDate(0, 0, 1), "x") {
 			t.Errorf("%d domains", taken)
 		}
 	})
+}
+
+// TestACountIsBounded: what is too long for a state is counted, and not told.
+func TestACountIsBounded(t *testing.T) {
+	engine := memspool.New(memspool.Options{Random: rand.NewChaCha8([32]byte{1})})
+	defer engine.Close()
+	tally := New(engine)
+	for i := range 20 {
+		r := record(fmt.Sprintf("10.0.0.%d", i), "none")
+		r.Results.SPF = []dmarcrpt.Sender{{Domain: strings.Repeat("a", 10_000)}}
+		tally.Note(t.Context(), time.Now(), dmarcrpt.Published{Domain: "sina.com"}, nil, r)
+	}
+	got, err := tally.Before(t.Context(), time.Now().AddDate(0, 0, 1))
+	if err != nil || len(got) != 1 || len(got[0].Value.Records) != 6 || got[0].Value.More != 14 {
+		t.Errorf("%v, of which %+v", err, got)
+	}
 }

@@ -63,7 +63,12 @@ func New(o Options) *Check {
 func (*Check) Name() string { return "dnsbl" }
 
 // Open implements [policy.Check].
-func (c *Check) Open() policy.Session { return &session{o: &c.o} }
+func (c *Check) Open(v *policy.Visit) policy.Session {
+	if v.FromHere() {
+		return nil
+	}
+	return &session{o: &c.o}
+}
 
 // Explain implements [policy.Explainer].
 func (c *Check) Explain() (lines []policy.Line) {
@@ -88,7 +93,7 @@ type session struct {
 // Mail implements [policy.Session]: by now it is known whom we trust.
 func (s *session) Mail(ctx context.Context, v *policy.Visit) policy.Opinion {
 	a := v.Source.Client.Addr().Unmap().WithZone("")
-	if v.Trusted || !a.IsValid() || a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() {
+	if v.Trusted || a.IsPrivate() || a.IsLinkLocalUnicast() {
 		return policy.Opinion{}
 	}
 	if s.asked != a {

@@ -55,7 +55,10 @@ func TestLists(t *testing.T) {
 		{"10.1.2.3", "", ""},
 	} {
 		v := &policy.Visit{Source: mail.Source{Client: netip.AddrPortFrom(netip.MustParseAddr(x.client), 4711)}}
-		s := c.Open()
+		s := c.Open(v)
+		if s == nil {
+			s = policy.Silent{}
+		}
 		o := s.Mail(t.Context(), v)
 		reply := ""
 		if o.Reply != nil {

@@ -64,7 +64,12 @@ func New(o Options) *Check {
 func (*Check) Name() string { return "greylist" }
 
 // Open implements [policy.Check].
-func (c *Check) Open() policy.Session { return &session{c: c} }
+func (c *Check) Open(v *policy.Visit) policy.Session {
+	if v.FromHere() {
+		return nil
+	}
+	return &session{c: c}
+}
 
 // Explain implements [policy.Explainer].
 func (c *Check) Explain() []policy.Line {
@@ -87,10 +92,10 @@ func (s *session) Reset() { s.decided = false }
 
 // Rcpt implements [policy.Session].
 func (s *session) Rcpt(ctx context.Context, v *policy.Visit, _ *smtp.Rcpt) policy.Opinion {
-	a := v.Source.Client.Addr().Unmap()
-	if v.Trusted || !a.IsValid() || a.IsLoopback() {
+	if v.Trusted {
 		return policy.Opinion{}
 	}
+	a := v.Source.Client.Addr().Unmap()
 	if s.decided {
 		return policy.Opinion{Action: s.said.Action, Reply: s.said.Reply, Origin: s.said.Origin}
 	}

@@ -46,7 +46,10 @@ func (w *world) comes(client, domain string) string {
 		v.From = from
 		v.Results = []senderauth.MethodResult{{Method: "spf", Verdict: senderauth.Pass, Properties: []senderauth.Property{{Type: "smtp", Name: "mailfrom"}}}}
 	}
-	s := w.c.Open()
+	s := w.c.Open(v)
+	if s == nil {
+		return "taken"
+	}
 	o := s.Rcpt(w.Context(), v, &smtp.Rcpt{})
 	if again := s.Rcpt(w.Context(), v, &smtp.Rcpt{}); again.Action != o.Action {
 		w.Errorf("the second recipient: %s, the first %s", again.Action, o.Action)
@@ -140,7 +143,7 @@ func (broken) PutState(context.Context, spool.State, uint64) (uint64, error) {
 
 func TestTakenWhileTheSpoolIsSilent(t *testing.T) {
 	v := &policy.Visit{Source: mail.Source{Client: netip.MustParseAddrPort("192.0.2.7:4711")}}
-	o := New(Options{States: broken{}}).Open().Rcpt(t.Context(), v, &smtp.Rcpt{})
+	o := New(Options{States: broken{}}).Open(v).Rcpt(t.Context(), v, &smtp.Rcpt{})
 	if o.Action != policy.Pass || !strings.Contains(o.Reason, "input/output error") {
 		t.Errorf("%+v", o)
 	}

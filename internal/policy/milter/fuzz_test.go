@@ -38,7 +38,7 @@ func FuzzProgram(f *testing.F) {
 			return a, err
 		}})
 		defer m.Close()
-		s := m.Open()
+		s := m.Open(nil)
 		defer s.Close()
 		v := &policy.Visit{Source: mail.Source{Client: netip.MustParseAddrPort("192.0.2.1:25"), Hello: "x"}, From: from}
 		text, err := policy.ReadText(content(letter))

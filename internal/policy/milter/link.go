@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -16,9 +17,10 @@ type link struct {
 	r       *bufio.Reader
 	w       *bufio.Writer
 	version uint32
-	does    uint32 // what it may do to a message
-	skips   uint32 // what it does not want to hear, or does not answer
-	again   bool   // it was used for another client before
+	does    uint32            // what it may do to a message
+	skips   uint32            // what it does not want to hear, or does not answer
+	macros  map[byte][]string // by command, those that it wants to hear; others are all told
+	again   bool              // it was used for another client before
 	since   time.Time
 }
 
@@ -61,6 +63,25 @@ func (l *link) negotiate() error {
 	case l.does&^mayDoAll != 0 || l.skips&^offersAll != 0:
 		return fmt.Errorf("it wants what was not offered (%#x, %#x)", l.does&^mayDoAll, l.skips&^offersAll)
 	}
+	return l.nameMacros(p.data[12:])
+}
+
+// nameMacros reads which macros the program wants to hear: the number of a stage in four octets, and names
+// with blanks between them, for some stages.
+func (l *link) nameMacros(list []byte) error {
+	for len(list) > 0 {
+		if len(list) < 5 || l.does&mayNameMacros == 0 {
+			return errors.New("it names macros in a way that makes no sense")
+		}
+		stage, names, rest := binary.BigEndian.Uint32(list), "", []byte(nil)
+		if names, rest = cut(list[4:]); stage < uint32(len(stagesOfMacros)) {
+			if l.macros == nil {
+				l.macros = map[byte][]string{}
+			}
+			l.macros[stagesOfMacros[stage]] = strings.Fields(names)
+		}
+		list = rest
+	}
 	return nil
 }
 
@@ -88,6 +109,9 @@ func (l *link) bound(ctx context.Context, limit time.Duration) (release func()) 
 func (l *link) tell(c command, macros []byte, parts ...[]byte) error {
 	if l.skips&c.skips != 0 {
 		return nil
+	}
+	if names, named := l.macros[c.code]; named {
+		macros = only(macros, names)
 	}
 	if len(macros) > 0 {
 		if err := writePacket(l.w, cmdMacros, []byte{c.code}, macros); err != nil {

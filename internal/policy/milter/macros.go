@@ -2,6 +2,7 @@ package milter
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,19 @@ func macros(pairs ...string) []byte {
 		}
 	}
 	return b
+}
+
+// only leaves those of some macros that have one of the names, with braces or without.
+func only(all []byte, names []string) (some []byte) {
+	for len(all) > 0 {
+		var name, value string
+		name, all = cut(all)
+		value, all = cut(all)
+		if slices.ContainsFunc(names, func(n string) bool { return strings.Trim(n, "{}") == strings.Trim(name, "{}") }) {
+			some = append(some, texts(name, value)...)
+		}
+	}
+	return some
 }
 
 func (m *Milter) connectMacros(v *policy.Visit) []byte {

@@ -83,7 +83,7 @@ func New(o Options) *Milter {
 func (m *Milter) Name() string { return "milter " + m.opts.Name }
 
 // Open implements [policy.Check].
-func (m *Milter) Open() policy.Session { return &session{m: m} }
+func (m *Milter) Open(*policy.Visit) policy.Session { return &session{m: m} }
 
 // Explain implements [policy.Explainer].
 func (m *Milter) Explain() []policy.Line {

@@ -21,12 +21,14 @@ import (
 // a command is for its first coming, and so on; what has no line is answered with "continue".
 //
 //	options VERSION DOES SKIPS    in the negotiation; numbers, or "all"
+//	macros STAGE NAMES            that it wants to hear, by the stage's number
 //	M reply 550 5.7.1 not you
 //	E add X-Spam: yes | insert 1 A: b | change 2 Subject: | body "text\n" | accept
 //	C refuse                      there is no connection
 type program struct {
 	t       *testing.T
 	options string
+	macros  []byte // as it names them
 	script  map[string][]string
 	refuses int // connections
 
@@ -45,6 +47,10 @@ func newProgram(t *testing.T, text string) *program {
 		case word == "":
 		case word == "options":
 			p.options = rest
+		case word == "macros":
+			stage, names, _ := strings.Cut(rest, " ")
+			n, _ := strconv.Atoi(stage)
+			p.macros = append(binary.BigEndian.AppendUint32(p.macros, uint32(n)), texts(names)...)
 		case rest == "refuse":
 			p.refuses++
 		default:
@@ -181,7 +187,7 @@ func (p *program) negotiate(w *bufio.Writer) bool {
 	p.mu.Unlock()
 	b := binary.BigEndian.AppendUint32(nil, uint32(version))
 	b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(does)), uint32(skips))
-	return writePacket(w, cmdNegotiate, b) == nil
+	return writePacket(w, cmdNegotiate, b, p.macros) == nil
 }
 
 // simple are the answers without anything behind them.

@@ -21,6 +21,7 @@ type session struct {
 	mute bool // the program wants to hear no more of this client, or nothing from the beginning
 
 	failure *policy.Opinion // it has failed
+	failed  time.Time       // and when
 	told    bool            // and that was told in this transaction
 
 	connected bool
@@ -66,6 +67,7 @@ func (s *session) fail(err error) {
 		s.link.conn.Close()
 		s.link = nil
 	}
+	s.failed = time.Now()
 	s.failure = &policy.Opinion{Action: s.m.opts.Failure, Reason: "no answer: " + reason(err), Origin: s.m.opts.Origin}
 	if s.m.opts.Failure == policy.Defer {
 		s.failure.Reply = smtp.Replyf(smtp.CodeLocalError, smtp.EnhancedCode{4, 7, 1}, "Service unavailable, try again later")
@@ -85,6 +87,10 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
+
+// tryAgain is after how long a program that has failed is asked again, by a client that is still there: else one
+// that sends all day would be told all day that it is away.
+const tryAgain = 30 * time.Second
 
 // Connect implements [policy.Session].
 func (s *session) Connect(ctx context.Context, v *policy.Visit) policy.Opinion {
@@ -242,6 +248,9 @@ func (s *session) Reset() {
 		s.changes.close()
 	}
 	s.mailed, s.done, s.told, s.rcpts, s.changes = false, false, false, nil, nil
+	if s.failure != nil && time.Since(s.failed) >= tryAgain {
+		s.failure, s.connected, s.hello = nil, false, "" // the next transaction begins from the beginning
+	}
 }
 
 // Close implements [policy.Session].

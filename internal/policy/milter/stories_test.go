@@ -115,7 +115,7 @@ func settings(o *Options, line string) {
 }
 
 func (c *client) begin() {
-	c.session = c.m.Open()
+	c.session = c.m.Open(nil)
 	c.v = &policy.Visit{
 		Source: mail.Source{Listener: "smtp", Client: netip.MustParseAddrPort("[::ffff:192.0.2.1]:1024")},
 		Local:  netip.MustParseAddrPort("198.51.100.1:25"),

@@ -57,6 +57,7 @@ const (
 	mayQuarantine
 	mayChangeSender
 	mayAddRcptsWith
+	mayNameMacros // the macros that it wants to hear, by stage
 
 	mayDoAll = 1<<iota - 1
 )
@@ -88,6 +89,9 @@ const (
 		skipsUnknown | skipsData | knowsSkip | silentConnect | silentHello | silentMail | silentRcpt | silentData |
 		silentUnknown | silentEnd | silentBody | keepsSpace
 )
+
+// stagesOfMacros are the stages for which a program may name macros, by their numbers (libmilter's SMFIM_).
+var stagesOfMacros = []byte{cmdConnect, cmdHello, cmdMail, cmdRcpt, cmdData, cmdEnd, cmdEndFields}
 
 // command is what is said at a stage, and how a program declines to hear or answer it.
 type command struct {

@@ -62,7 +62,12 @@ func New(o Options) *Check {
 func (*Check) Name() string { return "ratelimit" }
 
 // Open implements [policy.Check].
-func (c *Check) Open() policy.Session { return session{c: c} }
+func (c *Check) Open(v *policy.Visit) policy.Session {
+	if v.FromHere() {
+		return nil
+	}
+	return session{c: c}
+}
 
 // Explain implements [policy.Explainer].
 func (c *Check) Explain() (lines []policy.Line) {
@@ -123,10 +128,10 @@ func (s session) Rcpt(_ context.Context, v *policy.Visit, _ *smtp.Rcpt) policy.O
 
 // count counts one, and refuses it if there were too many.
 func (s session) count(v *policy.Visit, k kind) policy.Opinion {
-	a := v.Source.Client.Addr().Unmap()
-	if v.Trusted || !a.IsValid() || a.IsLoopback() {
+	if v.Trusted {
 		return policy.Opinion{}
 	}
+	a := v.Source.Client.Addr().Unmap()
 	now := time.Now()
 	for _, x := range [...]struct {
 		where netip.Prefix

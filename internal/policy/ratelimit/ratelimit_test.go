@@ -24,7 +24,10 @@ func TestTooMany(t *testing.T) {
 			Network: Rates{Messages: Rate{Count: 5, Per: time.Minute}},
 		})
 		taken := func(client string, tries int) (n int) {
-			s := c.Open()
+			s := c.Open(visit(client))
+			if s == nil {
+				return tries
+			}
 			for range tries {
 				if o := s.Mail(t.Context(), visit(client)); o.Action == policy.Pass {
 					n++
@@ -55,7 +58,7 @@ func TestTooMany(t *testing.T) {
 
 func TestEachKindHasItsOwn(t *testing.T) {
 	one := Rate{Count: 1, Per: time.Hour}
-	s := New(Options{Address: Rates{one, one, one}}).Open()
+	s := New(Options{Address: Rates{one, one, one}}).Open(visit("192.0.2.7"))
 	v := visit("192.0.2.7")
 	for n := range 2 {
 		for kind, o := range []policy.Opinion{s.Connect(t.Context(), v), s.Mail(t.Context(), v), s.Rcpt(t.Context(), v, &smtp.Rcpt{})} {
@@ -73,7 +76,7 @@ func TestEachKindHasItsOwn(t *testing.T) {
 // TestMemoryIsBounded: however many come, and whoever stays away is forgotten first.
 func TestMemoryIsBounded(t *testing.T) {
 	c := New(Options{Address: Rates{Messages: Rate{Count: 2, Per: time.Hour}}, Remember: 100})
-	s := c.Open()
+	s := c.Open(visit("192.0.2.7"))
 	busy := visit("192.0.2.7")
 	s.Mail(t.Context(), busy)
 	s.Mail(t.Context(), busy)

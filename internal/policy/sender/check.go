@@ -65,7 +65,12 @@ func New(o Options) *Check {
 func (*Check) Name() string { return "sender" }
 
 // Open implements [policy.Check].
-func (c *Check) Open() policy.Session { return &session{o: &c.o} }
+func (c *Check) Open(v *policy.Visit) policy.Session {
+	if v.FromHere() {
+		return nil
+	}
+	return &session{o: &c.o}
+}
 
 // Explain implements [policy.Explainer].
 func (c *Check) Explain() []policy.Line {
@@ -90,13 +95,6 @@ type session struct {
 	o   *Options
 	ip  iprev
 	spf spf.Result // of the transaction
-}
-
-// judges reports whether anything is asked about a client: not about those who are trusted, and
-// not about programs of this machine, which no domain can have named.
-func judges(v *policy.Visit) bool {
-	a := v.Source.Client.Addr().Unmap()
-	return !v.Trusted && a.IsValid() && !a.IsLoopback()
 }
 
 // Reset implements [policy.Session].

@@ -17,7 +17,7 @@ import (
 
 // Data implements [policy.Session].
 func (s *session) Data(ctx context.Context, v *policy.Visit, text *policy.Text) (o policy.Opinion) {
-	if !judges(v) || !s.o.DKIM && !s.o.ARC && s.o.DMARC == policy.Pass {
+	if v.Trusted || !s.o.DKIM && !s.o.ARC && s.o.DMARC == policy.Pass {
 		return o
 	}
 	if s.o.SPF && s.spf.Verdict == "" { // another check was against the client, and we were not asked at MAIL

@@ -73,7 +73,10 @@ func judge(t *testing.T, c *sender.Check, client, domain string, trusted bool) p
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := c.Open()
+	s := c.Open(v)
+	if s == nil {
+		return policy.Pass
+	}
 	defer s.Close()
 	if o := s.Mail(t.Context(), v); o.Action != policy.Pass {
 		t.Errorf("MAIL of %s: %s", domain, o.Action)

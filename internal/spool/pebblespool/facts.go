@@ -89,17 +89,18 @@ func readFacts(it *pebble.Iterator) ([]spool.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cutFacts(binary.BigEndian.Uint64(it.Key()[1:]), value)
+	return cutFacts(binary.BigEndian.Uint64(it.Key()[1:]), slices.Clone(value))
 }
 
+// cutFacts takes a record apart. Its facts are pieces of it.
 func cutFacts(seq uint64, value []byte) ([]spool.Fact, error) {
 	if len(value) < len(mail.ID{}) {
 		return nil, spool.ErrRecord
 	}
 	id := mail.ID(value[:12])
-	var facts []spool.Fact
+	facts := make([]spool.Fact, 0, 1) // as most records have
 	for d := (spool.Decoder{Data: value[12:]}); len(d.Data) > 0; seq++ {
-		f := spool.Fact{ID: id, At: d.Time(), Data: []byte(d.Text()), Seq: seq}
+		f := spool.Fact{ID: id, At: d.Time(), Data: d.Octets(), Seq: seq}
 		if d.Err != nil {
 			return nil, d.Err
 		}

@@ -22,7 +22,7 @@ func TestCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := memspool.New(memspool.Options{})
 		defer states.Close()
-		c := &tally.Tally{States: states}
+		c := tally.New(states)
 		q := tlspolicytest.Query(t, "b.test", "mx.b.test")
 		dane := tlspolicy.Demand{By: tlspolicy.ByDANE, Level: tlspolicy.Verified, Policy: []string{"3 1 1 00"}}
 		sts := tlspolicy.Demand{By: tlspolicy.ByMTASTS, Policy: []string{"version: STSv1"}}
@@ -47,11 +47,11 @@ func TestCounts(t *testing.T) {
 		}
 		time.Sleep(24 * time.Hour)
 		counts, err := c.Before(t.Context(), time.Now())
-		if err != nil || len(counts) != 1 || counts[0].Domain != "b.test" {
+		if err != nil || len(counts) != 1 || counts[0].Name != "b.test" {
 			t.Fatalf("%+v, %v", counts, err)
 		}
 		var got []string
-		for _, p := range counts[0].Policies {
+		for _, p := range counts[0].Value {
 			s := fmt.Sprintf("%s %d %d", p.Policy.Type, p.Summary.Successful, p.Summary.Failed)
 			for _, f := range p.Failures {
 				s += fmt.Sprintf(" %s*%d %q", f.Type, f.Count, f.Reason)
@@ -81,17 +81,17 @@ func TestCounts(t *testing.T) {
 func TestItIsBounded(t *testing.T) {
 	states := memspool.New(memspool.Options{})
 	defer states.Close()
-	c := &tally.Tally{States: states}
+	c := tally.New(states)
 	for i := range 120 {
 		q := tlspolicytest.Query(t, "b.test", fmt.Sprintf("mx%d.b.test", i))
 		d := tlspolicy.Demand{By: tlspolicy.ByDANE, Policy: []string{fmt.Sprint(i / 60)}}
 		c.Note(t.Context(), tlspolicy.Result{At: time.Now(), Query: q, Demand: d, Addr: here, Err: errors.New("x")})
 	}
 	counts, err := c.Before(t.Context(), time.Now().Add(24*time.Hour))
-	if err != nil || len(counts) != 1 || len(counts[0].Policies) != 2 {
+	if err != nil || len(counts) != 1 || len(counts[0].Value) != 2 {
 		t.Fatalf("%+v, %v", counts, err)
 	}
-	if p := counts[0].Policies[0]; p.Summary.Failed != 60 || len(p.Failures) != 50 {
+	if p := counts[0].Value[0]; p.Summary.Failed != 60 || len(p.Failures) != 50 {
 		t.Errorf("%d failures, %d of them told", p.Summary.Failed, len(p.Failures))
 	}
 }
