@@ -96,6 +96,13 @@ func (a *Account) wrong(format string, args ...any) {
 	a.complain(format, args...)
 }
 
+// belongs takes that a host is a node of a cluster.
+func (a *Account) belongs(node, cluster string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nodes[node] = cluster
+}
+
 // excuse takes that a node of a cluster had a recipient when its epoch ended, and may have
 // sent him the message.
 func (a *Account) excuse(cluster string, ref spool.Ref) {

@@ -76,6 +76,8 @@ type seat struct {
 
 // Seat makes a place for a node.
 func (b *Base) Seat(node string) Store {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	s := &seat{base: b, node: node}
 	b.seats = append(b.seats, s)
 	return s
@@ -172,8 +174,11 @@ func (b *Base) strikeAll(now time.Time) {
 // now is the spool as it is, for who looks at it from above.
 func (b *Base) now() spool.Engine { return b.shown.Load() }
 
-// StopBefore has a node die of a call, before it is done or after.
+// StopBefore has a node die of a call from now on, before it is done or after; of call 0
+// nobody dies.
 func (b *Base) StopBefore(call int, done bool, told func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.stopAt, b.done, b.told = b.calls+call, done, told
 }
 

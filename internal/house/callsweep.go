@@ -22,15 +22,13 @@ func (j CallJourney) Run(t testing.TB) (stopped bool, calls int) {
 	base := w.NewBase("a.test")
 	h := &House{Name: "a.test", node: "node1.a.test", world: w.World, text: inn, store: base.Seat("node1.a.test")}
 	h.host = w.Net.Host(h.node, "192.0.2.1")
-	w.Account.nodes[h.node], w.clusters["a.test"] = "a.test", h
+	w.Account.belongs(h.node, "a.test")
+	w.clusters["a.test"] = h
 	w.announce("a.test", "192.0.2.1")
 	w.Houses = []*House{h}
 	h.open()
 	h.begin()
 	base.StopBefore(j.StopAt, j.Done, func() { stopped = true })
-	if j.StopAt == 0 {
-		base.stopAt = 0
-	}
 	Journey{}.travel(w, h)
 	crash := h.lose("the first life ends")
 	calls = base.Calls()
@@ -41,7 +39,7 @@ func (j CallJourney) Run(t testing.TB) (stopped bool, calls int) {
 		time.Sleep(time.Minute)
 		crash = h.lose("the second life ends")
 	}
-	base.stopAt = 0
+	base.StopBefore(0, false, nil)
 	w.arriveHome(h, crash)
 	return stopped, calls
 }

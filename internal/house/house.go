@@ -58,7 +58,7 @@ func (w *World) House(domain, address, configuration string, s Store) *House {
 func (w *World) Node(cluster, node, address, configuration string, s Store) *House {
 	w.announce(cluster, address)
 	h := &House{Name: cluster, node: node, world: w, text: configuration, host: w.Net.Host(node, address), store: s}
-	w.Account.nodes[node] = cluster
+	w.Account.belongs(node, cluster)
 	if w.clusters[cluster] == nil {
 		w.clusters[cluster] = h
 	}
