@@ -120,6 +120,7 @@ var workshop = map[string]bool{
 	"internal/directory/directorytest": true,
 	"internal/dns/dnstest":             true,
 	"internal/e2e":                     true,
+	"internal/e2e/cluster":             true,
 	"internal/hostile":                 true,
 	"internal/house":                   true,
 	"internal/simdisk":                 true,

@@ -123,7 +123,7 @@ func (c *crash) retryAll() {
 // checkSpool checks a spool, and returns how many messages are in it.
 func checkSpool(t *testing.T, dir string) (messages int64) {
 	t.Helper()
-	found, err := pebblespool.Check(context.Background(), dir, pebblespool.Options{}, nil)
+	found, _, err := pebblespool.Check(context.Background(), dir, pebblespool.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

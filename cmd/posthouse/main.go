@@ -15,6 +15,7 @@ import (
 	"github.com/posthouse/posthouse/internal/cli"
 	"github.com/posthouse/posthouse/internal/cli/bench"
 	"github.com/posthouse/posthouse/internal/cli/certificates"
+	"github.com/posthouse/posthouse/internal/cli/cluster"
 	"github.com/posthouse/posthouse/internal/cli/codes"
 	"github.com/posthouse/posthouse/internal/cli/config"
 	"github.com/posthouse/posthouse/internal/cli/dkim"
@@ -124,6 +125,7 @@ Try it in two terminals; no mail leaves this machine:
 		sessions.Command(),
 		probe.Command(),
 		relay.Command(),
+		cluster.Command(),
 		health.Command(),
 		domain.Command(),
 		dkim.Command(),

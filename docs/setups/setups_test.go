@@ -85,6 +85,27 @@ func TestSetUps(t *testing.T) {
 	}
 }
 
+// TestTheCluster: the configuration of deploy/cluster is good on each of its nodes.
+func TestTheCluster(t *testing.T) {
+	files := newMachine(t)
+	files["db-ca.pem"], files["db.password"] = files["inner-ca.pem"], files["smarthost.password"]
+	text, err := os.ReadFile("../../deploy/cluster/posthouse.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []string{"mx1", "mx2", "mx3"} {
+		env := map[string]string{"NODE": node, "DB_HOSTS": "db1,db2,db3"}
+		lookup := func(name string) (string, bool) { v, is := env[name]; return v, is }
+		c, err := config.Parse("/etc/posthouse/posthouse.hcl", text, config.Options{Env: lookup})
+		if err == nil {
+			err = daemon.Check(t.Context(), c, daemon.World{Files: files, Env: lookup})
+		}
+		if err != nil || !c.Spool.Shared() || c.NodeName() != node {
+			t.Errorf("%s: %v", node, err)
+		}
+	}
+}
+
 // shown reports whether a page has a text.
 func shown(t *testing.T, text string) bool {
 	t.Helper()

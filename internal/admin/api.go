@@ -67,6 +67,8 @@ type Options struct {
 	// Holding says whether the configuration keeps all mail from being sent, and
 	// where; nil: it does not.
 	Holding func() (at mail.Origin, holding bool)
+	// Node is this house among those that share its queue; "": nobody does.
+	Node string
 	// Draining reports whether the cluster has asked this house to take no more mail;
 	// nil: it never does.
 	Draining func() bool

@@ -80,7 +80,7 @@ func (a *API) message(r *http.Request) (any, error) {
 	}
 	m := messageOf(page.Items[0].Envelope)
 	for i := range page.Items {
-		m.Recipients = append(m.Recipients, recipientOf(&page.Items[i]))
+		m.Recipients = append(m.Recipients, a.recipientOf(&page.Items[i]))
 	}
 	m.Next = nextOf(&page)
 	return m, nil

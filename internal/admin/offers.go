@@ -20,6 +20,7 @@ func (a *API) offers() []offer {
 	all := a.queueOffers()
 	all = append(all, a.houseOffers()...)
 	all = append(all, a.relayOffers()...)
+	all = append(all, a.clusterOffers()...)
 	if a.opts.Meter != nil {
 		all = append(all, a.meterOffers()...)
 	}

@@ -34,7 +34,8 @@ type Recipient struct {
 	Arrived   time.Time `json:"arrived"`
 
 	State       string    `json:"state"`              // "fresh", "deferred" or "held"
-	Active      bool      `json:"active,omitempty"`   // it is in the window: planned, due, or on its way
+	Active      bool      `json:"active,omitempty"`   // it is in the window of a node: planned, due, or on its way
+	Node        string    `json:"node,omitempty"`     // of which node, if several share the queue
 	Suspect     bool      `json:"suspect,omitempty"`  // its next attempt may make a second copy
 	Due         time.Time `json:"due,omitzero"`       // of deferred ones
 	Destination string    `json:"destination"`        // under which it waits
@@ -96,7 +97,8 @@ func placeOf(o mail.Origin) *Place {
 
 func hopOf(h mail.Hop) *Hop { return &Hop{h.Route, h.Transport, h.Destination, placeOf(h.Origin)} }
 
-func recipientOf(it *spool.Item) Recipient {
+// recipientOf tells of a recipient, and of who has it if several nodes share the queue.
+func (a *API) recipientOf(it *spool.Item) Recipient {
 	e, st := it.Envelope, &it.Standing
 	to := &e.To[st.Recipient]
 	r := Recipient{
@@ -104,6 +106,9 @@ func recipientOf(it *spool.Item) Recipient {
 		Size: e.Size, Arrived: e.Arrived, State: stateWord(it.Place), Active: it.Owner != spool.Owner{},
 		Suspect: st.Suspect, Destination: st.Destination, Attempts: st.Attempts,
 		Last: lastOf(&st.Last), Order: orderedOf(&st.Order),
+	}
+	if a.opts.Node != "" {
+		r.Node = it.Owner.Name
 	}
 	if it.Place == spool.Waiting {
 		r.Due = st.Due
@@ -193,7 +198,7 @@ func (a *API) list(r *http.Request) (any, error) {
 	}
 	list := QueuePage{Recipients: make([]Recipient, len(page.Items)), Next: nextOf(&page)}
 	for i := range page.Items {
-		list.Recipients[i] = recipientOf(&page.Items[i])
+		list.Recipients[i] = a.recipientOf(&page.Items[i])
 	}
 	return list, nil
 }

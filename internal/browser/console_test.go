@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // program is a posthouse that runs.
@@ -51,7 +53,7 @@ func run(t *testing.T, args ...string) *program {
 			p.smtp = at
 		}
 	}
-	if p.console == "" || p.smtp == "" {
+	if p.console == "" || p.smtp == "" { // the first listener is that which mail is sent to
 		t.Fatalf("the program does not say where it can be reached: %s", &errs)
 	}
 	go func() {
@@ -101,6 +103,7 @@ console {
 	for i, subject := range []string{"Invoice 4711", "Your order has shipped", "会议纪要", "Minutes of Monday"} {
 		p.send(fmt.Sprintf("bob%d@grey.example", i), subject, "--text", "It rains.")
 	}
+	p.send("a.very.long.local.part.that.goes.on.and.on.and.reaches.sixty.fo@sohu.example", strings.Repeat("long", 60), "--text", "It rains.")
 	p.send("jane@example.org", "Welcome", "--text", "It rains.")
 	b.says(t, dead.Addr().String()) // it came without reloading
 	b.says(t, "down")
@@ -129,18 +132,30 @@ console {
 	b.says(t, "Its life")
 	b.says(t, "connection refused")
 	b.photograph(t, "message")
+	b.click(t, `dd a[href^="/sessions/"]`) // in which it came
+	b.says(t, "RCPT TO:<bob")
+	b.photograph(t, "message-session")
 	b.page(t, p.console+"/explain?to=bob@grey.example&from=ann@example.org")
 	b.says(t, "It is taken")
 	b.photograph(t, "explain")
 	b.page(t, p.console+"/find?q=invo*")
-	b.says(t, "Invoice 4711")
+	b.finds(t, "Invoice 4711")
 	b.photograph(t, "find")
 	b.page(t, p.console+"/overview")
 	b.says(t, "up for")
 	b.until(t, `document.querySelectorAll("svg.plot polyline").length >= 6`)
+	b.says(t, "Certificates")
 	b.photograph(t, "overview")
 	sessionsStory(t, b, p)
 	choices(t, b, p)
+	hands(t, b, p)
+	b.page(t, p.console+"/find?q=invo*")
+	message, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.querySelector("tbody a.subject").pathname`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slim(t, b, p.console, pagesOf(message))
+	plain(t, b, p, message)
 }
 
 // sessionsStory is somebody who follows a live session, and cuts it.

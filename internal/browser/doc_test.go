@@ -2,7 +2,9 @@
 // chromium), which a test steers. There is one browser for all of the tests.
 //
 //	inbox_test.go    a developer whose program sends mail
+//	program_test.go  the same with the program as it is installed, and a message released
 //	console_test.go  an operator who finds a stuck message and moves it
+//	reach_test.go    narrow screens, no mouse, no scripts
 //	hostile_test.go  a thousand pieces of script in all that is shown: none runs
 //
 // Without chromium the tests are skipped, and say so; with POSTHOUSE_TEST_ALL set that is
@@ -29,10 +31,14 @@ const patience = 3 * time.Minute
 func TestBrowser(t *testing.T) {
 	b := open(t)
 
+	t.Run("program", func(t *testing.T) { programStory(t, b) })
 	t.Run("inbox", func(t *testing.T) { inboxStory(t, b) })
 	t.Run("hostile", func(t *testing.T) { hostileStory(t, b) })
 	t.Run("queue", func(t *testing.T) { queueStory(t, b) })
 }
+
+// whole reports whether tests run that take long.
+func whole() bool { return os.Getenv("POSTHOUSE_TEST_ALL") != "" }
 
 // browser is a chromium with one tab.
 type browser struct {
@@ -46,7 +52,7 @@ func open(t *testing.T) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		if os.Getenv("POSTHOUSE_TEST_ALL") != "" {
+		if whole() {
 			t.Fatal("chromium is not installed")
 		}
 		t.Skip("chromium is not installed")
@@ -104,6 +110,12 @@ func (b *browser) until(t *testing.T, fact string) {
 func (b *browser) says(t *testing.T, text string) {
 	t.Helper()
 	b.until(t, "document.body.innerText.includes("+strconv.Quote(text)+")")
+}
+
+// finds asks for the page again until it says something: the search may be behind.
+func (b *browser) finds(t *testing.T, text string) {
+	t.Helper()
+	b.until(t, `document.readyState === "complete" && (document.body.innerText.includes(`+strconv.Quote(text)+`) || (location.reload(), false))`)
 }
 
 // click waits for an element that can be seen, and clicks on it, both at one instant: a

@@ -15,40 +15,15 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/posthouse/posthouse/internal/admin/admintest"
 )
-
-// ran is the name of a function of the browser that every payload calls.
-const ran = "postscript"
-
-// payloads are pieces of markup and script: each of the shapes with each way to run.
-func payloads() []string {
-	call := ran + "('x')"
-	shapes := []string{
-		"<script>%s</script>", "<img src=x onerror=%s>", "<svg onload=%s>", "<body onload=%s>", "<iframe srcdoc=\"<script>parent.%s</script>\">", "<a href=\"javascript:%s\">x</a>",
-		"<details open ontoggle=%s>x</details>", "<input autofocus onfocus=%s>", "<video><source onerror=%s></video>", "<marquee onstart=%s>x</marquee>",
-		"<object data=\"javascript:%s\">", "<embed src=\"javascript:%s\">", "<form action=\"javascript:%s\"><button autofocus>x</button></form>", "<math><mi xlink:href=\"javascript:%s\">x</mi></math>",
-		"<style>@import 'javascript:%s';</style>", "<link rel=stylesheet href=\"javascript:%s\">", "<meta http-equiv=refresh content=\"0;url=javascript:%s\">", "<base href=\"javascript:%s//\">",
-		"<svg><animate onbegin=%s attributeName=x dur=1s>", "<svg><script>%s</script></svg>", "<template><script>%s</script></template>", "<noscript><p title=\"</noscript><img src=x onerror=%s>\">",
-		"<xmp><script>%s</script>", "<select autofocus onfocus=%s>", "<textarea autofocus onfocus=%s>",
-	}
-	breaks := []string{
-		"%s", "\">%s", "'>%s", "</title>%s", "</textarea>%s", "</script>%s", "--!>%s", "]]>%s", "</style>%s", "</pre></table>%s", "\x00%s", "\"'><x y=\"%s", "&lt;/p&gt;%s", "{{%s}}",
-		"</iframe>%s", "\r\n\r\n%s", "data: %s", "<!--%s", "</option></select>%s", "</noscript>%s",
-	}
-	calls := []string{call, "window['" + ran + "']('y')"}
-	var all []string
-	for _, b := range breaks {
-		for _, s := range shapes {
-			for _, c := range calls {
-				all = append(all, fmt.Sprintf(b, fmt.Sprintf(s, c)))
-			}
-		}
-	}
-	return all
-}
 
 // perLetter is how many of them one message has in each of its fields.
 const perLetter = 100
+
+// perHouse is how many of them one page of a house has in each field of a list.
+const perHouse = 50
 
 // hostileLetter has payloads in all that is shown of it.
 func hostileLetter(some []string) string {
@@ -73,7 +48,7 @@ func hostileLetter(some []string) string {
 func hostileStory(t *testing.T, b *browser) {
 	var hits atomic.Int64
 	b.watch(t, &hits)
-	all := payloads()
+	all := admintest.Markup()
 	if len(all) < 1000 {
 		t.Fatalf("there are only %d payloads", len(all))
 	}
@@ -103,8 +78,8 @@ func hostileStory(t *testing.T, b *browser) {
 		for _, tab := range tabs {
 			paths = append(paths, "/inbox/"+id+"?tab="+tab)
 		}
-		q := url.QueryEscape(payloads()[i*perLetter])
-		paths = append(paths, "/inbox?q="+q, "/inbox?in="+q, "/inbox/"+id+"/html", "/inbox/"+id+"?released="+q, "/"+url.PathEscape(payloads()[i*perLetter]))
+		q := url.QueryEscape(admintest.Markup()[i*perLetter])
+		paths = append(paths, "/inbox?q="+q, "/inbox?in="+q, "/inbox/"+id+"/html", "/inbox/"+id+"?released="+q, "/"+url.PathEscape(admintest.Markup()[i*perLetter]))
 	}
 	for _, path := range paths {
 		b.page(t, d.base+path)
@@ -113,10 +88,40 @@ func hostileStory(t *testing.T, b *browser) {
 			t.Fatalf("%s: %d payloads ran", path, n)
 		}
 	}
+	hostileHouse(t, b, &hits)
 	b.until(t, "true") // what was under way has been told by now
 	if n := hits.Load(); n > 0 {
 		t.Errorf("%d payloads ran", n)
 	}
+}
+
+// hostileHouse shows a house in which all that the control API tells is markup; and then, on
+// a page that is live, other markup.
+func hostileHouse(t *testing.T, b *browser, hits *atomic.Int64) {
+	api, step := admintest.NewHostile(perHouse), int64(perHouse)
+	if !whole() {
+		step *= 5 // every fifth page
+	}
+	d := openDeskOver(t, api)
+	for _, path := range []string{"/queue", "/queue/messages", "/messages/x", "/sessions", "/sessions/1", "/find?q=x", "/overview", "/explain?to=a@b.example"} {
+		for api.From.Store(0); api.From.Load() < int64(len(admintest.Markup())); api.From.Add(step) {
+			b.page(t, d.base+path)
+			b.until(t, `document.readyState === "complete" && document.body.innerText.includes("`+admintest.Ran+`")`)
+			if n := hits.Load(); n > 0 {
+				t.Fatalf("%s, from piece %d on: %d payloads ran", path, api.From.Load(), n)
+			}
+		}
+	}
+	b.page(t, d.base+"/sessions")
+	b.until(t, "document.documentElement.dataset.heard >= 1")
+	for api.From.Store(0); api.From.Load() < int64(len(admintest.Markup())); api.From.Add(step) {
+		b.until(t, fmt.Sprintf("document.body.innerText.includes(%q)", flat(admintest.Markup()[api.From.Load()])))
+	}
+}
+
+// flat is how a browser shows a text: without line breaks and what it replaces.
+func flat(s string) string {
+	return strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "", "\x00", "\uFFFD").Replace(s))
 }
 
 // watch counts the calls of a function that every page has.
@@ -124,7 +129,7 @@ func (b *browser) watch(t *testing.T, hits *atomic.Int64) {
 	t.Helper()
 	calls := chromedp.Events(b.ctx, runtime.BindingCalled)
 	b.do(t, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, target, runtime.AddBinding, runtime.AddBindingParams{Name: ran})
+		_, err := cdp.Call(ctx, target, runtime.AddBinding, runtime.AddBindingParams{Name: admintest.Ran})
 		return chromedp.Void{}, err
 	})
 	go func() {

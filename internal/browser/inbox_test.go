@@ -29,7 +29,10 @@ type desk struct {
 	base  string
 }
 
-func openDesk(t *testing.T) *desk {
+func openDesk(t *testing.T) *desk { t.Helper(); return openDeskOver(t, http.NotFoundHandler()) }
+
+// openDeskOver opens one that has a control API, too.
+func openDeskOver(t *testing.T, api http.Handler) *desk {
 	t.Helper()
 	d := &desk{}
 	ready := make(chan *web.Console, 1)
@@ -43,7 +46,7 @@ func openDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	c := web.New(web.Options{
-		API: http.NotFoundHandler(), Inboxes: d.store, Receives: "127.0.0.1:2525", Hostname: "localhost", Version: "posthouse",
+		API: api, Inboxes: d.store, Receives: "127.0.0.1:2525", Hostname: "localhost", Version: "posthouse",
 		Rights: func() web.Rights { return web.Rights{Guests: web.Operator} },
 	})
 	ready <- c
@@ -192,6 +195,15 @@ func inboxStory(t *testing.T, b *browser) {
 	b.until(t, `document.documentElement.lang === "en"`)
 	b.click(t, "button[value=auto]")
 	b.until(t, `document.documentElement.dataset.theme === "auto"`)
+	d.put(t, "an-inbox-whose-name-is-as-long-as-the-tag-of-an-address-may-be", "jane@example.org", "Subject: "+strings.Repeat("long", 60)+"\nContent-Type: text/plain; charset=x-"+strings.Repeat("y", 90)+"\n\n"+strings.Repeat("z", 900)+"\n")
+	long := d.put(t, "inbox", "jane@example.org", "Subject: broken\nFrom: "+strings.Repeat("w", 300)+"\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="+strings.Repeat("b", 60)+"\n\nhttps://x.example/"+strings.Repeat("path", 90)+"\n")
+	pages := []string{"/inbox", "/inbox?in=billing", "/inbox?q=subject:nothing"}
+	for _, id := range []string{order.ID.String(), long.ID.String()} {
+		for _, tab := range []string{"html", "text", "headers", "source", "parts", "attachments", "transcript", "authentication", "links", "checks"} {
+			pages = append(pages, "/inbox/"+id+"?tab="+tab)
+		}
+	}
+	slim(t, b, d.base, pages)
 	b.narrow(t)
 	b.page(t, d.base+"/inbox")
 	b.says(t, "Your order has shipped")
@@ -202,6 +214,6 @@ func inboxStory(t *testing.T, b *browser) {
 	b.click(t, ".head .danger")
 	b.says(t, "Delete all of these messages?")
 	b.click(t, ".primary")
-	b.says(t, "Deleted: 8")
+	b.says(t, "Deleted: 10")
 	b.says(t, "No mail yet")
 }

@@ -145,7 +145,7 @@ func rate() kind[Rate] {
 		}
 		t, err := parseDuration(per)
 		if err != nil || t < time.Second || t > day {
-			return Rate{}, fmt.Errorf("%q is no rate: behind the / stands a time from 1s to 1d", clip(s))
+			return Rate{}, fmt.Errorf(`%q is no rate such as "600/m": behind the / stands a time from 1s to 1d`, clip(s))
 		}
 		return Rate{n, t}, nil
 	}, func(r Rate) string {

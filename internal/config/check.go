@@ -31,6 +31,7 @@ func (d *decoder) check(c *Config) {
 	d.checkTLS(c)
 	d.checkPolicy(c)
 	d.checkForwarding(c)
+	d.checkSpool(&c.Spool)
 	d.checkConsole(c)
 	d.checkInbox(c)
 }

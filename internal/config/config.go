@@ -240,13 +240,6 @@ type Queue struct {
 	Hold       Setting[bool]  // mail is taken, and none is sent while this holds
 }
 
-// Spool is where mail waits.
-type Spool struct {
-	FileBodies  Setting[int64] // octets: bodies from this size on are files of their own
-	DraftMemory Setting[int64] // octets of bodies on their way in, of all sessions; beyond it they go to files
-	Reserve     Setting[int64] // octets: with less left on the disk no mail is taken
-}
-
 // Journal is the record of what became of mail.
 type Journal struct {
 	Keep Setting[time.Duration]

@@ -345,6 +345,11 @@ func TestEntriesAreJSON(t *testing.T) {
 // TestWhatOnlyLooksWrong is accepted.
 func TestWhatOnlyLooksWrong(t *testing.T) {
 	for name, text := range map[string]string{
+		"a list that speaks for a client": `
+			policy {
+				dnsbl "bad.example" {}
+				dnsbl "good.example" { weight = -5 }
+			}`,
 		"a route before one with fewer conditions": `
 			route "a" {
 				to     = "example.net"

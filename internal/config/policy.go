@@ -23,6 +23,7 @@ type Policy struct {
 	Origin mail.Origin // of the block; zero: there is none
 
 	SPF        Setting[string]    // PolicyMark or PolicyOff
+	Received   Setting[bool]      // a Received-SPF field tells of SPF, too (RFC 7208, 9.1)
 	DKIM       Setting[string]    // likewise
 	ARC        Setting[string]    // likewise
 	IPRev      Setting[string]    // likewise
@@ -63,6 +64,7 @@ func (p *Policy) schema() schema {
 	look := choice(PolicyMark, PolicyOff)
 	return schema{title: "policy", fields: []field{
 		one("spf", &p.SPF, look),
+		one("received_spf", &p.Received, yesNo()),
 		one("dkim", &p.DKIM, look),
 		one("arc", &p.ARC, look),
 		one("iprev", &p.IPRev, look),
@@ -90,6 +92,9 @@ func (d *decoder) checkPolicy(c *Config) {
 		if o.set && p.DMARC.Value != PolicyOff {
 			d.add(o.origin, `write dmarc = "off" too`, "DMARC needs %s: without it, mail that is in order would fail", o.word)
 		}
+	}
+	if p.Received.Value && p.SPF.Value == PolicyOff {
+		d.add(p.Received.Origin, "", "received_spf is of no use if SPF is off")
 	}
 	if p.ReportFrom.Given() && p.DMARC.Value == PolicyOff && !p.ReportFrom.Value.IsNull() {
 		d.add(p.ReportFrom.Origin, "", "report_from is of no use if DMARC is off")

@@ -91,14 +91,6 @@ func (q *Queue) schema() schema {
 	}}
 }
 
-func (s *Spool) schema() schema {
-	return schema{title: "spool", fields: []field{
-		one("file_bodies", &s.FileBodies, size(4<<10, 1<<20)),
-		one("draft_memory", &s.DraftMemory, size(1<<20, 1<<40)),
-		one("reserve", &s.Reserve, size(16<<20, 1<<50)),
-	}}
-}
-
 func (j *Journal) schema() schema {
 	return schema{title: "journal", fields: []field{
 		one("keep", &j.Keep, duration(time.Hour, 3650*day)),

@@ -69,7 +69,7 @@ func (ps *problems) checkText(src []byte) bool {
 // it: operators, conditions, loops, objects, variables with dots, long texts.
 func (ps *problems) checkTokens(tokens hclsyntax.Tokens) bool {
 	depth, before := 0, len(ps.found)
-	for _, t := range tokens {
+	for i, t := range tokens {
 		switch t.Type {
 		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp:
 			if depth++; depth > maxDepth {
@@ -85,6 +85,9 @@ func (ps *problems) checkTokens(tokens hclsyntax.Tokens) bool {
 		case hclsyntax.TokenIdent, hclsyntax.TokenOQuote, hclsyntax.TokenCQuote, hclsyntax.TokenQuotedLit,
 			hclsyntax.TokenEqual, hclsyntax.TokenComma, hclsyntax.TokenNewline, hclsyntax.TokenComment, hclsyntax.TokenEOF:
 		default:
+			if isSign(tokens, i) {
+				continue
+			}
 			ps.add(ps.origin(t.Range), `values are "text", numbers, true, false, lists in [ ] and env("NAME")`,
 				"%q means nothing here", clip(strings.TrimSpace(showPlaceholders(string(t.Bytes)))))
 			if t.Type == hclsyntax.TokenOHeredoc || len(ps.found) > maxProblems {
@@ -93,6 +96,12 @@ func (ps *problems) checkTokens(tokens hclsyntax.Tokens) bool {
 		}
 	}
 	return len(ps.found) == before
+}
+
+// isSign reports whether a token is the sign of a number below zero.
+func isSign(tokens hclsyntax.Tokens, i int) bool {
+	return tokens[i].Type == hclsyntax.TokenMinus && i > 0 && tokens[i-1].Type == hclsyntax.TokenEqual &&
+		i+1 < len(tokens) && tokens[i+1].Type == hclsyntax.TokenNumberLit
 }
 
 func (ps *problems) origin(r hcl.Range) mail.Origin {

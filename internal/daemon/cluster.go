@@ -55,8 +55,13 @@ func (h *House) look(shared spool.Cluster) {
 	}
 }
 
-// Node is the name of this node among those that share its spool.
-func (h *House) Node() string { return h.node }
+// Node is the name of this node among those that share its spool; "": nobody does.
+func (h *House) Node() string {
+	if !h.Config().Spool.Shared() {
+		return ""
+	}
+	return h.node
+}
 
 // Draining reports whether the house takes no more mail, because the cluster has asked
 // it.

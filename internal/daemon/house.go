@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/login"
 	"github.com/posthouse/posthouse/internal/spool"
-	"github.com/posthouse/posthouse/internal/spool/pebblespool"
 	"github.com/posthouse/posthouse/internal/spool/transfer"
 )
 
@@ -77,11 +75,11 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 	h.rooms = r
 	if h.spool, err = w.Spool(c); err != nil {
 		r.close(ctx)
-		return nil, &SpoolError{c.Data.Value, err}
+		return nil, spoolFault(c, err)
 	}
 	if err := transfer.Usable(ctx, h.spool); err != nil {
 		r.close(ctx)
-		return nil, errors.Join(&SpoolError{c.Data.Value, err}, h.spool.Close())
+		return nil, errors.Join(spoolFault(c, err), h.spool.Close())
 	}
 	h.states.open(h.spool)
 	h.openIndex()
@@ -89,7 +87,9 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		r.close(ctx)
 		return nil, errors.Join(err, h.spool.Close())
 	}
-	h.node = house
+	if h.node = house; c.Spool.Shared() {
+		h.node = c.NodeName()
+	}
 	h.out = dispatch.New(dispatch.Options{
 		Settings: r.out, Spool: h.spool, Name: h.node, Prepare: w.Report(h.in.Prepare),
 		KeepBytes: c.Queue.Memory.Value,
@@ -104,17 +104,17 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 	return h, nil
 }
 
-// openSpool opens the engine that keeps mail on this machine's disk.
-func (w *World) openSpool(c *config.Config) (spool.Engine, error) {
-	return pebblespool.Open(filepath.Join(c.Data.Value, "spool"), pebblespool.Options{
-		Random: w.Random, Log: w.Log,
-		LargeBody:   int(c.Spool.FileBodies.Value),
-		DraftMemory: c.Spool.DraftMemory.Value,
-		MinFree:     c.Spool.Reserve.Value,
-		KeepFacts:   c.Journal.Keep.Value,
-		FactBytes:   c.Journal.Size.Value,
-		LatestRetry: latestRetry(c),
-	})
+// spoolFault says why the spool of a configuration cannot be used.
+func spoolFault(c *config.Config, err error) error {
+	var problems config.Problems
+	var database *DatabaseError
+	switch {
+	case errors.As(err, &problems), errors.As(err, &database):
+		return err
+	case c.Spool.Shared():
+		return &DatabaseError{c.Spool.Postgres.Origin, err}
+	}
+	return &SpoolError{c.Data.Value, err}
 }
 
 // SpoolError says why the spool in a data directory could not be opened.

@@ -60,7 +60,7 @@ func (b *builder) sender(resolver dns.Resolver) policy.Check {
 	p := &b.cfg.Policy
 	return sender.New(sender.Options{
 		Resolver: authdns.Resolver{DNS: resolver}, Hostname: b.cfg.Hostname.Value,
-		SPF:   p.SPF.Value != config.PolicyOff,
+		SPF: p.SPF.Value != config.PolicyOff, ReceivedSPF: p.Received.Value,
 		DKIM:  p.DKIM.Value != config.PolicyOff,
 		ARC:   p.ARC.Value != config.PolicyOff,
 		IPRev: p.IPRev.Value != config.PolicyOff,

@@ -81,6 +81,8 @@ type World struct {
 	Sessions *session.Registry
 	meter    *meter.Meter
 
+	// Version of the program, for other nodes to see.
+	Version string
 	// Observe hears of what happens to mail, from many goroutines: it must be
 	// quick. nil is silence.
 	Observe func(event.Entry)

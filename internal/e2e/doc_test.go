@@ -9,6 +9,9 @@
 //	names_test.go    a name server
 //	milter_test.go   rspamd, OpenDKIM and clamav-milter
 //	domain_test.go   a domain that is set up
+//	clients_test.go  seven programs of other people, which log in
+//	finger_test.go   OpenSSL and posttls-finger, which look at our ports
+//	testssl_test.go  testssl.sh
 //	peer_test.go     hosts that say what a script has them say
 //
 // A program that is missing is a test that is skipped, and says why; with

@@ -307,7 +307,7 @@ type check struct {
 	spool *memspool.Spool
 }
 
-func (check) Name() string           { return "check" }
+func (check) Name() string                        { return "check" }
 func (c check) Open(*policy.Visit) policy.Session { return c }
 
 func (check) Connect(_ context.Context, v *policy.Visit) policy.Opinion {

@@ -100,9 +100,9 @@ func (h *house) submit(_ context.Context, l *Letter) error {
 
 func (h *house) sweeper(dir string) *Sweeper { return &Sweeper{Dir: dir, Submit: h.submit} }
 
-func sweep(t *testing.T, s *Sweeper, want Count) {
+func sweep(t *testing.T, s *Sweeper, want tally) {
 	t.Helper()
-	got, err := s.Sweep(t.Context())
+	got, err := s.sweep(t.Context(), []string{taken, waiting, fresh})
 	if err != nil || got != want {
 		t.Errorf("the sweep came to %+v, %v; want %+v", got, err, want)
 	}
@@ -123,8 +123,8 @@ func TestWhatIsLeftIsTakenOnce(t *testing.T) {
 	for _, to := range []string{"bob@sina.example", "carl@sina.example"} {
 		add(t, dir, letter(t, short, to, "dan@sohu.example"))
 	}
-	sweep(t, h.sweeper(dir), Count{Taken: 2})
-	sweep(t, h.sweeper(dir), Count{})
+	sweep(t, h.sweeper(dir), tally{taken: 2})
+	sweep(t, h.sweeper(dir), tally{})
 	slices.Sort(h.taken) // letters of one instant have no order
 	want := []string{
 		"ann@sohu.example bob@sina.example,dan@sohu.example: " + short, "ann@sohu.example carl@sina.example,dan@sohu.example: " + short,
@@ -154,7 +154,7 @@ func TestFileHoldsTheEnvelope(t *testing.T) {
 	name := add(t, dir, l)
 	var got *Letter
 	s := Sweeper{Dir: dir, Submit: func(_ context.Context, l *Letter) error { got = l; return nil }}
-	sweep(t, &s, Count{Taken: 1})
+	sweep(t, &s, tally{taken: 1})
 	want := l.Params
 	want.Size = l.Text.Size()
 	if got.From != l.From || got.Params != want || got.To[0] != l.To[0] || got.Name != name || time.Since(got.Left) > time.Minute {
@@ -228,7 +228,7 @@ func TestDamage(t *testing.T) {
 			var log bytes.Buffer
 			s := h.sweeper(dir)
 			s.Log = textLog(&log)
-			sweep(t, s, Count{Taken: 1, Damaged: 1})
+			sweep(t, s, tally{taken: 1, damaged: 1})
 			if len(h.taken) != 1 || !strings.Contains(h.taken[0], "carl") {
 				t.Errorf("taken: %q", h.taken)
 			}
@@ -248,7 +248,7 @@ func TestLargest(t *testing.T) {
 	add(t, dir, letter(t, short+strings.Repeat("and rains\r\n", 100), "bob@sina.example"))
 	s := h.sweeper(dir)
 	s.Largest = 1000
-	sweep(t, s, Count{Taken: 1, Damaged: 1})
+	sweep(t, s, tally{taken: 1, damaged: 1})
 }
 
 // file is a letter as a file.
@@ -282,7 +282,7 @@ func TestTextThatChangesUnderway(t *testing.T) {
 				_, err = io.Copy(io.Discard, text)
 				return err
 			}}
-			sweep(t, &s, Count{Damaged: 1})
+			sweep(t, &s, tally{damaged: 1})
 		})
 	}
 }
@@ -301,13 +301,13 @@ func overwrite(at, text string) error {
 func TestCrash(t *testing.T) {
 	for _, c := range []struct {
 		story, folder string
-		count         Count
+		count         tally
 		again         int
 	}{
-		{"before the letter was whole", tmp, Count{}, 0},
-		{"after it was", fresh, Count{Taken: 1}, 0},
-		{"while it was taken", taken, Count{Taken: 1}, 1},
-		{"while it waited", waiting, Count{Taken: 1}, 0},
+		{"before the letter was whole", tmp, tally{}, 0},
+		{"after it was", fresh, tally{taken: 1}, 0},
+		{"while it was taken", taken, tally{taken: 1}, 1},
+		{"while it waited", waiting, tally{taken: 1}, 0},
 	} {
 		t.Run(c.story, func(t *testing.T) {
 			dir, h := drop(t), new(house)
@@ -326,13 +326,13 @@ func TestCrash(t *testing.T) {
 func TestLettersWaitUntilTheyAreTaken(t *testing.T) {
 	dir, h := drop(t), &house{fail: errors.New("no room")}
 	add(t, dir, letter(t, short, "bob@sina.example"))
-	sweep(t, h.sweeper(dir), Count{Waiting: 1})
-	sweep(t, h.sweeper(dir), Count{Waiting: 1})
+	sweep(t, h.sweeper(dir), tally{waiting: 1})
+	sweep(t, h.sweeper(dir), tally{waiting: 1})
 	if got := in(t, dir, waiting); len(got) != 1 {
 		t.Errorf("waiting: %q", got)
 	}
 	h.fail = nil
-	sweep(t, h.sweeper(dir), Count{Taken: 1})
+	sweep(t, h.sweeper(dir), tally{taken: 1})
 	if h.again != 0 {
 		t.Error("a letter that was refused for the time being is told as a second copy")
 	}
@@ -345,9 +345,9 @@ func TestDoubtStays(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, fresh, name), filepath.Join(dir, taken, name)); err != nil {
 		t.Fatal(err)
 	}
-	sweep(t, h.sweeper(dir), Count{Waiting: 1})
+	sweep(t, h.sweeper(dir), tally{waiting: 1})
 	h.fail = nil
-	sweep(t, h.sweeper(dir), Count{Taken: 1})
+	sweep(t, h.sweeper(dir), tally{taken: 1})
 	if h.again != 1 {
 		t.Error("the letter is not told as a possible second copy")
 	}
@@ -356,7 +356,7 @@ func TestDoubtStays(t *testing.T) {
 func TestUnwelcomeLettersAreKept(t *testing.T) {
 	dir, h := drop(t), &house{fail: fmt.Errorf("%w: nobody wants it", ErrUnwelcome)}
 	add(t, dir, letter(t, short, "bob@sina.example"))
-	sweep(t, h.sweeper(dir), Count{Damaged: 1})
+	sweep(t, h.sweeper(dir), tally{damaged: 1})
 	if got := in(t, dir, unwelcome); len(got) != 1 {
 		t.Errorf("put aside: %q", got)
 	}
@@ -370,11 +370,11 @@ func TestTwoSweepers(t *testing.T) {
 		add(t, dir, letter(t, short, fmt.Sprintf("bob%d@sina.example", i)))
 	}
 	var wg sync.WaitGroup
-	var counts [4]Count
+	var counts [4]tally
 	for i := range counts {
 		wg.Go(func() {
 			var err error
-			if counts[i], err = h.sweeper(dir).Sweep(t.Context()); err != nil {
+			if counts[i], err = h.sweeper(dir).sweep(t.Context(), []string{taken, waiting, fresh}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -382,8 +382,8 @@ func TestTwoSweepers(t *testing.T) {
 	wg.Wait()
 	sum, seen := 0, map[string]bool{}
 	for _, c := range counts {
-		sum += c.Taken
-		if c.Damaged+c.Waiting > 0 {
+		sum += c.taken
+		if c.damaged+c.waiting > 0 {
 			t.Errorf("a sweeper came to %+v", c)
 		}
 	}

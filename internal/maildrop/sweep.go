@@ -62,7 +62,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 		}
 		count, err := s.sweep(ctx, folders)
 		if len(folders) > 1 {
-			old.next(now, every, count.Waiting > 0)
+			old.next(now, every, count.waiting > 0)
 		}
 		told = s.tellOnce(ctx, told, err)
 		select {
@@ -105,20 +105,16 @@ func (s *Sweeper) log() *slog.Logger {
 	return s.Log
 }
 
-// Count is what became of the letters that a sweep has found.
-type Count struct{ Taken, Waiting, Damaged int }
+// tally is what became of the letters that a sweep has found.
+type tally struct{ taken, waiting, damaged int }
 
-// Sweep goes through the whole directory once. The error is the first of the
-// directory; what becomes of a single letter is no error.
-func (s *Sweeper) Sweep(ctx context.Context) (Count, error) {
-	return s.sweep(ctx, []string{taken, waiting, fresh})
-}
-
-func (s *Sweeper) sweep(ctx context.Context, folders []string) (count Count, err error) {
+// sweep goes through folders once. The error is the first of the directory; what becomes
+// of a single letter is no error.
+func (s *Sweeper) sweep(ctx context.Context, folders []string) (count tally, err error) {
 	for _, folder := range folders {
 		err = cmp.Or(err, s.sweepFolder(ctx, folder, &count))
 	}
-	if count.Taken > 0 { // a removal that is forgotten makes a second copy
+	if count.taken > 0 { // a removal that is forgotten makes a second copy
 		err = cmp.Or(err, syncFolder(filepath.Join(s.Dir, taken)))
 	}
 	return count, err
@@ -129,7 +125,7 @@ const atOnce = 100_000
 
 // sweepFolder goes through what is in a folder now, in the order in which it was
 // left.
-func (s *Sweeper) sweepFolder(ctx context.Context, folder string, count *Count) error {
+func (s *Sweeper) sweepFolder(ctx context.Context, folder string, count *tally) error {
 	names, first := list(s.path(folder, ""))
 	for _, name := range names {
 		if ctx.Err() != nil {
@@ -155,12 +151,12 @@ func list(folder string) ([]string, error) {
 }
 
 // one takes a file and finds a place for it.
-func (s *Sweeper) one(ctx context.Context, folder, name string, count *Count) error {
+func (s *Sweeper) one(ctx context.Context, folder, name string, count *tally) error {
 	f, err := s.take(folder, name)
 	var no *DamagedError
 	switch {
 	case errors.As(err, &no):
-		count.Damaged++
+		count.damaged++
 		return s.putAside(folder, name, no)
 	case err != nil || f == nil:
 		return err
@@ -169,13 +165,13 @@ func (s *Sweeper) one(ctx context.Context, folder, name string, count *Count) er
 	err = s.submit(ctx, f, name, folder == taken)
 	switch {
 	case err == nil:
-		count.Taken++
+		count.taken++
 		return os.Remove(s.path(taken, name))
 	case errors.As(err, &no), errors.Is(err, ErrUnwelcome):
-		count.Damaged++
+		count.damaged++
 		return s.putAside(taken, name, err)
 	}
-	count.Waiting++
+	count.waiting++
 	if folder != waiting {
 		s.log().Warn("a letter from the drop directory waits", "name", name, "error", err)
 	}

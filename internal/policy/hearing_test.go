@@ -169,10 +169,10 @@ func (c *check) edit(t *testing.T, w []string) {
 	}
 }
 
-func (c *check) Name() string         { return c.name }
+func (c *check) Name() string                      { return c.name }
 func (c *check) Open(*policy.Visit) policy.Session { return c }
-func (c *check) Reset()               { c.resets++ }
-func (c *check) Close()               { c.ends++ }
+func (c *check) Reset()                            { c.resets++ }
+func (c *check) Close()                            { c.ends++ }
 
 func (c *check) say(stage string) policy.Opinion {
 	if o := c.says[stage]; o != nil {

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/bits"
 	"strings"
 	"time"
@@ -19,62 +18,11 @@ type Retry []Delay
 // come back together.
 type Delay struct{ Min, Max time.Duration }
 
-// Bounds of a delay. A destination that is tried more often than once a second
+// minDelay is the least delay. A destination that is tried more often than once a second
 // is not being retried but hammered.
-const (
-	minDelay = time.Second
-	maxDelay = 30 * 24 * time.Hour
-	// maxDelays is how many of them a Retry may list.
-	maxDelays = 100
-)
+const minDelay = time.Second
 
-// ParseRetry reads delays such as "5m" or "1h..4h" (a range), in the notation
-// of [time.ParseDuration]. Each is between one second and 30 days, and there
-// are 1 to 100 of them.
-func ParseRetry(delays ...string) (Retry, error) {
-	if len(delays) == 0 || len(delays) > maxDelays {
-		return nil, fmt.Errorf("there are 1 to %d delays, not %d", maxDelays, len(delays))
-	}
-	r := make(Retry, len(delays))
-	for i, s := range delays {
-		d, err := parseDelay(s)
-		if err != nil {
-			return nil, fmt.Errorf("delay %q: %w", s, err)
-		}
-		r[i] = d
-	}
-	return r, nil
-}
-
-func parseDelay(s string) (d Delay, err error) {
-	low, high, isRange := strings.Cut(s, "..")
-	if d.Min, err = parseDuration(low); err != nil {
-		return Delay{}, err
-	}
-	if !isRange {
-		return d, nil
-	}
-	if d.Max, err = parseDuration(high); err != nil {
-		return Delay{}, err
-	}
-	if d.Max <= d.Min {
-		return Delay{}, fmt.Errorf("the second of a range is greater than the first")
-	}
-	return d, nil
-}
-
-func parseDuration(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, fmt.Errorf("it is a time such as 90s, 5m or 4h")
-	}
-	if d < minDelay || d > maxDelay {
-		return 0, fmt.Errorf("it is at least %v and at most %v", minDelay, maxDelay)
-	}
-	return d, nil
-}
-
-// String prints the delay as [ParseRetry] reads it.
+// String prints the delay: "5m", or "1h..4h".
 func (d Delay) String() string {
 	if d.Max > d.Min {
 		return shortDuration(d.Min) + ".." + shortDuration(d.Max)

@@ -126,12 +126,17 @@ func (f *Filter) MatchRecipient(e *mail.Envelope, recipient int) bool {
 	return f.To == "" || like(f.To, to.To.String()) || like(f.To, to.Original.String())
 }
 
+// MatchDestination is the part of Match that looks only at the destination.
+func (f *Filter) MatchDestination(name string) bool {
+	return f.Destination == "" || like(f.Destination, name)
+}
+
 func (f *Filter) matchStanding(it *Item) bool {
 	s := &it.Standing
 	if !f.DueBefore.IsZero() && (it.Place != Waiting || !s.Due.Before(f.DueBefore)) {
 		return false
 	}
-	return (f.Destination == "" || like(f.Destination, s.Destination)) &&
+	return f.MatchDestination(s.Destination) &&
 		(f.Reply == "" || replied(s.Last.Reply, f.Reply))
 }
 

@@ -120,6 +120,16 @@ func (d *Decoder) Bools(bits ...*bool) {
 	}
 }
 
+// path appends a path as the Text that it prints.
+func (e *Encoder) path(p smtp.Path) {
+	n := len(p.Local()) + len(p.Domain())
+	if p.Domain() != "" {
+		n++
+	}
+	e.Int(int64(n))
+	*e, _ = p.AppendText(*e) // it has no errors
+}
+
 func (d *Decoder) path() smtp.Path {
 	s := d.Text()
 	if s == "" {
@@ -135,7 +145,7 @@ func (d *Decoder) path() smtp.Path {
 // AppendEnvelope appends what there is of an envelope but its ID, size and number of recipients.
 func AppendEnvelope(b []byte, m *mail.Envelope) []byte {
 	e := Encoder(b)
-	e.Text(m.From.String())
+	e.path(m.From)
 	e.Time(m.Arrived)
 	s := &m.Source
 	client, _ := s.Client.MarshalText() // of a valid address it cannot fail
@@ -158,13 +168,13 @@ func AppendEnvelope(b []byte, m *mail.Envelope) []byte {
 }
 
 func appendRecipient(e *Encoder, r *mail.Recipient) {
-	to, original := r.To.String(), r.Original.String()
-	if original == to {
-		original = ""
+	original := r.Original
+	if original == r.To {
+		original = smtp.Path{}
 	}
-	e.Text(to)
-	e.Bools(original == "", r.Original.IsNull(), r.Into != "", r.Expanded, r.Junk)
-	e.Text(original)
+	e.path(r.To)
+	e.Bools(original.IsNull(), r.Original.IsNull(), r.Into != "", r.Expanded, r.Junk)
+	e.path(original)
 	e.Text(r.ORcpt.Type)
 	e.Text(r.ORcpt.Addr)
 	e.Int(int64(r.Notify))
@@ -255,6 +265,16 @@ func ReadStanding(record []byte, recipient int) (Standing, error) {
 	d.outcome(&s.Last)
 	d.order(&s.Order)
 	return s, d.End()
+}
+
+// PeekStanding reads the start of what AppendStanding wrote, and so what is cheap: the fate,
+// whether the recipient is held, and the destination, which is a piece of the record.
+func PeekStanding(record []byte) (fate mail.Fate, held bool, destination []byte, err error) {
+	d := Decoder{Data: record}
+	fate, _, destination, _ = mail.Fate(d.Int()), d.Time(), d.Octets(), d.Int()
+	var delayTold bool
+	d.Bools(&delayTold, &held)
+	return fate, held, destination, d.Err
 }
 
 func appendOutcome(e *Encoder, o *mail.Outcome) {

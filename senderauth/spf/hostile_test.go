@@ -71,7 +71,7 @@ func TestHostileRecords(t *testing.T) {
 			if r.asked > 1+10*11+11 {
 				t.Errorf("asked %d questions", r.asked)
 			}
-			if took := time.Since(start); took > 2*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})

@@ -53,8 +53,9 @@ type House struct {
 	// Holding: the configuration keeps all mail from being sent.
 	Holding bool
 
-	now time.Time
-	ids []mail.ID // of messages, as they became known
+	node string // among those that share its spool; "": nobody does
+	now  time.Time
+	ids  []mail.ID // of messages, as they became known
 }
 
 // Waiting is a recipient of a message that is in the spool when the house opens.
@@ -81,12 +82,23 @@ type Letter struct {
 // test. The environment variable of the control socket names it to commands.
 func Open(t *testing.T, letters ...Letter) *House {
 	t.Helper()
+	return open(t, "", letters)
+}
+
+// OpenNode opens a house whose spool other nodes may share.
+func OpenNode(t *testing.T, node string, letters ...Letter) *House {
+	t.Helper()
+	return open(t, node, letters)
+}
+
+func open(t *testing.T, node string, letters []Letter) *House {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "house") // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	h := &House{T: t, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now(), Sessions: session.New(session.Options{}), Meter: meter.New()}
+	h := &House{T: t, node: node, Spool: memspool.New(memspool.Options{Random: new(counter)}), Socket: filepath.Join(dir, admin.SocketName), now: time.Now(), Sessions: session.New(session.Options{}), Meter: meter.New()}
 	h.fill(letters)
 	h.desks()
 	h.settled()
@@ -184,6 +196,7 @@ func (h *House) desks() {
 		Observe: h.Meter.Observe,
 	})
 	h.Dispatch = dispatch.New(dispatch.Options{
+		Name: h.node,
 		Settings: dispatch.Settings{
 			Router: table, MTA: "mx.example.org", Mailer: Address("mailer-daemon@mx.example.org"),
 			Transports: map[string]transport.Transport{"remote": road{}, "smarthost": road{}, "maildir:mailboxes": box{}},
@@ -231,6 +244,7 @@ func (h *House) settled() {
 
 func (h *House) serve() {
 	api := admin.New(admin.Options{
+		Node: h.node, Draining: h.Intake.Draining,
 		Spool: h.Spool, Dispatch: h.Dispatch, Intake: h.Intake, Sessions: h.Sessions, Meter: h.Meter, Find: h.finder(), Hostname: "mx.example.org", Version: "posthouse 1.0", Started: h.now.Add(-50 * time.Hour),
 		Reload: func(ctx context.Context) error {
 			if h.Reload != nil {

@@ -100,6 +100,8 @@ func (d *messageData) Mood(e *admin.Event) string {
 		return moodOf(e.Fate)
 	case "second copy", "damaged":
 		return "bad"
+	case "judged":
+		return moodOfOpinion(e.Action)
 	case "reported":
 		return "warn"
 	case "ordered":
@@ -120,6 +122,17 @@ func moodOf(fate string) string {
 	return "info"
 }
 
+// moodOfOpinion is the colour of what a check wants, or of what was done.
+func moodOfOpinion(wants string) string {
+	switch wants {
+	case "pass", "mark":
+		return "ok"
+	case "reject", "discard":
+		return "bad"
+	}
+	return "warn"
+}
+
 // Icon is the picture of an event.
 func (d *messageData) Icon(e *admin.Event) string {
 	switch {
@@ -127,6 +140,8 @@ func (d *messageData) Icon(e *admin.Event) string {
 		return "in"
 	case e.What == "ordered":
 		return "order"
+	case e.What == "judged":
+		return "find"
 	case e.What == "reported":
 		return "out"
 	}

@@ -23,7 +23,25 @@ func (c *Console) overviewPage(v *visit) (any, error) {
 		return nil, err
 	}
 	status, err := get[admin.Status](v, "/v1/status", nil)
-	return &overviewData{o, status}, err
+	d := &overviewData{o, status}
+	d.assume()
+	return d, err
+}
+
+// assume puts the length of the queue into minutes in which nobody has looked: it is as it
+// was before, and now as it is.
+func (d *overviewData) assume() {
+	was := int64(0)
+	for i := range d.Minutes {
+		m := &d.Minutes[i]
+		if i == len(d.Minutes)-1 && m.Queue == nil {
+			was = d.Waiting()
+		}
+		if m.Queue == nil {
+			m.Queue = new(was)
+		}
+		was = *m.Queue
+	}
 }
 
 // Up is how long the house has run.
@@ -47,12 +65,7 @@ func (d *overviewData) Out() plot {
 
 // Queue is a plot of recipients that wait.
 func (d *overviewData) Queue() plot {
-	return d.plot(series{"info", "plot.queue", func(m *admin.Minute) int64 {
-		if m.Queue == nil {
-			return 0
-		}
-		return *m.Queue
-	}})
+	return d.plot(series{"info", "plot.queue", func(m *admin.Minute) int64 { return *m.Queue }})
 }
 
 // Latencies is a plot of how long half of the mail, and nine tenths of it, took.

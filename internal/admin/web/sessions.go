@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -70,8 +71,9 @@ func (c *Console) findPage(v *visit) (any, error) {
 	after := q.Get("after")
 	for range rounds {
 		page, err := get[admin.FoundPage](v, "/v1/find", values("q", d.Query, "after", after))
-		if f := c.faultOf(v, err); err != nil && f.status == http.StatusBadRequest {
-			d.Problem = f.message
+		var said *admin.Fault
+		if errors.As(err, &said) && said.Status == http.StatusBadRequest {
+			d.Problem = said.Message
 			return d, nil
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package web_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -93,7 +94,14 @@ func TestSessionOfMessage(t *testing.T) {
 
 // TestSearch: messages are found by what people know of them, whatever became of them.
 func TestSearch(t *testing.T) {
-	w := openWorld(t, web.Options{})
+	var log strings.Builder
+	w := openWorld(t, web.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	defer func() {
+		w.end()
+		if strings.Contains(log.String(), "ERROR") {
+			t.Errorf("a search is told as an error: %s", &log)
+		}
+	}()
 	w.says(w.get("/find"), 200, "The journal is empty", "from:X to:X")
 	w.house.Send("ann@example.org", "Invoice 4711", "bob@sina.example")
 	w.house.Send("joe@example.org", "Minutes", "carl@full.example")
@@ -148,7 +156,7 @@ func TestOverview(t *testing.T) {
 	w.house.Send("ann@example.org", "Hello", "bob@sina.example", "carl@full.example", "eve@grey.example")
 	w.talkTo("mx1.sina.example", "S220 ready")
 	p := w.get("/overview")
-	w.says(p, 200, "1 accepted", "1 delivered", "0 / 1 sessions in / out", "1 waiting", "Top destinations", "sina.example 1 0 0", "full.example 0 0 1", "grey.example 0 1 0")
+	w.says(p, 200, "1 accepted", "1 delivered", "0 / 1 sessions in / out", "waiting 1", "1 waiting", "Top destinations", "sina.example 1 0 0", "full.example 0 0 1", "grey.example 0 1 0")
 	if n := strings.Count(p.text, "<polyline"); n != 8 {
 		t.Errorf("there are %d lines in the plots", n)
 	}

@@ -216,10 +216,13 @@ func doorFor(p people) func() *login.Door {
 }
 
 // answered is the status of an answer within the process.
-func answered(h http.Handler, path string) int {
-	r := httptest.NewRequest("GET", "http://localhost"+path, nil)
+func answered(h http.Handler, path string) int { return answerOf(h, http.MethodGet, path).Code }
+
+// answerOf is an answer within the process.
+func answerOf(h http.Handler, method, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://localhost"+path, nil)
 	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Code
+	return w
 }

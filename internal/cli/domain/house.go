@@ -239,6 +239,8 @@ func (h *house) makeKeys(now time.Time) ([]dkimkeys.Key, error) {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, cli.Fail(cli.NoPerm, "%w (keys are made by the user of the daemon, or by root)", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, cli.Fail(cli.CantCreate, "the data directory %s is not there yet (the daemon makes it when it starts: posthouse run)", filepath.Dir(h.dir))
 	case err != nil:
 		return nil, cli.Fail(cli.CantCreate, "%w", err)
 	}

@@ -174,6 +174,8 @@ func (p *printer) when(r *admin.Recipient) string {
 	switch {
 	case r.State == "held":
 		said = append(said, heldBy(r.Order))
+	case r.Active && r.Node != "":
+		said = append(said, "on "+r.Node)
 	case r.Active:
 	case r.State == "fresh":
 		said = append(said, "not tried yet")

@@ -35,7 +35,9 @@ Held mail stays held.`, "rerouted", false},
 	{"drop", "Remove mail without a word to anybody", `Remove mail without a word to anybody. How much it is is shown and asked for
 before; the journal keeps who did it.`, "dropped", true},
 	{"bounce", "Return mail to its senders", `Return mail to its senders with a report that it could not be delivered. How
-much it is is shown and asked for before.`, "to be returned", true},
+much it is is shown and asked for before. While the configuration says
+queue { hold = true } nothing leaves the house, these reports neither: the order
+stands, and is carried out when the hold ends.`, "to be returned", true},
 }
 
 type ordering struct {

@@ -41,7 +41,7 @@ func (h *house) options(d *daemon.House) admin.Options {
 		Holding: func() (mail.Origin, bool) { hold := d.Config().Queue.Hold; return hold.Origin, hold.Value },
 		Sizes:   func() []admin.Size { return sizes(d) },
 
-		Draining: d.Draining,
+		Node: d.Node(), Draining: d.Draining,
 
 		Certificates: func() []admin.Certificate { return certificates(d) },
 		Hostname:     d.Config().Hostname.Value, Version: h.version, Started: time.Now(), Log: h.log.Logger,

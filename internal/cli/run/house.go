@@ -70,7 +70,7 @@ func (h *house) run(ctx context.Context, out io.Writer) error {
 	}
 	h.plan(c)
 	d, err := daemon.New(ctx, c, daemon.World{
-		Local: h.file != "", Index: true, InboxChanged: h.inboxChanged, Listen: h.listen, Observe: h.observe, Log: h.log.Logger,
+		Local: h.file != "", Index: true, Version: h.version, InboxChanged: h.inboxChanged, Listen: h.listen, Observe: h.observe, Log: h.log.Logger,
 	})
 	if err != nil {
 		return h.told(err)
@@ -164,15 +164,18 @@ func (h *house) reload(ctx context.Context, d *daemon.House) {
 func (h *house) told(err error) error {
 	var problems config.Problems
 	var spool *daemon.SpoolError
+	var database *daemon.DatabaseError
 	var box *daemon.InboxError
 	switch {
 	case errors.As(err, &box) && errors.Is(err, inbox.ErrInUse):
 		return cli.Fail(cli.TempFail, "%s is in use by another posthouse (end that one, or choose another directory with --data)", box.Data)
 	case errors.As(err, &box):
 		return dataFault(box.Data, box.Err)
+	case errors.As(err, &database):
+		return cli.Fail(cli.Unavailable, "%w", err)
 	case errors.As(err, &spool) && errors.Is(err, syscall.EAGAIN):
 		return cli.Fail(cli.TempFail, "%s is in use by another posthouse (end that one, or name another directory)", spool.Data)
-	case errors.As(err, &spool) && errors.Is(err, transfer.ErrMarked):
+	case errors.Is(err, transfer.ErrMarked):
 		return cli.Fail(cli.CantCreate, "%w", err)
 	case errors.As(err, &spool):
 		return dataFault(spool.Data, spool.Err)

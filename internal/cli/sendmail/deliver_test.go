@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,9 +120,12 @@ func left(t *testing.T, where cli.Where) string {
 		fmt.Fprintf(&b, " size=%d\n", l.Text.Size())
 		return nil
 	}}
-	if _, err := s.Sweep(t.Context()); err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(*testing.T) { // a bubble knows when the sweeper has looked and waits
+		ctx, stop := context.WithCancel(context.Background())
+		go s.Run(ctx)
+		synctest.Wait()
+		stop()
+	})
 	return b.String()
 }
 

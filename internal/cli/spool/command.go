@@ -38,7 +38,7 @@ func Command() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(checkCommand(), copyCommand(), releaseCommand())
+	cmd.AddCommand(checkCommand(), copyCommand(), releaseCommand(), migrateCommand())
 	return cmd
 }
 
@@ -121,7 +121,7 @@ func (o *options) checkOffline(ctx context.Context, errs io.Writer) (*admin.Chec
 	}
 	b := bar{out: errs}
 	defer b.done()
-	found, quarantine, err := pebblespool.CheckAll(ctx, dir, pebblespool.Options{}, func(n int64) { b.show(n, 0) })
+	found, quarantine, err := pebblespool.Check(ctx, dir, pebblespool.Options{}, func(n int64) { b.show(n, 0) })
 	if err != nil {
 		return nil, fault(data, err)
 	}

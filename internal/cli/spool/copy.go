@@ -36,7 +36,9 @@ func copyCommand() *cobra.Command {
 		Short: "Move the queue, with its journal, to another spool",
 		Long: `Move the queue to another spool while no posthouse runs: every message with what has
 become of each of its recipients, the journal, and small states such as greylists.
-FROM and TO are data directories. TO is empty, or not there yet.
+FROM and TO are data directories, or configurations of which the spool is meant: that is how a queue
+gets into PostgreSQL, and back. TO is empty, or not there yet; tables are made before with
+"posthouse spool migrate".
 
 When all is copied, both are read again and compared by count and checksum. From then on FROM is
 marked as moved, and no posthouse starts on it: else the same mail would be sent twice. With
@@ -44,9 +46,10 @@ marked as moved, and no posthouse starts on it: else the same mail would be sent
 
 A copy that was stopped is not used by any posthouse: the same command goes on from where it
 was. What is in quarantine stays in FROM, and is told.`,
-		Example: `  posthouse spool copy /var/lib/posthouse /srv/posthouse`,
-		Args:    cobra.ExactArgs(2),
-		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0], args[1]) },
+		Example: `  posthouse spool copy /var/lib/posthouse /srv/posthouse
+  posthouse spool copy /var/lib/posthouse /etc/posthouse/shared.hcl`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0], args[1]) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.keep, "keep", false, "leave FROM in use")
@@ -55,11 +58,11 @@ was. What is in quarantine stays in FROM, and is told.`,
 }
 
 func (o *copyOptions) run(cmd *cobra.Command, what, where string) (err error) {
-	from, err := open(what, false)
+	from, err := open(cmd.Context(), what, false)
 	if err != nil {
 		return err
 	}
-	to, err := open(where, true)
+	to, err := open(cmd.Context(), where, true)
 	if err != nil {
 		return shut(err, from)
 	}
@@ -115,7 +118,7 @@ func releaseCommand() *cobra.Command {
 		Use:   "release WHERE",
 		Short: "Take a spool back into use that was copied, or copied into",
 		Long: `Take the mark off a spool which says that it was moved, or that a copy into it has not come
-to its end. WHERE is a data directory. Two houses must not send the same mail: the other end of that copy
+to its end. WHERE is a data directory or a configuration. Two houses must not send the same mail: the other end of that copy
 is to be gone.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return release(cmd, args[0]) },
@@ -123,7 +126,7 @@ is to be gone.`,
 }
 
 func release(cmd *cobra.Command, what string) error {
-	end, err := open(what, false)
+	end, err := open(cmd.Context(), what, false)
 	if err != nil {
 		return err
 	}

@@ -1,50 +1,102 @@
 package spool
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/cli"
-	"github.com/posthouse/posthouse/internal/spool/pebblespool"
+	"github.com/posthouse/posthouse/internal/config"
+	"github.com/posthouse/posthouse/internal/daemon"
+	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/transfer"
 )
 
-// open opens a spool by what a person calls it: a data directory. One that is not there is
-// made if it may be. The caller closes it.
-func open(what string, mayMake bool) (transfer.End, error) {
-	data, err := filepath.Abs(what)
+// open opens a spool by what a person calls it: a data directory, or a configuration of
+// which the spool is meant. A directory that is not there is made if it may be. The caller closes it.
+func open(ctx context.Context, what string, mayMake bool) (transfer.End, error) {
+	c, err := named(what)
 	if err != nil {
-		return transfer.End{}, cli.Fail(cli.OSErr, "%w", err)
+		return transfer.End{}, err
 	}
-	dir := filepath.Join(data, "spool")
-	_, err = os.Stat(dir)
+	name, err := c.Spool.Postgres.Value, error(nil)
+	if !c.Spool.Shared() {
+		name, err = directory(what, c.Data.Value, mayMake)
+	}
+	if err != nil {
+		return transfer.End{}, err
+	}
+	// Nothing of the journal goes while it is copied: the house that opens it says what
+	// is kept.
+	c.Journal.Keep.Value, c.Journal.Size.Value = 100*365*24*time.Hour, math.MaxInt64
+	engine, err := daemon.OpenSpool(ctx, c, daemon.World{})
+	if err != nil {
+		return transfer.End{}, faultAt(what, err)
+	}
+	e, able := engine.(transfer.Engine)
+	if !able {
+		return transfer.End{}, errors.Join(cli.Fail(cli.Unavailable, "%s: this spool cannot be copied", what), engine.Close())
+	}
+	return transfer.End{Engine: e, Name: name}, nil
+}
+
+// named is the configuration of a spool that a person has named.
+func named(what string) (*config.Config, error) {
+	info, err := os.Stat(what)
+	if strings.HasSuffix(what, ".hcl") || err == nil && info.Mode().IsRegular() {
+		return readConfig(what)
+	}
+	c, err := config.Parse("built in", []byte(`hostname = "localhost"`), config.Options{})
+	if err == nil {
+		c.Data.Value = what
+	}
+	return c, err
+}
+
+// readConfig reads a configuration; what is wrong with it is told by "config check".
+func readConfig(name string) (*config.Config, error) {
+	c, err := cli.ReadConfig(name)
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		return nil, cli.Fail(cli.Config, "%w (posthouse config check %s tells more)", problems[0], name)
+	}
+	return c, err
+}
+
+// directory looks for the spool of a data directory, and returns the full name of that.
+func directory(what, data string, mayMake bool) (string, error) {
+	data, err := filepath.Abs(data)
+	if err != nil {
+		return "", cli.Fail(cli.OSErr, "%w", err)
+	}
+	_, err = os.Stat(filepath.Join(data, "spool"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !mayMake:
-		return transfer.End{}, cli.Fail(cli.NoInput, "there is no spool in %s (name the data directory of a posthouse)", what)
+		return "", cli.Fail(cli.NoInput, "there is no spool in %s (name the data directory or the configuration of a posthouse)", what)
 	case errors.Is(err, fs.ErrNotExist):
 		err = os.MkdirAll(data, 0o700)
 	}
 	if err != nil {
-		return transfer.End{}, faultAt(what, err)
+		return "", faultAt(what, err)
 	}
-	// Nothing of the journal goes while it is copied: the house that opens it says what
-	// is kept.
-	engine, err := pebblespool.Open(dir, pebblespool.Options{KeepFacts: 100 * 365 * 24 * time.Hour, FactBytes: math.MaxInt64})
-	if err != nil {
-		return transfer.End{}, faultAt(what, err)
-	}
-	return transfer.End{Engine: engine, Name: data}, nil
+	return data, nil
 }
 
 // faultAt says why a spool could not be opened.
 func faultAt(what string, err error) error {
+	var database *daemon.DatabaseError
+	var problems config.Problems
 	switch {
+	case errors.As(err, &database):
+		return cli.Fail(cli.Unavailable, "%w", err)
+	case errors.As(err, &problems):
+		return cli.Fail(cli.Config, "%w", err)
 	case errors.Is(err, syscall.EAGAIN):
 		return cli.Fail(cli.TempFail, "%s is in use by a posthouse that runs (end it first)", what)
 	case errors.Is(err, fs.ErrPermission):
@@ -65,29 +117,18 @@ func shut(err error, ends ...transfer.End) error {
 
 // statusOf is the status with which a copy ends that went wrong.
 func statusOf(err error) error {
-	status := cli.IOErr
-	switch {
-	case errors.Is(err, transfer.ErrNotEmpty), errors.Is(err, transfer.ErrMarked):
-		status = cli.CantCreate
-	case errors.Is(err, transfer.ErrInUse):
-		status = cli.TempFail
-	case errors.Is(err, transfer.ErrDiffers):
-		status = cli.DataErr
-	}
-	return cli.Fail(status, "%w", fmt.Errorf("%w%s", err, advice(err)))
-}
-
-// advice is what to do about it.
-func advice(err error) string {
+	status, advice := cli.IOErr, " (the source is as it was; the same command goes on from here)"
 	switch {
 	case errors.Is(err, transfer.ErrNotEmpty):
-		return " (copy into a new one)"
-	case errors.Is(err, transfer.ErrInUse):
-		return " (end it, and wait until its leases are over)"
+		status, advice = cli.CantCreate, " (copy into a new one)"
 	case errors.Is(err, transfer.ErrMarked):
-		return ""
+		status, advice = cli.CantCreate, ""
+	case errors.Is(err, transfer.ErrInUse):
+		status, advice = cli.TempFail, " (end it, and wait until its leases are over)"
 	case errors.Is(err, transfer.ErrDiffers):
-		return " (the source is as it was: copy into a new target, and report this)"
+		status, advice = cli.DataErr, " (the source is as it was: copy into a new target, and report this)"
+	case errors.Is(err, spool.ErrFull):
+		status, advice = cli.TempFail, " (make room; the same command goes on from here)"
 	}
-	return " (the source is as it was; the same command goes on from here)"
+	return cli.Fail(status, "%w%s", err, advice)
 }

@@ -19,10 +19,10 @@ func (m *model) page() string {
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	lines = append(lines, m.head())
 	add("")
-	add("%s", columns("", "accepted", "refused", "delivered", "deferred", "bounced"))
-	add("%s", rates("Last minute", lastWhole(o.Minutes)))
-	add("%s", rates("Last hour", sumOf(o.Minutes)))
-	add("%s", rates("Since start", &o.Totals))
+	add("%s", m.columns("", kinds...))
+	add("%s", m.rates("Last minute", lastWhole(o.Minutes)))
+	add("%s", m.rates("Last hour", sumOf(o.Minutes)))
+	add("%s", m.rates("Since start", &o.Totals))
 	add("")
 	s := &o.Spool
 	add("Queue     %s: %s fresh, %s deferred, %s held; %s at work", cli.Count(s.Fresh+s.Deferred+s.Held, "recipient"),
@@ -55,16 +55,31 @@ func (m *model) head() string {
 	return name + cli.Right(right, max(m.width-cli.Cells(name), cli.Cells(right)+2))
 }
 
-func columns(head string, words ...string) string {
+// kinds are what is counted, a column each.
+var kinds = []string{"accepted", "refused", "delivered", "deferred", "bounced"}
+
+// roomy is how wide a terminal is on which columns need not be as narrow as their heads.
+const roomy = 72
+
+// cell puts a word into the column of a kind.
+func (m *model) cell(kind, word string) string {
+	if m.width < roomy {
+		return cli.Right(word, len(kind)+1)
+	}
+	return cli.Right(word, 12)
+}
+
+// columns are words below the kinds.
+func (m *model) columns(head string, words ...string) string {
 	line := cli.Left(head, 12)
-	for _, w := range words {
-		line += cli.Right(w, 12)
+	for i, w := range words {
+		line += m.cell(kinds[i], w)
 	}
 	return line
 }
 
-func rates(head string, r *admin.Rates) string {
-	return columns(head, cli.Number(r.Accepted), cli.Number(r.Refused), cli.Number(r.Delivered), cli.Number(r.Deferred), cli.Number(r.Bounced))
+func (m *model) rates(head string, r *admin.Rates) string {
+	return m.columns(head, cli.Number(r.Accepted), cli.Number(r.Refused), cli.Number(r.Delivered), cli.Number(r.Deferred), cli.Number(r.Bounced))
 }
 
 // lastWhole is the last minute that is over.
@@ -137,11 +152,17 @@ func (m *model) destinations() []string {
 	if len(all) == 0 {
 		return nil
 	}
-	lines := []string{cli.Left("Destinations of the last hours", 36) + cli.Right("delivered", 12) + cli.Right("deferred", 12) + cli.Right("bounced", 12)}
+	lines := []string{m.destination("Destinations of the last hours", "delivered", "deferred", "bounced")}
 	for _, d := range all[:min(len(all), shownDestinations)] {
-		lines = append(lines, cli.Left(cli.Clip("  "+d.Name, 36), 36)+cli.Right(cli.Number(d.Delivered), 12)+cli.Right(cli.Number(d.Deferred), 12)+cli.Right(cli.Number(d.Bounced), 12))
+		lines = append(lines, m.destination("  "+d.Name, cli.Number(d.Delivered), cli.Number(d.Deferred), cli.Number(d.Bounced)))
 	}
 	return append(lines, "")
+}
+
+func (m *model) destination(name, delivered, deferred, bounced string) string {
+	counts := m.cell("delivered", delivered) + m.cell("deferred", deferred) + m.cell("bounced", bounced)
+	wide := min(36, max(m.width-cli.Cells(counts), 12))
+	return cli.Left(cli.Clip(name, wide), wide) + counts
 }
 
 // sessions are as many as there is room for.

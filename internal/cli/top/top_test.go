@@ -70,6 +70,7 @@ func TestPages(t *testing.T) {
 	start := model{every: time.Second, look: func() (seen, error) { return busy(), nil }}
 	for name, m := range map[string]tea.Model{
 		"80x24":    after(start, tea.WindowSizeMsg{Width: 80, Height: 24}, news{seen: busy()}),
+		"60x20":    after(start, tea.WindowSizeMsg{Width: 60, Height: 20}, news{seen: busy()}),
 		"120x40":   after(start, tea.WindowSizeMsg{Width: 120, Height: 40}, news{seen: busy()}),
 		"scrolled": after(start, append([]tea.Msg{tea.WindowSizeMsg{Width: 80, Height: 24}, news{seen: busy()}}, keys(tea.KeyDown, tea.KeyPgDown, tea.KeyPgDown, tea.KeyUp)...)...),
 		"empty":    after(start, tea.WindowSizeMsg{Width: 80, Height: 24}, news{seen: seen{Hostname: "mx.example.org", Overview: admin.Overview{Now: busy().Overview.Now}}}),

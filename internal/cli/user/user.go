@@ -115,6 +115,9 @@ device a long password of its own, and as few senders as it needs.`,
   posthouse user add robot --sends 'robot@example.org,*@lists.example.org' --password-file secret`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if none && (from.file != "" || from.cramMD5) {
+				return cli.Fail(cli.Usage, "--no-password goes with neither --password-file nor --%s", cramFlag)
+			}
 			u := &userfile.User{Name: directory.FoldName(args[0])}
 			if err := userfile.CheckName(u.Name); err != nil {
 				return cli.Fail(cli.Usage, "%w", err)
@@ -141,8 +144,6 @@ device a long password of its own, and as few senders as it needs.`,
 	from.flag(cmd)
 	cmd.Flags().StringVar(&sends, "sends", "", `as whom the user may send: own, domain, any, or addresses with commas between them ("*@example.org" for a domain)`)
 	cmd.Flags().BoolVar(&none, "no-password", false, "the user has no password, and logs in with a certificate only")
-	cmd.MarkFlagsMutuallyExclusive("password-file", "no-password")
-	cmd.MarkFlagsMutuallyExclusive(cramFlag, "no-password")
 	return cmd
 }
 

@@ -57,6 +57,17 @@ spool {
   reserve      = "256MiB" # with less left on the disk no mail is taken (452)
 }
 
+# Or in a PostgreSQL that several nodes share (posthouse spool migrate makes its tables):
+#
+# spool {
+#   postgres      = "postgres://posthouse@db1.example.org,db2.example.org/posthouse" # whichever is the primary, by TLS; or ".../posthouse?host=/run/postgresql"
+#   ca            = "db-ca.pem"     # trusted certificates; default: those of the system
+#   password_file = "db.password"   # the first line; or password_env, password_command, password_credential
+#   durability    = "synchronous"   # or "primary": a 250 may be lost with the primary's disk; default: this
+#   node          = "mx1"           # a name that no other node has; default: the hostname
+#   draft_memory  = "128MiB"        # default: this
+# }
+
 # What became of mail is recorded. Defaults: these.
 journal {
   keep = "30d"
@@ -250,6 +261,7 @@ domain "example.org" {
 # asked. What is found stands in Authentication-Results, and "posthouse why" tells who decided what.
 policy {
   spf         = "mark"   # may the client send for the sender's domain? "mark" or "off"; default: this. Never refuses by itself
+  received_spf = false   # a Received-SPF field besides Authentication-Results; default: this
   dkim        = "mark"   # who signed the message? "mark" or "off"; default: this
   iprev       = "mark"   # has the client a name that leads back to it? "mark" or "off"; default: this
   dmarc       = "honour" # do these speak for the author? "honour": as his domain wants; "quarantine": never refused; "mark"; "off"; default: this

@@ -95,7 +95,7 @@ func TestHostileFiles(t *testing.T) {
 	} {
 		start := time.Now()
 		_, err := load(t, x.files)
-		if took := time.Since(start); took > 5*time.Second { // on a busy machine
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%s: took %v", name, took)
 		}
 		if x.want == "" && name != "a turned line" && err != nil {

@@ -18,6 +18,8 @@ type Options struct {
 	Hostname string              // ours, for explanations
 
 	SPF, DKIM, ARC, IPRev bool
+	// ReceivedSPF puts a Received-SPF field on top of the message, besides Authentication-Results.
+	ReceivedSPF bool
 	// DMARC is the severest that is done for a domain that wants it: Pass asks
 	// nothing, Mark only tells, Quarantine never refuses, Reject honours what the domain wants.
 	DMARC       policy.Action
@@ -95,7 +97,9 @@ type session struct {
 	o   *Options
 	ip  iprev
 	spf spf.Result // of the transaction
+
+	received string // Received-SPF
 }
 
 // Reset implements [policy.Session].
-func (s *session) Reset() { s.spf = spf.Result{} }
+func (s *session) Reset() { s.spf, s.received = spf.Result{}, "" }

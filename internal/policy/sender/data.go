@@ -12,12 +12,19 @@ import (
 	"github.com/posthouse/posthouse/senderauth/arc"
 	"github.com/posthouse/posthouse/senderauth/dkim"
 	"github.com/posthouse/posthouse/senderauth/dmarc"
+	"github.com/posthouse/posthouse/senderauth/spf"
 	"github.com/posthouse/posthouse/smtp"
 )
 
 // Data implements [policy.Session].
 func (s *session) Data(ctx context.Context, v *policy.Visit, text *policy.Text) (o policy.Opinion) {
-	if v.Trusted || !s.o.DKIM && !s.o.ARC && s.o.DMARC == policy.Pass {
+	if v.Trusted {
+		return o
+	}
+	if s.received != "" {
+		o.Edits.Top = []policy.Field{{Name: spf.ReceivedName, Value: s.received}}
+	}
+	if !s.o.DKIM && !s.o.ARC && s.o.DMARC == policy.Pass {
 		return o
 	}
 	if s.o.SPF && s.spf.Verdict == "" { // another check was against the client, and we were not asked at MAIL

@@ -36,6 +36,9 @@ func (s *session) permitted(ctx context.Context, v *policy.Visit) []senderauth.M
 		found = append(found, spfWords(&r, ""))
 	}
 	s.spf = spf.Check(ctx, s.o.Resolver, q, o)
+	if s.o.ReceivedSPF {
+		s.received = spf.Received(q, s.spf, s.o.Hostname)
+	}
 	return append(found, spfWords(&s.spf, q.MailFrom))
 }
 

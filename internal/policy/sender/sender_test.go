@@ -83,3 +83,27 @@ func judge(t *testing.T, c *sender.Check, client, domain string, trusted bool) p
 	}
 	return s.Data(t.Context(), v, message).Action
 }
+
+// TestReceivedSPF: the field is on top of the message where it is wanted, and each message has its own.
+func TestReceivedSPF(t *testing.T) {
+	c := sender.New(sender.Options{Resolver: authdns.Resolver{DNS: dnstest.New(t, zone)}, Hostname: "mx.sohu.com", SPF: true, ReceivedSPF: true})
+	v := &policy.Visit{Source: mail.Source{Client: netip.MustParseAddrPort("192.0.2.9:4711"), Hello: "mx.strict.example"}}
+	s := c.Open(v)
+	defer s.Close()
+	message, err := policy.ReadText(text("From: jo@strict.example\r\n\r\nhello\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[string]string{"jo@strict.example": "fail (mx.sohu.com: strict.example ", "jo@none.example": "none (mx.sohu.com: none.example "} {
+		v.From, err = smtp.ParseMailbox(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Mail(t.Context(), v)
+		top := s.Data(t.Context(), v, message).Edits.Top
+		if len(top) != 1 || top[0].Name != "Received-SPF" || !strings.HasPrefix(top[0].Value, want) {
+			t.Errorf("%s: %q", from, top)
+		}
+		s.Reset()
+	}
+}

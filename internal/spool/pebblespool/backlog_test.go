@@ -104,6 +104,11 @@ func reopen(ctx context.Context, t *testing.T, place string) {
 	}
 	t.Logf("opened after %v, %d leased after %v, %d listed after %v, %.0f MB resident",
 		opened, len(taken.Leases), leased, len(page.Items), time.Since(start), rss())
+	for _, f := range []spool.Filter{{Destination: "d7.sina.example"}, {Destination: "nowhere.example"}, {Place: spool.Held}, {Place: spool.Fresh}} {
+		start = time.Now()
+		page, err := s.List(ctx, spool.Query{Filter: f, Limit: 50})
+		t.Logf("%v %q: %d listed after %v, more: %t, %v", f.Place, f.Destination, len(page.Items), time.Since(start), page.More, err)
+	}
 	start = time.Now()
 	total := len(taken.Leases)
 	for len(taken.Leases) > 0 && total < 50_000 {

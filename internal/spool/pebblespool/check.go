@@ -18,16 +18,21 @@ import (
 // maxProblems is how many problems a check tells.
 const maxProblems = 1000
 
-// Check reads everything in a spool that no process has open, and changes
-// nothing. Progress, if not nil, is told now and then how many messages were read.
-// An error means that the check itself could not go on.
-func Check(ctx context.Context, dir string, opts Options, progress func(messages int64)) (spool.Checked, error) {
+// Check reads everything in a spool that no process has open, and changes nothing. It
+// lists what is in quarantine, at most [spool.MaxPage] messages. Progress, if not nil, is
+// told now and then how many messages were read. An error means that the check itself
+// could not go on.
+func Check(ctx context.Context, dir string, opts Options, progress func(messages int64)) (spool.Checked, []spool.Damage, error) {
 	s, err := open(dir, opts, true)
 	if err != nil {
-		return spool.Checked{}, fmt.Errorf("check spool %s: %w", dir, err)
+		return spool.Checked{}, nil, fmt.Errorf("check spool %s: %w", dir, err)
 	}
 	checked, err := s.Check(ctx, progress)
-	return checked, errors.Join(err, s.Close())
+	var quarantine []spool.Damage
+	if err == nil {
+		quarantine, err = s.Damaged(ctx, mail.ID{}, spool.MaxPage)
+	}
+	return checked, quarantine, errors.Join(err, s.Close())
 }
 
 // Check reads everything in the spool as it is at one instant, while it works.

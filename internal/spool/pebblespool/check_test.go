@@ -16,7 +16,7 @@ import (
 
 func mustCheck(t *testing.T, fs vfs.FS) spool.Checked {
 	t.Helper()
-	c, err := pebblespool.Check(context.Background(), dir, small(fs), nil)
+	c, _, err := pebblespool.Check(context.Background(), dir, small(fs), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

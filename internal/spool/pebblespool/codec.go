@@ -67,11 +67,13 @@ type standing struct {
 	generation uint64 // of the engine that wrote it
 }
 
-func (s *standing) place() spool.Place {
+func (s *standing) place() spool.Place { return placeOf(s.Fate, s.Held) }
+
+func placeOf(fate mail.Fate, held bool) spool.Place {
 	switch {
-	case s.Fate.Final():
+	case fate.Final():
 		return 0
-	case s.Held:
+	case held:
 		return spool.Held
 	}
 	return spool.Waiting
@@ -81,6 +83,18 @@ func (s *standing) append(b []byte) []byte {
 	e := spool.Encoder(append(b, recordVersion))
 	e.Int(int64(s.generation))
 	return spool.AppendStanding(e, &s.Standing)
+}
+
+// peekStanding reads of a standing where the recipient is, and for which destination,
+// without looking at its checksum.
+func peekStanding(record []byte) (place spool.Place, destination []byte, err error) {
+	if len(record) == 0 || record[0] != recordVersion {
+		return 0, nil, spool.ErrRecord
+	}
+	d := spool.Decoder{Data: record[1:]}
+	d.Int() // the generation
+	fate, held, destination, err := spool.PeekStanding(d.Data)
+	return placeOf(fate, held), destination, err
 }
 
 func readStanding(ref spool.Ref, record []byte) (*standing, error) {

@@ -37,6 +37,9 @@ func (l *lister) run() error {
 	snap := s.db.NewSnapshot() // a message and its recipients as they were at one instant
 	defer snap.Close()
 	l.snap = snap
+	if l.sifts() {
+		return l.sift()
+	}
 	from, to := idKey(kEnvelope, q.After.ID), []byte{kEnvelope + 1}
 	if id := q.Filter.ID; !id.IsZero() {
 		to = append(idKey(kEnvelope, id), 0)

@@ -29,7 +29,7 @@ func TestOneProcessAtATime(t *testing.T) {
 		other.Close()
 		t.Error("opened twice")
 	}
-	if _, err := pebblespool.Check(context.Background(), place, opts, nil); err == nil {
+	if _, _, err := pebblespool.Check(context.Background(), place, opts, nil); err == nil {
 		t.Error("checked offline while it is open")
 	}
 	if err := s.Close(); err != nil {

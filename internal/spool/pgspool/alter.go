@@ -74,13 +74,12 @@ func (a *alterer) run(ctx context.Context, tx pgx.Tx) error {
 }
 
 func (a *alterer) lock(ctx context.Context, tx pgx.Tx) (map[spool.Ref]*settled, error) {
-	var r rows
+	refs := make([]spool.Ref, len(a.page.Items))
 	for i := range a.page.Items {
-		r.name(a.page.Items[i].Ref())
+		refs[i] = a.page.Items[i].Ref()
 	}
-	found, err := tx.Query(ctx, "SELECT "+rowColumns+`, m.size, m.recipients FROM recipient r
-		JOIN unnest($1::bytea[], $2::int[]) AS u (id, n) ON r.id = u.id AND r.n = u.n JOIN message m ON m.id = r.id
-		ORDER BY r.id, r.n FOR UPDATE OF r`, r.ids, r.ns)
+	r := names(refs)
+	found, err := tx.Query(ctx, readNamed, r.ids, r.ns)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,10 @@ func config(dsn string, o *Options) (*pgxpool.Config, error) {
 	preset(run, "search_path", schemaName)
 	preset(run, "application_name", strings.TrimSpace("posthouse "+printable(o.Node)))
 	preset(run, "synchronous_commit", "on")
+	// A node that stops in the middle of a transaction, or whose machine is gone, must not
+	// keep the others from taking its leases when they are over.
+	preset(run, "idle_in_transaction_session_timeout", "10s")
+	preset(run, "tcp_user_timeout", "20s")
 	run["timezone"] = "UTC"
 	run["default_transaction_isolation"] = "read committed"
 	run["jit"] = "off"

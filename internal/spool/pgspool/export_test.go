@@ -2,6 +2,7 @@ package pgspool
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -35,3 +36,9 @@ var (
 	SliceAt = sliceAt
 	Table   = table
 )
+
+// TellSkew compares our clock with one that is behind it.
+func (s *Spool) TellSkew(ahead time.Duration) {
+	began := time.Now()
+	s.tellSkew(began.Add(-ahead), began)
+}

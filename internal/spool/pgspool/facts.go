@@ -196,7 +196,7 @@ func (s *Spool) trimFacts(ctx context.Context) error {
 		_, err := tx.Exec(ctx, `
 			WITH over AS (SELECT sum(fact_bytes) - $2 AS bytes FROM tally),
 			oldest AS (SELECT seq, sum(bytes) OVER (ORDER BY seq) - bytes AS before FROM (SELECT seq, bytes FROM fact ORDER BY seq LIMIT $3) f),
-			gone AS (DELETE FROM fact USING oldest, over WHERE fact.seq = oldest.seq AND (oldest.seq < $1 OR oldest.before < over.bytes) RETURNING fact.n, fact.bytes)
+			gone AS (DELETE FROM fact WHERE seq = ANY (ARRAY (SELECT oldest.seq FROM oldest, over WHERE oldest.seq < $1 OR oldest.before < over.bytes)) RETURNING n, bytes)
 			INSERT INTO tally SELECT 0, 0, 0, 0, 0, -sum(n), -sum(bytes) FROM gone HAVING count(*) > 0`,
 			now()-int64(s.opts.KeepFacts), s.opts.FactBytes, most)
 		return err

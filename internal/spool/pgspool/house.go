@@ -82,8 +82,8 @@ func (s *Spool) dropSlice(ctx context.Context, slice int32) error {
 		err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 			return tx.QueryRow(ctx, `
 				WITH old AS (SELECT id FROM message WHERE slice = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4 FOR NO KEY UPDATE),
-				put AS (INSERT INTO body_rest SELECT b.* FROM `+table(slice)+` b JOIN old ON b.id = old.id ON CONFLICT DO NOTHING),
-				mark AS (UPDATE message m SET slice = 0 FROM old WHERE m.id = old.id)
+				put AS (INSERT INTO body_rest SELECT b.* FROM `+table(slice)+` b WHERE b.id = ANY (ARRAY (SELECT id FROM old)) ON CONFLICT DO NOTHING),
+				mark AS (UPDATE message SET slice = 0 WHERE id = ANY (ARRAY (SELECT id FROM old)))
 				SELECT count(*), coalesce((SELECT id FROM old ORDER BY id DESC LIMIT 1), '') FROM old`, slice, last, end, some).Scan(&moved, &last)
 		})
 		if code(err) == codeNoTable { // another node was quicker

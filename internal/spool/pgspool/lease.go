@@ -197,9 +197,10 @@ func (h *haul) lease(chosen []candidate, place spool.Place) error {
 		r.name(chosen[i].ref)
 	}
 	found, err := h.tx.Query(h.ctx, `
-		WITH free AS (SELECT r.id, r.n FROM recipient r JOIN unnest($1::bytea[], $2::int[]) AS u (id, n) ON r.id = u.id AND r.n = u.n
-			WHERE r.place = $3 AND r.epoch = 0 AND r.due <= $4 FOR UPDATE OF r SKIP LOCKED)
-		UPDATE recipient r SET epoch = $5 FROM free WHERE r.id = free.id AND r.n = free.n RETURNING `+rowColumns,
+		UPDATE recipient r SET epoch = $5 WHERE r.ctid = ANY (ARRAY (
+			SELECT free.at FROM unnest($1::bytea[], $2::int[]) AS u (id, n), LATERAL (SELECT x.ctid AS at FROM recipient x
+				WHERE x.id = u.id AND x.n = u.n AND x.place = $3 AND x.epoch = 0 AND x.due <= $4 FOR UPDATE SKIP LOCKED) free))
+		AND r.epoch = 0 RETURNING `+rowColumns,
 		r.ids, r.ns, int16(place), h.now, int64(h.owner.Epoch))
 	if err != nil {
 		return err

@@ -133,14 +133,15 @@ func scanOwner(row pgx.CollectableRow) (spool.Owner, error) {
 
 // checkDurability refuses a database that gives less than is asked for.
 func (s *Spool) checkDurability(ctx context.Context) error {
-	var commit, standbys, fsync, pages string
+	var commit, standbys, fsync, pages, vacuum string
 	var standby, may bool
 	var now time.Time
 	began := time.Now()
 	err := s.pool.QueryRow(ctx, `
 		SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), current_setting('fsync'),
-			current_setting('full_page_writes'), pg_is_in_recovery(), pg_has_role('pg_read_all_stats', 'USAGE'), clock_timestamp()`).
-		Scan(&commit, &standbys, &fsync, &pages, &standby, &may, &now)
+			current_setting('full_page_writes'), pg_is_in_recovery(), pg_has_role('pg_read_all_stats', 'USAGE'), clock_timestamp(),
+			current_setting('autovacuum')`).
+		Scan(&commit, &standbys, &fsync, &pages, &standby, &may, &now, &vacuum)
 	switch {
 	case err != nil:
 		return told(err)
@@ -159,6 +160,9 @@ func (s *Spool) checkDurability(ctx context.Context) error {
 	}
 	if err := s.checkStandby(ctx); err != nil {
 		return err
+	}
+	if vacuum != "on" {
+		s.opts.Log.Warn("autovacuum is off: the tables of the spool will grow without end; set it on in postgresql.conf")
 	}
 	s.tellSkew(now, began)
 	return nil

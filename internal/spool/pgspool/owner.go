@@ -73,9 +73,9 @@ func endNamed(ctx context.Context, tx pgx.Tx, name string) (freed bool, err erro
 func endEpoch(ctx context.Context, tx pgx.Tx, owner spool.Owner, suspect bool) (freed bool, err error) {
 	var b pgx.Batch
 	b.Queue("SELECT FROM node WHERE epoch = $1 FOR UPDATE", int64(owner.Epoch))
-	b.Queue("DELETE FROM recipient WHERE epoch = $1 AND place = 0", int64(owner.Epoch))
-	b.Queue(`WITH held AS (SELECT id, n FROM recipient WHERE epoch = $1 ORDER BY id, n FOR UPDATE)
-		UPDATE recipient r SET epoch = 0, altered = false, suspect = r.suspect OR $2 FROM held WHERE r.id = held.id AND r.n = held.n`, int64(owner.Epoch), suspect).
+	b.Queue("DELETE FROM recipient WHERE epoch = $1 AND epoch <> 0 AND place = 0", int64(owner.Epoch))
+	b.Queue("SELECT count(*) FROM (SELECT FROM recipient WHERE epoch = $1 AND epoch <> 0 ORDER BY id, n FOR UPDATE) held", int64(owner.Epoch))
+	b.Queue("UPDATE recipient SET epoch = 0, altered = false, suspect = suspect OR $2 WHERE epoch = $1 AND epoch <> 0", int64(owner.Epoch), suspect).
 		Exec(func(tag pgconn.CommandTag) error { freed = tag.RowsAffected() > 0; return nil })
 	b.Queue("UPDATE node SET over = true, until = least(until, clock_timestamp()) WHERE epoch = $1", int64(owner.Epoch))
 	return freed, tx.SendBatch(ctx, &b).Close()
@@ -137,11 +137,12 @@ func (s *Spool) lapse(ctx context.Context) error {
 	return nil
 }
 
-// endLate ends an epoch, unless its owner has beaten or joined anew meanwhile.
+// endLate ends an epoch, unless its owner has beaten or joined anew meanwhile. One that has a
+// transaction under way is left for later: nobody waits for a node that stands still.
 func (s *Spool) endLate(ctx context.Context, owner spool.Owner) error {
 	freed := false
 	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, "SELECT FROM node WHERE epoch = $1 AND NOT over AND until <= clock_timestamp() FOR UPDATE", int64(owner.Epoch)).Scan()
+		err := tx.QueryRow(ctx, "SELECT FROM node WHERE epoch = $1 AND NOT over AND until <= clock_timestamp() FOR UPDATE SKIP LOCKED", int64(owner.Epoch)).Scan()
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -175,17 +176,13 @@ func (s *Spool) Release(ctx context.Context, owner spool.Owner, refs []spool.Ref
 }
 
 func (s *Spool) release(ctx context.Context, owner spool.Owner, refs []spool.Ref) error {
-	var r rows
-	for _, ref := range refs {
-		r.name(ref)
-	}
+	r := names(refs)
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var b pgx.Batch
-		b.Queue("DELETE FROM recipient r USING unnest($1::bytea[], $2::int[]) AS u (id, n) WHERE r.id = u.id AND r.n = u.n AND r.epoch = $3 AND r.place = 0",
-			r.ids, r.ns, int64(owner.Epoch))
-		b.Queue(`WITH held AS (SELECT r.id, r.n FROM recipient r JOIN unnest($1::bytea[], $2::int[]) AS u (id, n) ON r.id = u.id AND r.n = u.n
-				WHERE r.epoch = $3 ORDER BY r.id, r.n FOR UPDATE OF r)
-			UPDATE recipient r SET epoch = 0, altered = false FROM held WHERE r.id = held.id AND r.n = held.n`, r.ids, r.ns, int64(owner.Epoch))
+		b.Queue(lockNamed, r.ids, r.ns)
+		const mine = "ctid = ANY (ARRAY (SELECT at FROM " + eachNamed + " WHERE found.epoch = $3"
+		b.Queue("DELETE FROM recipient WHERE "+mine+" AND found.place = 0))", r.ids, r.ns, int64(owner.Epoch))
+		b.Queue("UPDATE recipient SET epoch = 0, altered = false WHERE "+mine+"))", r.ids, r.ns, int64(owner.Epoch))
 		return tx.SendBatch(ctx, &b).Close()
 	})
 }

@@ -5,11 +5,13 @@ import (
 	"flag"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pgspool"
 	"github.com/posthouse/posthouse/internal/spool/spooltest"
+	"github.com/posthouse/posthouse/smtp"
 )
 
 // options are those of a node in a test.
@@ -67,4 +69,20 @@ func few(t *testing.T, name, value string) {
 	if !given {
 		check(t, flag.Set(name, value))
 	}
+}
+
+func path(s string) smtp.Path {
+	p, err := smtp.ParseMailbox(s)
+	if err != nil {
+		panic(err) // a test's own address
+	}
+	return p
+}
+
+func envelope(to ...string) mail.Envelope {
+	e := mail.Envelope{From: path("ann@sohu.example"), Arrived: time.Now(), Subject: "hello"}
+	for _, a := range to {
+		e.To = append(e.To, mail.Recipient{To: path(a), Original: path(a)})
+	}
+	return e
 }

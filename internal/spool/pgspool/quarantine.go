@@ -17,12 +17,13 @@ func (s *Spool) quarantine(id mail.ID, what string) error {
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, `
-			WITH old AS (SELECT id, n, place FROM recipient WHERE id = $1 AND place IN (1, 2, 3) ORDER BY id, n FOR UPDATE),
-			put AS (UPDATE recipient r SET place = 4 FROM old WHERE r.id = old.id AND r.n = old.n)
-			INSERT INTO tally SELECT -1, -m.size, -(SELECT count(*) FROM old WHERE place = 1),
-				-(SELECT count(*) FROM old WHERE place = 2), -(SELECT count(*) FROM old WHERE place = 3), 0, 0 FROM message m WHERE m.id = $1`, id[:])
-		return err
+		var b pgx.Batch
+		b.Queue("SELECT count(*) FROM (SELECT FROM recipient WHERE id = $1 ORDER BY n FOR UPDATE) held", id[:])
+		b.Queue(`INSERT INTO tally SELECT -1, -m.size, -(SELECT count(*) FROM recipient r WHERE r.id = m.id AND place = 1),
+			-(SELECT count(*) FROM recipient r WHERE r.id = m.id AND place = 2), -(SELECT count(*) FROM recipient r WHERE r.id = m.id AND place = 3), 0, 0
+			FROM message m WHERE m.id = $1`, id[:])
+		b.Queue("UPDATE recipient SET place = 4 WHERE id = $1 AND place IN (1, 2, 3)", id[:])
+		return tx.SendBatch(ctx, &b).Close()
 	})
 	if err != nil {
 		return fmt.Errorf("quarantine %s: %w", id, err)

@@ -2,6 +2,7 @@ package pgspool
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -30,6 +31,20 @@ type row struct {
 	life        int64
 	standing    []byte
 }
+
+// Rows are found by name in a way that leaves the planner no choice: each name is looked up
+// in the primary key. Otherwise, while it thinks little of a table, it reads the table for each name.
+// What is changed is locked in a statement before, so that its place (ctid) stays what it is.
+const (
+	// eachNamed stands for the rows with the names $1 and $2, in their order.
+	eachNamed = `unnest($1::bytea[], $2::int[]) AS u (id, n), LATERAL (SELECT x.ctid AS at, x.epoch, x.place FROM recipient x WHERE x.id = u.id AND x.n = u.n OFFSET 0) found`
+	// lockNamed locks them, in their order, so that nobody waits in a circle.
+	lockNamed = `SELECT count(*) FROM unnest($1::bytea[], $2::int[]) AS u (id, n), LATERAL (SELECT FROM recipient x WHERE x.id = u.id AND x.n = u.n FOR UPDATE) found`
+	// readNamed locks them and reads them with what is known of their messages.
+	readNamed = "SELECT " + rowColumns + `, coalesce(m.size, 0), coalesce(m.recipients, 0)
+		FROM unnest($1::bytea[], $2::int[]) AS u (id, n), LATERAL (SELECT * FROM recipient x WHERE x.id = u.id AND x.n = u.n FOR UPDATE) r
+		LEFT JOIN LATERAL (SELECT y.size, y.recipients FROM message y WHERE y.id = r.id OFFSET 0) m ON true`
+)
 
 // rowColumns are what scanRow reads.
 const rowColumns = "r.id, r.n, r.place, r.due, r.destination, r.epoch, r.altered, r.suspect, r.life, r.standing"
@@ -133,6 +148,17 @@ func (a *rows) add(r *row, st *spool.Standing) {
 	} else {
 		a.standings = append(a.standings, nil)
 	}
+}
+
+// names are those of some recipients, in order.
+func names(refs []spool.Ref) *rows {
+	refs = slices.Clone(refs)
+	slices.SortFunc(refs, compareRefs)
+	var r rows
+	for _, ref := range slices.Compact(refs) {
+		r.name(ref)
+	}
+	return &r
 }
 
 // name appends only which recipient it is.

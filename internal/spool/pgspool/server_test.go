@@ -30,6 +30,7 @@ type server struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	said *strings.Builder
+	port string // "": the usual one
 }
 
 // The tests share one server, which does not sync; each has a database of its own.
@@ -92,6 +93,9 @@ func (s *server) must(t testing.TB, name string, args ...string) {
 func (s *server) start(t testing.TB, settings ...string) {
 	t.Helper()
 	args := []string{"-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "shared_buffers=64MB", "-c", "max_connections=200"}
+	if s.port != "" {
+		args = append(args, "-p", s.port)
+	}
 	for _, set := range settings {
 		args = append(args, "-c", set)
 	}
@@ -102,7 +106,7 @@ func (s *server) start(t testing.TB, settings ...string) {
 		_ = s.cmd.Wait()
 		close(s.done)
 	}()
-	for guard := time.Now().Add(time.Minute); s.command("pg_isready", "-q", "-h", s.dir).Run() != nil; {
+	for guard := time.Now().Add(time.Minute); s.command("pg_isready", "-q", "-h", s.dir, "-p", s.portOr("5432")).Run() != nil; {
 		select {
 		case <-s.done:
 			t.Fatalf("postgres ended\n%s", s.said)
@@ -120,9 +124,16 @@ func (s *server) stop() {
 	<-s.done
 }
 
+func (s *server) portOr(usual string) string {
+	if s.port != "" {
+		return s.port
+	}
+	return usual
+}
+
 // dsn is the address of a database.
 func (s *server) dsn(database string) string {
-	return "postgres://posthouse@/" + database + "?host=" + url.QueryEscape(s.dir)
+	return "postgres://posthouse@/" + database + "?host=" + url.QueryEscape(s.dir) + "&port=" + s.portOr("5432")
 }
 
 func (s *server) exec(t testing.TB, database, sql string) {
@@ -172,4 +183,14 @@ func check(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// count asks the server for a number.
+func (s *server) count(t testing.TB, database, sql string) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), s.dsn(database))
+	check(t, err)
+	defer conn.Close(context.Background())
+	check(t, conn.QueryRow(context.Background(), sql).Scan(&n))
+	return n
 }

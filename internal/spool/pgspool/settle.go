@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -116,17 +117,12 @@ func (t *settler) read(ctx context.Context, conn *pgx.Conn, settlements []spool.
 			refs[spool.Ref{ID: settlements[i].ID, Recipient: settlements[i].Results[j].Recipient}] = true
 		}
 	}
-	var r rows
-	for ref := range refs {
-		r.name(ref)
-	}
+	r := names(slices.Collect(maps.Keys(refs)))
 	var b pgx.Batch
 	b.Queue("BEGIN")
 	b.Queue("SELECT FROM node WHERE epoch = $1 AND name = $2 AND NOT over AND until > clock_timestamp() FOR KEY SHARE", int64(t.owner.Epoch), []byte(t.owner.Name)).
 		Exec(func(tag pgconn.CommandTag) error { t.lives = tag.RowsAffected() == 1; return nil })
-	b.Queue("SELECT "+rowColumns+`, coalesce(m.size, 0), coalesce(m.recipients, 0) FROM recipient r
-		JOIN unnest($1::bytea[], $2::int[]) AS u (id, n) ON r.id = u.id AND r.n = u.n LEFT JOIN message m ON m.id = r.id
-		ORDER BY r.id, r.n FOR UPDATE OF r`, r.ids, r.ns).Query(t.scan)
+	b.Queue(readNamed, r.ids, r.ns).Query(t.scan)
 	return conn.SendBatch(ctx, &b).Close()
 }
 
@@ -189,6 +185,10 @@ func (t *settler) judge(s *spool.Settlement) spool.Settled {
 		if d, ours := s.Reports[i].Draft.(*draft); yes && ours && !d.ended {
 			of[i] = len(t.reports)
 			a := d.arrive(&s.Reports[i].Commit)
+			if len(a.facts) > 0 { // in the journal it follows what it tells of
+				t.notes = append(t.notes, note{d.id, a.facts})
+				a.facts = nil
+			}
 			t.reports = append(t.reports, a)
 		}
 	}
@@ -288,18 +288,19 @@ func queueRows(b *pgx.Batch, all map[spool.Ref]*settled, life int64) {
 		}
 	}
 	if len(deletes.ids) > 0 {
-		b.Queue("DELETE FROM recipient r USING unnest($1::bytea[], $2::int[]) AS u (id, n) WHERE r.id = u.id AND r.n = u.n", deletes.ids, deletes.ns)
+		b.Queue("DELETE FROM recipient WHERE ctid = ANY (ARRAY (SELECT at FROM "+eachNamed+"))", deletes.ids, deletes.ns)
 	}
 	if len(marks.ids) > 0 {
-		b.Queue(`UPDATE recipient r SET epoch = u.epoch, altered = u.altered
-			FROM unnest($1::bytea[], $2::int[], $3::bigint[], $4::bool[]) AS u (id, n, epoch, altered) WHERE r.id = u.id AND r.n = u.n`,
+		b.Queue(`UPDATE recipient r SET epoch = c.epoch, altered = c.altered FROM (SELECT found.at, u.* FROM unnest($1::bytea[], $2::int[], $3::bigint[], $4::bool[])
+			AS u (id, n, epoch, altered), LATERAL (SELECT x.ctid AS at FROM recipient x WHERE x.id = u.id AND x.n = u.n OFFSET 0) found OFFSET 0) c WHERE r.ctid = c.at`,
 			marks.ids, marks.ns, markEpochs, markAltered)
 	}
 	if len(puts.ids) > 0 {
-		b.Queue(`UPDATE recipient r SET place = u.place, due = u.due, destination = u.destination, epoch = u.epoch, altered = u.altered,
-				suspect = u.suspect, standing = u.standing, life = $10
-			FROM unnest($1::bytea[], $2::int[], $3::smallint[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bool[], $8::bool[], $9::bytea[])
-				AS u (id, n, place, due, destination, epoch, altered, suspect, standing) WHERE r.id = u.id AND r.n = u.n`,
+		b.Queue(`UPDATE recipient r SET place = c.place, due = c.due, destination = c.destination, epoch = c.epoch, altered = c.altered,
+				suspect = c.suspect, standing = c.standing, life = $10
+			FROM (SELECT found.at, u.* FROM unnest($1::bytea[], $2::int[], $3::smallint[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bool[], $8::bool[], $9::bytea[])
+				AS u (id, n, place, due, destination, epoch, altered, suspect, standing),
+				LATERAL (SELECT x.ctid AS at FROM recipient x WHERE x.id = u.id AND x.n = u.n OFFSET 0) found OFFSET 0) c WHERE r.ctid = c.at`,
 			puts.ids, puts.ns, puts.places, puts.dues, puts.destinations, putEpochs, putAltered, puts.suspects, puts.standings, life)
 	}
 }
@@ -323,7 +324,9 @@ func queueGone(b *pgx.Batch, messages map[mail.ID]*gone) {
 		for i, id := range several {
 			done[i] = messages[id].done
 		}
-		b.Queue("UPDATE message m SET open = m.open - u.done FROM unnest($1::bytea[], $2::int[]) AS u (id, done) WHERE m.id = u.id", ids(several), done)
+		b.Queue("SELECT count(*) FROM unnest($1::bytea[]) AS u (id), LATERAL (SELECT FROM message x WHERE x.id = u.id FOR UPDATE) found", ids(several))
+		b.Queue(`UPDATE message m SET open = m.open - c.done FROM (SELECT found.at, u.done FROM unnest($1::bytea[], $2::int[]) AS u (id, done),
+			LATERAL (SELECT x.ctid AS at FROM message x WHERE x.id = u.id OFFSET 0) found OFFSET 0) c WHERE m.ctid = c.at`, ids(several), done)
 		queueRemoval(b, several, "AND open <= 0")
 	}
 	if len(single) > 0 {
@@ -334,7 +337,7 @@ func queueGone(b *pgx.Batch, messages map[mail.ID]*gone) {
 func queueRemoval(b *pgx.Batch, list []mail.ID, and string) {
 	// What is in the slice's table goes with it; what was moved goes now.
 	b.Queue(`WITH gone AS (DELETE FROM message WHERE id = ANY($1) `+and+` RETURNING id, size, slice),
-		rest AS (DELETE FROM body_rest USING gone WHERE body_rest.id = gone.id AND gone.slice = 0)
+		rest AS (DELETE FROM body_rest WHERE id = ANY (ARRAY (SELECT id FROM gone WHERE slice = 0)))
 		INSERT INTO tally SELECT -count(*), -coalesce(sum(size), 0), 0, 0, 0, 0, 0 FROM gone HAVING count(*) > 0`, ids(list))
 }
 

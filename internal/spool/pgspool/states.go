@@ -93,8 +93,8 @@ func (s *Spool) States(ctx context.Context, room, after string, limit int) ([]sp
 // forgetStates removes a bounded number of those that have expired.
 func (s *Spool) forgetStates(ctx context.Context) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM state USING (SELECT room, key FROM state WHERE expires <> 0 AND expires <= now_nanos() ORDER BY expires LIMIT 5000
-			FOR UPDATE SKIP LOCKED) AS old WHERE state.room = old.room AND state.key = old.key`)
+		_, err := tx.Exec(ctx, `DELETE FROM state WHERE ctid = ANY (ARRAY (
+			SELECT ctid FROM state WHERE expires <> 0 AND expires <= (SELECT now_nanos()) ORDER BY expires LIMIT 5000 FOR UPDATE SKIP LOCKED))`)
 		return err
 	})
 }

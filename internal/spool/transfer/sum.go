@@ -8,7 +8,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -62,7 +61,7 @@ func sumOf(ctx context.Context, engine Engine, now time.Time, step func(int64)) 
 		s.Facts += int64(len(facts))
 		for i := range facts {
 			f := &facts[i]
-			fmt.Fprintf(h, "%d %s %d %q\n", f.Seq, f.ID, nanos(f.At), f.Data)
+			fmt.Fprintf(h, "%d %s %d %q\n", f.Seq, f.ID, spool.Nanos(f.At), f.Data)
 		}
 		return nil
 	})
@@ -72,7 +71,7 @@ func sumOf(ctx context.Context, engine Engine, now time.Time, step func(int64)) 
 	err = eachState(ctx, engine, func(st spool.State) error {
 		if st.Expires.IsZero() || st.Expires.After(now.Add(time.Hour)) {
 			s.States++
-			fmt.Fprintf(h, "%q %q %d %q\n", st.Room, st.Key, nanos(st.Expires), st.Value)
+			fmt.Fprintf(h, "%q %q %d %q\n", st.Room, st.Key, spool.Nanos(st.Expires), st.Value)
 		}
 		return nil
 	})
@@ -80,20 +79,14 @@ func sumOf(ctx context.Context, engine Engine, now time.Time, step func(int64)) 
 	return s, err
 }
 
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
 // addMessage adds a message with its content, which is read to its end.
 func addMessage(ctx context.Context, h hash.Hash, engine spool.Engine, items []spool.Item) error {
-	addEnvelope(h, items[0].Envelope)
+	env := items[0].Envelope
+	fmt.Fprintf(h, "%s %d %x\n", env.ID, env.Size, spool.AppendEnvelope(nil, env))
 	for i := range items {
-		addStanding(h, &items[i].Standing)
+		fmt.Fprintf(h, "%d %x\n", items[i].Standing.Recipient, spool.AppendStanding(nil, &items[i].Standing))
 	}
-	content, err := engine.Open(ctx, items[0].Envelope.ID)
+	content, err := engine.Open(ctx, env.ID)
 	if err != nil {
 		return err
 	}
@@ -104,31 +97,4 @@ func addMessage(ctx context.Context, h hash.Hash, engine spool.Engine, items []s
 	defer r.Close()
 	_, err = io.Copy(h, r)
 	return err
-}
-
-func addEnvelope(h io.Writer, e *mail.Envelope) {
-	s := &e.Source
-	fmt.Fprintf(h, "%s %d %q %d\n", e.ID, e.Size, e.From.String(), nanos(e.Arrived))
-	fmt.Fprintf(h, "%q %q %q %q %q %q\n", s.Listener, s.Client, s.Hello, s.Protocol, s.TLS, s.Login)
-	fmt.Fprintf(h, "%q %v %v %q %q %d %d %d\n", e.Body, e.UTF8, e.RequireTLS, e.Return, e.EnvID, e.Priority, nanos(e.HoldUntil), nanos(e.By))
-	fmt.Fprintf(h, "%d %v %d %q %q\n", e.ByMode, e.ByTrace, e.Hops, e.Subject, e.MessageID)
-	for i := range e.To {
-		r := &e.To[i]
-		fmt.Fprintf(h, "%q %q %q %q %d %q %v %v %v\n",
-			r.To.String(), r.Original.String(), r.ORcpt.Type, r.ORcpt.Addr, r.Notify, r.Into, r.Origin, r.Expanded, r.Junk)
-	}
-}
-
-func addStanding(h io.Writer, s *spool.Standing) {
-	fmt.Fprintf(h, "%d %d %d %q %d %v %v %v %v\n",
-		s.Recipient, s.Fate, nanos(s.Due), s.Destination, s.Attempts, s.DelayTold, s.LateTold, s.Held, s.Suspect)
-	o := &s.Last
-	reply := ""
-	if o.Reply != nil {
-		reply = o.Reply.Error()
-	}
-	fmt.Fprintf(h, "%d %d %d %q %v %d %v %v %v %q %q %q %v %v %q\n", o.Fate, nanos(o.At), o.Took, reply, o.Local, o.Stage,
-		o.Unsure, o.OurLimit, o.HostDown, o.Host, o.Addr, o.TLS, o.Forwarded, o.Encoded, o.Tried)
-	a := &s.Order
-	fmt.Fprintf(h, "%d %d %q %q %q %q %q %v\n", a.Verb, nanos(a.At), a.By, a.Reason, a.Via.Route, a.Via.Transport, a.Via.Destination, a.Via.Origin)
 }
