@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/queue"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -47,6 +48,8 @@ type result struct {
 	err     error         // of settling: nobody knows what was recorded
 	// What was not done of the rest is in the errand still.
 	other error
+	// unknown: something may have been leased, and nobody knows what.
+	unknown bool
 }
 
 // call sends the clerk to the spool, if there is something to do and he is here.
@@ -126,7 +129,11 @@ func (e errand) run(s Spool) result {
 		for i := range e.batch {
 			settlements[i] = e.batch[i].Settlement
 		}
-		if r.settled, r.err = s.Settle(ctx, e.owner, settlements); r.err != nil {
+		r.settled, r.err = s.Settle(ctx, e.owner, settlements)
+		if errors.Is(r.err, spool.ErrInDoubt) && sabotage.Is("a result in doubt is taken for recorded") {
+			r.settled, r.err = make([]spool.Settled, len(settlements)), nil
+		}
+		if r.err != nil {
 			return r
 		}
 	}
@@ -145,6 +152,7 @@ func (e errand) run(s Spool) result {
 		began := time.Now()
 		taken, err := s.Lease(ctx, e.owner, e.want)
 		r.taken, r.other, r.took = taken, errors.Join(r.other, err), time.Since(began)
+		r.unknown = errors.Is(err, spool.ErrInDoubt)
 	}
 	return r
 }
@@ -161,6 +169,8 @@ func (l *loop) returned(r *result, now time.Time) {
 	switch {
 	case r.owner != l.has: // our epoch was over before he came back
 		l.tooLate(r)
+	case r.err != nil && !errors.Is(r.err, spool.ErrInDoubt) && now.Before(l.until):
+		l.putBack(r, now) // nothing was done
 	case r.err != nil:
 		l.batch = append(r.batch, l.batch...)
 		l.lose(r.err)
@@ -169,6 +179,17 @@ func (l *loop) returned(r *result, now time.Time) {
 			l.restsTill = now.Add(rest)
 		}
 		l.done(r, now)
+	}
+}
+
+// putBack puts back what the clerk could not do, for when the spool answers. Until then our
+// leases hold.
+func (l *loop) putBack(r *result, now time.Time) {
+	l.opts.Log.Warn("the spool does not settle now", "error", r.err)
+	l.batch = append(r.batch, l.batch...)
+	l.back = append(r.back, l.back...)
+	if r.lease {
+		l.lookAt(now)
 	}
 }
 
@@ -203,7 +224,7 @@ func (l *loop) done(r *result, now time.Time) {
 	if r.other != nil {
 		l.opts.Log.Warn("the spool has not done what it was asked", "error", r.other)
 	}
-	if errors.Is(r.other, spool.ErrLeaseLost) {
+	if errors.Is(r.other, spool.ErrLeaseLost) || r.unknown {
 		lost = r.other
 	}
 	if r.lease {
@@ -211,6 +232,9 @@ func (l *loop) done(r *result, now time.Time) {
 	}
 	if lost != nil {
 		l.lose(lost)
+	}
+	if r.unknown {
+		l.joinAt = now.Add(again) // what was in doubt once may be so again
 	}
 }
 

@@ -21,6 +21,7 @@ type flight struct {
 	desk    *Desk
 	id      uint64
 	letter  *letter
+	owner   spool.Owner // by whose lease
 	carrier transport.Transport
 	planner transport.Planner // not nil: the delivery needs a plan, and has none
 	transport.Delivery
@@ -41,7 +42,7 @@ func (l *loop) start(d *queue.Delivery, now time.Time) {
 	for _, i := range d.To {
 		lt.find(i).phase = flying
 	}
-	f := &flight{desk: l.Desk, id: d.ID, letter: lt, carrier: l.Transports[d.Hop.Transport], Delivery: transport.Delivery{
+	f := &flight{desk: l.Desk, id: d.ID, letter: lt, owner: l.has, carrier: l.Transports[d.Hop.Transport], Delivery: transport.Delivery{
 		Envelope: lt.env, Recipients: d.To, Hop: d.Hop, Plan: l.planFor(d.Hop, now),
 	}}
 	if lt.text != nil {
@@ -87,6 +88,10 @@ func (f *flight) fly(ctx context.Context) landing {
 		made := f.planner.Plan(ctx, f.Hop)
 		f.Plan, landed.made = &made, &made
 	}
+	if !f.desk.term.Load().holds(f.owner) { // it took too long to get so far, and another node may have it
+		landed.outcomes = f.all(leaseOver())
+		return landed
+	}
 	f.Content = watch
 	landed.outcomes = f.carrier.Deliver(ctx, f.Delivery)
 	if err := watch.damage.Load(); err != nil {
@@ -108,6 +113,13 @@ func (f *flight) all(o mail.Outcome) []mail.Outcome {
 	s := transport.NewSheet(&f.Delivery)
 	s.DecideAll(o)
 	return s.Outcomes()
+}
+
+func leaseOver() mail.Outcome {
+	return mail.Outcome{
+		Fate: mail.Deferred, Local: true, OurLimit: true,
+		Reply: transport.Local(smtp.CodeLocalError, smtp.EnhancedCode{4, 3, 0}, "the lease was over before the delivery began"),
+	}
 }
 
 func noTransport(h mail.Hop) mail.Outcome {

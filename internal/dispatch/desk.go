@@ -93,6 +93,7 @@ type Desk struct {
 	inbox chan func(*loop)
 	done  chan struct{} // closed when Run has ended
 	owner atomic.Pointer[spool.Owner]
+	term  atomic.Pointer[term] // nil: none
 }
 
 // ErrStopped says that the desk does not run any more.
@@ -147,6 +148,9 @@ type Arrival struct {
 	Text []byte
 	// Due is when it may be tried if there is no lease.
 	Due time.Time
+	// Doubt is what was leased for Owner if it was committed, which nobody knows: it is
+	// given back, so that whoever looks for mail finds it. Then there is no Lease.
+	Doubt []spool.Ref
 }
 
 // Arrive takes an arrival. It waits while the desk has much to do, and so keeps

@@ -6,6 +6,7 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/queue"
 	"github.com/posthouse/posthouse/internal/route"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -13,6 +14,8 @@ import (
 // arrive takes a message that was just committed.
 func (l *loop) arrive(a Arrival) {
 	switch {
+	case len(a.Doubt) > 0:
+		l.doubtful(a)
 	case a.Lease == nil:
 		l.lookAt(maxTime(a.Due, time.Now()))
 	case a.Owner != l.has: // its lease ended with that epoch; it is found in the spool
@@ -24,6 +27,14 @@ func (l *loop) arrive(a Arrival) {
 	default:
 		l.load(a.Lease, a.Text, time.Now())
 	}
+}
+
+// doubtful gives back what may have been leased without anybody hearing of it.
+func (l *loop) doubtful(a Arrival) {
+	if a.Owner == l.has && !sabotage.Is("a commit in doubt leaves a lease") {
+		l.back = append(l.back, a.Doubt...)
+	}
+	l.lookAt(time.Now().Add(again))
 }
 
 // load takes a lease into the window. It returns how many recipients there was no

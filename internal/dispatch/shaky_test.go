@@ -22,6 +22,8 @@ type shaky struct {
 	doubt atomic.Bool // Settle does its work, and nobody hears of it
 	mute  atomic.Bool // Note fails
 	opens atomic.Int32
+	// unheard: Lease does its work, and nobody hears of it
+	unheard atomic.Bool
 }
 
 var errCut = errors.New("connection to the spool is lost")
@@ -49,7 +51,11 @@ func (s *shaky) Lease(ctx context.Context, o spool.Owner, w spool.Want) (spool.T
 	if s.cut.Load() {
 		return spool.Taken{}, errCut
 	}
-	return s.Spool.Lease(ctx, o, w)
+	taken, err := s.Spool.Lease(ctx, o, w)
+	if s.unheard.Load() {
+		return spool.Taken{}, fmt.Errorf("lease: %w", spool.ErrInDoubt)
+	}
+	return taken, err
 }
 
 func (s *shaky) Release(ctx context.Context, o spool.Owner, refs []spool.Ref) error {
@@ -151,19 +157,29 @@ func TestNothingBeginsWithoutALease(t *testing.T) {
 	})
 }
 
+// commit puts a message into the spool that the desk is not told of.
+func (w *world) commit(owner spool.Owner, to string) (mail.ID, *spool.Lease) {
+	w.Helper()
+	d, err := w.spool.Begin(w.Context(), 0)
+	if err != nil {
+		w.Fatal(err)
+	}
+	recipient := mail.Recipient{To: address(to)}
+	lease, err := d.Commit(w.Context(), spool.Commit{Envelope: mail.Envelope{To: []mail.Recipient{recipient}, Arrived: time.Now()}, For: owner})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return d.ID(), lease
+}
+
 // TestArrivalOfAnEpochThatIsOver: its lease is worth nothing; it was found in the
 // spool, and is not sent again.
 func TestArrivalOfAnEpochThatIsOver(t *testing.T) {
 	in(t, func(w *world) {
 		owner := w.desk.Owner()
-		d, err := w.spool.Begin(w.Context(), 0)
-		if err != nil {
-			w.Fatal(err)
-		}
-		bob := mail.Recipient{To: address("bob@sina.example")}
-		lease, err := d.Commit(w.Context(), spool.Commit{Envelope: mail.Envelope{To: []mail.Recipient{bob}, Arrived: time.Now()}, For: owner})
-		if err != nil || lease == nil {
-			w.Fatal(lease, err)
+		_, lease := w.commit(owner, "bob@sina.example")
+		if lease == nil {
+			w.Fatal("no lease was born")
 		}
 		if _, err := w.spool.Join(w.Context(), "dispatch", time.Hour); err != nil {
 			w.Fatal(err)
@@ -236,19 +252,45 @@ func TestSettleInDoubt(t *testing.T) {
 	})
 }
 
-// TestNotSettled: what was sent is sent again, and marked.
+// TestNotSettled: what was sent is recorded when the spool answers again, if our leases
+// have lasted; else it is sent again, and marked.
 func TestNotSettled(t *testing.T) {
+	for story, long := range map[string]time.Duration{"18-not-settled": 40 * time.Second, "23-settled-later": 10 * time.Second} {
+		inShaky(t, func(w *world) {
+			w.road.at("bob@sina.example", first(1, after(5*time.Second, relays)))
+			w.send("bob@sina.example")
+			time.Sleep(time.Second)
+			w.shaky.cut.Store(true)
+			time.Sleep(long)
+			w.shaky.cut.Store(false)
+			time.Sleep(time.Hour)
+			w.check(story)
+			if n := w.left(); n != 0 {
+				w.Errorf("%d messages are left", n)
+			}
+		})
+	}
+}
+
+// TestInDoubtWithALease: a commit and a lease of which nobody heard leave nothing that is
+// leased and looked after by nobody.
+func TestInDoubtWithALease(t *testing.T) {
 	inShaky(t, func(w *world) {
-		w.road.at("bob@sina.example", first(1, after(5*time.Second, relays)))
-		w.send("bob@sina.example")
 		time.Sleep(time.Second)
-		w.shaky.cut.Store(true)
-		time.Sleep(10 * time.Second)
-		w.shaky.cut.Store(false)
-		time.Sleep(time.Hour)
-		w.check("18-not-settled")
+		owner := w.desk.Owner()
+		id, _ := w.commit(owner, "bob@sina.example")
+		w.desk.Arrive(dispatch.Arrival{Owner: owner, Doubt: []spool.Ref{{ID: id}}})
+		time.Sleep(5 * time.Second)
 		if n := w.left(); n != 0 {
-			w.Errorf("%d messages are left", n)
+			w.Errorf("%d messages are left of a commit in doubt", n)
+		}
+		w.commit(spool.Owner{}, "eve@sina.example")
+		w.shaky.unheard.Store(true)
+		time.Sleep(time.Minute)
+		w.shaky.unheard.Store(false)
+		time.Sleep(5 * time.Second)
+		if n := w.left(); n != 0 {
+			w.Errorf("%d messages are left of a lease in doubt", n)
 		}
 	})
 }

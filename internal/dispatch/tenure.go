@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
@@ -17,9 +18,23 @@ type tenure struct {
 	joinAt  time.Time // when to join, without an epoch
 }
 
+// term is a tenure for those who work beside the loop.
+type term struct {
+	owner spool.Owner
+	until time.Time
+}
+
+// tellTerm lets deliveries know how long our leases are good.
+func (l *loop) tellTerm() { l.term.Store(&term{l.has, l.until}) }
+
+// holds reports whether the leases of an owner are good still.
+func (t *term) holds(owner spool.Owner) bool {
+	return t != nil && t.owner == owner && time.Now().Before(t.until) || sabotage.Is("deliveries begin though the lease is over")
+}
+
 // keepTenure beats when it is time.
 func (l *loop) keepTenure(now time.Time) {
-	if l.has == (spool.Owner{}) || l.beating || now.Before(l.beatAt) {
+	if l.has == (spool.Owner{}) || l.beating || now.Before(l.beatAt) || sabotage.Is("leases are not renewed") {
 		return
 	}
 	l.beating = true
@@ -32,7 +47,7 @@ func (l *loop) keepTenure(now time.Time) {
 
 // nextBeat is when keepTenure has something to do; zero: not before something happens.
 func (l *loop) nextBeat() time.Time {
-	if l.has == (spool.Owner{}) || l.beating {
+	if l.has == (spool.Owner{}) || l.beating || sabotage.Is("leases are not renewed") {
 		return time.Time{}
 	}
 	return l.beatAt
@@ -45,6 +60,7 @@ func (l *loop) beat(owner spool.Owner, sent time.Time, err error) {
 	case owner != l.has:
 	case err == nil:
 		l.until, l.beatAt = sent.Add(l.opts.TTL), sent.Add(l.opts.TTL/3)
+		l.tellTerm()
 	case fatal(err):
 		l.fail(err)
 	case errors.Is(err, spool.ErrLeaseLost):
@@ -66,6 +82,7 @@ func (l *loop) join() {
 			case err == nil:
 				l.has, l.until, l.beatAt, l.look = owner, now.Add(l.opts.TTL), now.Add(l.opts.TTL/3), now
 				l.tellOwner()
+				l.tellTerm()
 			case fatal(err):
 				l.fail(err)
 			default:
@@ -91,6 +108,7 @@ func (l *loop) lose(err error) {
 	l.opts.Log.Warn("leases are lost; joining anew", "error", err)
 	l.has, l.joinAt = spool.Owner{}, time.Now()
 	l.tellOwner()
+	l.tellTerm()
 	l.back, l.callAt = nil, time.Time{}
 	batch, stuck := l.batch, l.stuck
 	l.batch, l.stuck = nil, nil

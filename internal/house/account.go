@@ -1,6 +1,7 @@
 package house
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -37,6 +38,7 @@ type Account struct {
 	complaints []string
 	stores     map[string]string         // by domain, the host where its mail ends
 	breaks     map[[2]string][]time.Time // of roads, by who dialled and who answers
+	nodes      map[string]string         // by node, the cluster
 }
 
 type custodyKey struct{ host, id string }
@@ -62,6 +64,7 @@ type charge struct {
 	at       time.Time // of the fate
 	handed   []handing
 	unsure   int         // cut behind the final dot
+	excuses  int         // leases that ended otherwise than by their owner
 	doubts   int         // possible second copies that the journal tells of
 	crashes  []time.Time // of the house meanwhile
 	sure     bool        // the next host takes responsibility for reports
@@ -76,13 +79,37 @@ type handing struct {
 }
 
 func newAccount(l *Ledger) *Account {
-	return &Account{ledger: l, customs: map[custodyKey]*custody{}, breaks: map[[2]string][]time.Time{}}
+	return &Account{ledger: l, customs: map[custodyKey]*custody{}, breaks: map[[2]string][]time.Time{}, nodes: map[string]string{}}
 }
 
 // complain notes what is wrong. a.mu is held.
 func (a *Account) complain(format string, args ...any) {
 	if len(a.complaints) < 100 {
 		a.complaints = append(a.complaints, time.Now().UTC().Format("02 15:04:05.000000000 ")+fmt.Sprintf(format, args...))
+	}
+}
+
+// wrong notes what is wrong.
+func (a *Account) wrong(format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.complain(format, args...)
+}
+
+// belongs takes that a host is a node of a cluster.
+func (a *Account) belongs(node, cluster string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nodes[node] = cluster
+}
+
+// excuse takes that a node of a cluster had a recipient when its epoch ended, and may have
+// sent him the message.
+func (a *Account) excuse(cluster string, ref spool.Ref) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c := a.customs[custodyKey{cluster, ref.ID.String()}]; c != nil {
+		c.to[ref.Recipient].excuses++
 	}
 }
 
@@ -204,7 +231,7 @@ func (a *Account) outcome(c *custody, at time.Time, t *event.Attempt) {
 			a.complain("%s says that %s to %s is %s, and nobody has it", c.host, c.id, ch.address, o.Fate)
 		}
 	case mail.Failed, mail.Expired:
-		if len(ch.handed) > 0 && ch.unsure == 0 && len(ch.crashes) == 0 {
+		if len(ch.handed) > 0 && ch.unsure+ch.excuses == 0 && len(ch.crashes) == 0 {
 			a.complain("%s says that %s to %s has %s, and %s has it", c.host, c.id, ch.address, o.Fate, ch.handed[0].to)
 		}
 	}
@@ -282,7 +309,7 @@ func (a *Account) taken(parent custodyKey, address, host string, at time.Time) {
 		return
 	}
 	ch := &c.to[i]
-	if !ch.open() {
+	if !ch.open() && ch.excuses == 0 {
 		a.complain("%s got %s of %s for %s, which was %s", host, c.id, c.host, address, ch.fate)
 	}
 	if n := len(ch.handed); n > 0 && !a.excused(c, ch) {
@@ -296,6 +323,14 @@ func (a *Account) taken(parent custodyKey, address, host string, at time.Time) {
 // crash: the way back, and as long as a spool may lag.
 const lagging = spool.Lag + 30*time.Millisecond
 
+// lags is that of the house that has a message. A base may take seconds.
+func (c *custody) lags() time.Duration {
+	if c.house.node != "" {
+		return lagging + 10*time.Second
+	}
+	return lagging
+}
+
 // slowest is how long a host may think about a text before it takes it.
 const slowest = 5 * time.Second
 
@@ -307,7 +342,7 @@ func (a *Account) excused(c *custody, ch *charge) bool {
 			known++
 		}
 	}
-	return known <= ch.unsure
+	return known <= ch.unsure+ch.excuses
 }
 
 // forgot: a crash came before a house could record that a copy was taken.
@@ -315,7 +350,7 @@ func (a *Account) forgot(c *custody, h handing, crash time.Time) bool {
 	if crash.Before(h.at) {
 		return h.at.Sub(crash) <= slowest // the text was there, and the host thought about it
 	}
-	if crash.Sub(h.at) <= lagging {
+	if crash.Sub(h.at) <= c.lags() {
 		return true
 	}
 	broke := func(t time.Time) bool { return !t.Before(h.at.Add(-lagging)) && !t.After(crash) }
@@ -326,7 +361,7 @@ func (a *Account) forgot(c *custody, h handing, crash time.Time) bool {
 func (a *Account) broke(from, to string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	k := [2]string{from, to}
+	k := [2]string{cmp.Or(a.nodes[from], from), cmp.Or(a.nodes[to], to)}
 	a.breaks[k] = append(a.breaks[k], time.Now())
 }
 
@@ -405,7 +440,7 @@ func (a *Account) survived(c *custody, i int, there bool, at time.Time) {
 		ch.fate = mail.Removed
 	case !ch.open() && there:
 		lazy := ch.fate == mail.Relayed || ch.fate == mail.Delivered
-		if !lazy || at.Sub(ch.at) > lagging {
+		if !lazy || at.Sub(ch.at) > c.lags() {
 			a.complain("%s has %s to %s again after a crash, which was %s %v before", c.host, c.id, ch.address, ch.fate, at.Sub(ch.at))
 		}
 		ch.fate = 0

@@ -28,8 +28,9 @@ type client struct {
 	w      *World
 	name   string
 	host   *simnet.Host
-	server string // its address
-	house  string // its name
+	server string   // its address
+	doors  []string // more than one server, of which any will do
+	house  string   // its name
 	chance *rand.Rand
 	conn   *smtpclient.Conn
 }
@@ -95,6 +96,9 @@ func (c *client) connect(ctx context.Context) (err error) {
 		return nil
 	}
 	c.hangUp()
+	if len(c.doors) > 0 {
+		c.server = c.doors[c.chance.IntN(len(c.doors))]
+	}
 	d := smtpclient.Dialer{LocalName: c.name, TLS: smtpclient.TLSNever, NetDial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		return c.host.Dial(ctx, netip.Addr{}, network, address)
 	}}

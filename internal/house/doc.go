@@ -8,14 +8,18 @@
 // rules as ours (smtp/smtpserver), but decides as its [Manners] say: it greylists,
 // limits rates, is slow, has full mailboxes, or lies.
 //
-// Two worlds are played:
+// These worlds are played:
 //
 //   - a [Town] is a road of three houses that clients send letters along, while roads break,
 //     hosts lose power and configurations change. One seed tells one story, whose lines
 //     have one sum ([World.Hash]), whatever order goroutines run in: no two deliveries
 //     begin at one instant, each link and each datagram has chances of its own.
+//   - a Town may also be a cluster: nodes that share a [Base], which is a model of a
+//     database, while nodes die, sleep past their leases and go on, lines break in the middle
+//     of calls, and primaries fail.
 //   - a [Journey] is the short life of one house on a disk that stops before an
-//     operation, and what the next life makes of it.
+//     operation, and what the next life makes of it; a [CallJourney] dies of a call to a
+//     base.
 //
 // Where to look when something goes wrong: make sim SEED=N tells the story.
 package house

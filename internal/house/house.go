@@ -1,6 +1,7 @@
 package house
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 type House struct {
 	Name string
 	*daemon.House
+	node    string // its own name, if it is one of several of the Name
 	world   *World
 	text    string
 	host    *simnet.Host
@@ -34,6 +36,7 @@ type House struct {
 	powered atomic.Int64 // the life that has power; 0: none
 	stop    context.CancelFunc
 	ended   chan error
+	dead    bool
 }
 
 // House begins a house for a domain, at an address that is its own. A nil store is
@@ -50,8 +53,32 @@ func (w *World) House(domain, address, configuration string, s Store) *House {
 	return h
 }
 
-// Engine is the spool, as the present life has it.
-func (h *House) Engine() spool.Engine { return *h.engine.Load() }
+// Node begins a node of a cluster, at an address that is its own. The store is its seat
+// at the base of the cluster.
+func (w *World) Node(cluster, node, address, configuration string, s Store) *House {
+	w.announce(cluster, address)
+	h := &House{Name: cluster, node: node, world: w, text: configuration, host: w.Net.Host(node, address), store: s}
+	w.Account.belongs(node, cluster)
+	if w.clusters[cluster] == nil {
+		w.clusters[cluster] = h
+	}
+	h.open()
+	h.begin()
+	w.ends = append(w.ends, h.end)
+	return h
+}
+
+// who is the name of the house in the story.
+func (h *House) who() string { return cmp.Or(h.node, h.Name) }
+
+// Engine is the spool, as the present life has it; that of a cluster as it is, without a
+// line in between.
+func (h *House) Engine() spool.Engine {
+	if s, is := h.store.(*seat); is {
+		return s.base.now()
+	}
+	return *h.engine.Load()
+}
 
 // open opens the store for another life.
 func (h *House) open() {
@@ -77,8 +104,12 @@ func (h *House) begin() {
 	if err != nil {
 		h.world.Fatal(err)
 	}
-	if h.House, err = daemon.New(h.world.Context(), c, h.outside()); err != nil {
-		h.world.Fatal(err)
+	for h.House, err = daemon.New(h.world.Context(), c, h.outside()); err != nil; h.House, err = daemon.New(h.world.Context(), c, h.outside()) {
+		if h.node == "" {
+			h.world.Fatal(err)
+		}
+		time.Sleep(time.Second) // a supervisor begins it again
+		h.open()
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop, h.ended = stop, make(chan error, 1)
@@ -108,14 +139,14 @@ func (h *House) outside() daemon.World {
 	ask := func(ctx context.Context, network, address string) (net.Conn, error) {
 		return dial(ctx, netip.Addr{}, network, address)
 	}
-	engine := h.Engine()
+	engine := *h.engine.Load()
 	return daemon.World{
 		Listen: h.host.Listen, Dial: dial, Addrs: h.host.Addrs,
 		Resolver: &dnsclient.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(nameServerAt)}, Dial: ask},
 		Spool:    func(*config.Config) (spool.Engine, error) { return engine, nil },
 		Env:      func(string) (string, bool) { return "", false },
 		Carry:    h.spread, Report: h.spreadReports,
-		Random: h.world.random(fmt.Sprintf("%s, life %d", h.Name, life)), Seed: h.world.Seed ^ uint64(life),
+		Random: h.world.random(fmt.Sprintf("%s, life %d", h.who(), life)), Seed: h.world.Seed ^ uint64(life),
 		Observe: h.observe(life),
 	}
 }
@@ -126,15 +157,17 @@ var errNoPower = errors.New("the house has no power")
 func (h *House) observe(life int64) func(event.Entry) {
 	return func(e event.Entry) {
 		if h.powered.Load() == life {
-			h.world.tell(e.At, h.Name, line(&e))
-			h.world.Account.hear(h, e)
+			h.world.tell(e.At, h.who(), telling(&e))
+			if h.node == "" { // what happens in a cluster its base tells
+				h.world.Account.hear(h, e)
+			}
 		}
 	}
 }
 
-// line is that of an event, without the Message-ID of a report: that is drawn from the
+// telling is the line of an event, without the Message-ID of a report: that is drawn from the
 // same chance as the numbers of questions to the DNS, and whoever is first has the first.
-func line(e *event.Entry) string {
+func telling(e *event.Entry) string {
 	if t, is := e.Event.(*event.Accepted); is && t.Source.Listener == "report" {
 		plain := *t
 		plain.MessageID = ""
@@ -155,8 +188,8 @@ func (h *House) Crash(off time.Duration) {
 func (h *House) lose(how string) (at time.Time) {
 	at = time.Now()
 	h.powered.Store(0)
-	h.world.tell(at, h.Name, how)
-	h.world.Account.broke("", h.Name)
+	h.world.tell(at, h.who(), how)
+	h.world.Account.broke("", h.who())
 	h.store.Crash()
 	h.host.Crash()
 	h.stop()
@@ -167,9 +200,17 @@ func (h *House) lose(how string) (at time.Time) {
 // rise begins the life after a crash, with what is left.
 func (h *House) rise(crash time.Time) {
 	h.open()
-	h.world.tell(time.Now(), h.Name, "power is back")
-	h.world.Account.crashed(h, crash)
+	h.world.tell(time.Now(), h.who(), "power is back")
+	if h.node == "" { // the mail of a cluster is not in its nodes
+		h.world.Account.crashed(h, crash)
+	}
 	h.begin()
+}
+
+// Die ends a node for good: nobody tells the others.
+func (h *House) Die() {
+	h.lose("power lost for good")
+	h.dead = true
 }
 
 // Left is how many messages are in the spool.
@@ -182,6 +223,9 @@ func (h *House) Left() int64 {
 }
 
 func (h *House) end() {
+	if h.dead {
+		return
+	}
 	h.stop()
 	if err := <-h.ended; err != nil {
 		h.world.Errorf("%s ended with %v", h.Name, err)
@@ -192,7 +236,8 @@ func (h *House) end() {
 // at once nobody could say which has the first connection, and so the better luck. The instant hangs
 // on the message and its recipient only.
 func (h *House) spread(t transport.Transport) transport.Transport {
-	s := spreading{t, h.world.Seed}
+	s := spreading{t, h.world.Seed, nil}
+	s.seat, _ = h.store.(*seat)
 	if p, is := t.(transport.Planner); is {
 		return spreadingPlanner{s, p}
 	}
@@ -217,6 +262,7 @@ func instant(within time.Duration, what ...any) time.Duration {
 type spreading struct {
 	transport.Transport
 	seed uint64
+	seat *seat // of a node
 }
 
 type spreadingPlanner struct {
@@ -226,6 +272,11 @@ type spreadingPlanner struct {
 
 // Deliver implements [transport.Transport].
 func (s spreading) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
+	if s.seat != nil {
+		s.seat.base.holds(s.seat, d.Envelope.ID, d.Recipients)
+		defer s.seat.awake(ctx)
+		s.seat.awake(ctx)
+	}
 	_ = rest(ctx, instant(200*time.Millisecond, s.seed, d.Envelope.ID, d.Recipients))
 	return s.Transport.Deliver(ctx, d) // which sees itself if ctx has ended
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // planted are the bugs of internal/sabotage, by where they are found: in a town in
-// bad weather, or by a journey that stops.
+// bad weather, in a cluster, or by a journey that stops.
 var (
 	foundInTown = []string{
 		"250 without a commit",
@@ -54,6 +54,17 @@ var (
 		"after a crash nobody is suspect",
 		"dots are not stuffed",
 	}
+	foundInCluster = []string{
+		"a late result is taken",
+		"leases are not renewed",
+		"a commit in doubt is answered 250",
+		"a result in doubt is taken for recorded",
+		"what a dead node had is nobody's",
+		"two nodes take the same mail",
+		"a commit in doubt leaves a lease",
+		"deliveries begin though the lease is over",
+	}
+	foundAtACall    = []string{"what a dead node had is not suspect"}
 	foundOnAJourney = []string{
 		"250 although the commit failed",
 		"no sync at a commit",
@@ -75,9 +86,13 @@ func TestEveryPlantedBugIsFound(t *testing.T) {
 	if _, planted := os.LookupEnv(within); planted {
 		t.Skip("this is one of them")
 	}
-	var stories, journeys [][]string
+	var stories, clusters, calls, journeys [][]string
 	for seed := 1; seed <= 12; seed++ {
+		clusters = append(clusters, []string{"-test.run=^TestASeed$", fmt.Sprint("-seed=", seed), "-letters=200", "-nodes=3"})
 		stories = append(stories, []string{"-test.run=^TestASeed$", fmt.Sprint("-seed=", seed), "-letters=400"})
+	}
+	for first := range 11 {
+		calls = append(calls, []string{"-test.run=^TestOneCall$", fmt.Sprint("-call=", 1+first), "-step=11"})
 	}
 	for first := range 13 { // one operation in 13 at first, and all in the end
 		journeys = append(journeys, []string{"-test.run=^TestOneJourney$", fmt.Sprint("-stop=", 20+5*first%13), "-step=13"})
@@ -98,7 +113,7 @@ func TestEveryPlantedBugIsFound(t *testing.T) {
 	}
 	hands := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var hunters sync.WaitGroup
-	for ways, names := range map[*[][]string][]string{&stories: foundInTown, &journeys: foundOnAJourney} {
+	for ways, names := range map[*[][]string][]string{&stories: foundInTown, &clusters: foundInCluster, &calls: foundAtACall, &journeys: foundOnAJourney} {
 		for _, name := range names {
 			hunters.Go(func() {
 				hands <- struct{}{}

@@ -23,6 +23,7 @@ var (
 	seedFlag    = flag.Uint64("seed", 0, "play the story of one seed, and tell it with -v")
 	lettersFlag = flag.Int("letters", 300, "letters of a story")
 	pebbleFlag  = flag.Bool("pebble", false, "with -seed: houses keep their mail on simulated disks")
+	nodesFlag   = flag.Int("nodes", 0, "with -seed: so many nodes share one base, in the place of three houses")
 	forFlag     = flag.Duration("for", 0, "play one seed after the other for so long")
 )
 
@@ -67,7 +68,7 @@ func named(name string) (set bool) {
 
 // aside skips a test where a flag asks for one story.
 func aside(t *testing.T) {
-	if named("seed") || named("stop") {
+	if named("seed") || named("stop") || named("call") {
 		t.Skip("one story is told")
 	}
 }
@@ -75,7 +76,7 @@ func aside(t *testing.T) {
 // TestASeed plays the story of the seed that a flag names, and tells it with -v.
 func TestASeed(t *testing.T) {
 	f := story(t, *seedFlag, house.Plan{
-		Letters: *lettersFlag, Storm: true, Pebble: *pebbleFlag, Quiet: !named("seed") || !testing.Verbose(),
+		Letters: *lettersFlag, Storm: true, Pebble: *pebbleFlag, Nodes: *nodesFlag, Quiet: !named("seed") || !testing.Verbose(),
 	})
 	t.Logf("hash %s", f.hash)
 }

@@ -61,15 +61,7 @@ route "default" {
 // Run plays the journey, in a bubble, and reports before what the disk stopped, if it
 // did, and how many operations the disk saw in all.
 func (j Journey) Run(t testing.TB) (before simdisk.Operation, stopped bool, operations int) {
-	w := &Town{World: NewWorld(t, 1, simnet.Weather{Latency: 5 * time.Millisecond})}
-	for i, m := range []Manners{{}, {Greylist: 4 * time.Minute}, {Lie: RefusesLate}, {Slow: time.Second}} {
-		w.Peer(fmt.Sprintf("peer%d.test", i), fmt.Sprintf("192.0.2.1%02d", i), m)
-	}
-	w.announce("away.test", "192.0.2.199") // where nobody is
-	w.Store("store.test", "192.0.2.30")
-	w.Account.stores = map[string]string{"a.test": "store.test"}
-	w.forwards = map[string]string{"gone@a.test": "former@peer0.test"}
-	w.refuses = []string{" nobody@", "@away.test", "@peer2.test", "dropped"}
+	w := journeyTown(t)
 	disk := w.NewDisk("a.test")
 	disk.Seed = j.Crash
 	if j.StopAt > 0 {
@@ -103,6 +95,20 @@ func (j Journey) Run(t testing.TB) (before simdisk.Operation, stopped bool, oper
 	}
 	w.arriveHome(h, crash)
 	return before, stopped, first.Operations()
+}
+
+// journeyTown is the world of a journey, but for the house.
+func journeyTown(t testing.TB) *Town {
+	w := &Town{World: NewWorld(t, 1, simnet.Weather{Latency: 5 * time.Millisecond})}
+	for i, m := range []Manners{{}, {Greylist: 4 * time.Minute}, {Lie: RefusesLate}, {Slow: time.Second}} {
+		w.Peer(fmt.Sprintf("peer%d.test", i), fmt.Sprintf("192.0.2.1%02d", i), m)
+	}
+	w.announce("away.test", "192.0.2.199") // where nobody is
+	w.Store("store.test", "192.0.2.30")
+	w.Account.stores = map[string]string{"a.test": "store.test"}
+	w.forwards = map[string]string{"gone@a.test": "former@peer0.test"}
+	w.refuses = []string{" nobody@", "@away.test", "@peer2.test", "dropped"}
+	return w
 }
 
 // travel is what happens until the disk stops, or to the end.

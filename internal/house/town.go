@@ -18,11 +18,14 @@ import (
 )
 
 // Town is a road of three houses: clients bring mail to the first, which hands it to
-// the second, which hands it to the third, which takes it to peers of all manners.
+// the second, which hands it to the third, which takes it to peers of all manners. Or it is a cluster,
+// to whose nodes clients bring mail as they like.
 type Town struct {
 	*World
 	Houses []*House
 	plan   Plan
+	base   *Base    // of the cluster; nil: the houses are a road
+	doors  []string // where clients find the cluster
 	// refuses are parts of "key recipient" where somebody said yes, and the letter goes
 	// nowhere: it is refused in the end, or dropped.
 	refuses []string
@@ -40,6 +43,9 @@ type Plan struct {
 	// in earnest.
 	Pebble bool
 	Quiet  bool // the words of the story are not kept
+	// Nodes: that many nodes, which share one base, are in the place of the three
+	// houses.
+	Nodes int
 }
 
 // onward is the configuration of a house that hands mail to the next one.
@@ -122,6 +128,10 @@ func NewTown(t testing.TB, seed uint64, p Plan) *Town {
 	w.forwards = map[string]string{"gone@a.test": "former@peer0.test"}
 	w.refuses = []string{" nobody@", "@nowhere.test", "@peer7.test", "@peer8.test"} // as manners has them
 	w.faults()
+	if p.Nodes > 0 {
+		w.cluster(p.Nodes)
+		return w
+	}
 	for i, text := range []string{town1, town2, town3} {
 		name, address := fmt.Sprintf("%c.test", 'a'+i), fmt.Sprintf("192.0.2.%d", 1+i)
 		from := []string{"198.51.100.0/24", "192.0.2.1/32", "192.0.2.2/32"}[i]
@@ -177,6 +187,7 @@ func (w *Town) Live() {
 		w.trouble(sent)
 	}
 	<-sent
+	w.calm()
 	w.Account.Audit(w.Houses...)
 	for range 3 * 24 {
 		time.Sleep(time.Hour)
@@ -228,7 +239,13 @@ func (w *Town) trouble(sent <-chan struct{}) {
 		w.Account.Audit(w.Houses...)
 		time.Sleep(time.Duration(1 + chance.Int64N(int64(time.Second))))
 		h := w.Houses[chance.IntN(len(w.Houses))]
-		switch long := time.Second + time.Duration(chance.Int64N(int64(20*time.Second))); chance.IntN(7) {
+		long, kind := time.Second+time.Duration(chance.Int64N(int64(20*time.Second))), chance.IntN(7)
+		if w.base != nil {
+			kind += chance.IntN(3)
+			w.clusterTrouble(kind, h, long)
+			continue
+		}
+		switch kind {
 		case 0:
 			w.Part(w.Houses[0].Name, w.Houses[1].Name, long)
 		case 3:
@@ -258,10 +275,10 @@ func (w *Town) holdBehind(h *House, long time.Duration) {
 
 // rule has a house live by another configuration for a time.
 func (w *Town) rule(h *House, other, again string, long time.Duration) {
-	w.tell(time.Now(), h.Name, "another configuration")
+	w.tell(time.Now(), h.who(), "another configuration")
 	err := h.Reload(other)
 	time.Sleep(long)
-	w.tell(time.Now(), h.Name, "the configuration from before")
+	w.tell(time.Now(), h.who(), "the configuration from before")
 	if err = errors.Join(err, h.Reload(again)); err != nil {
 		w.Errorf("reload: %v", err)
 	}
@@ -271,9 +288,13 @@ func (w *Town) rule(h *House, other, again string, long time.Duration) {
 func (w *Town) correspond(i, of int) {
 	c := w.World.client(fmt.Sprintf("client%d", i), fmt.Sprintf("198.51.100.%d", 10+i), "a.test", "192.0.2.1:25")
 	defer c.hangUp()
+	c.doors = w.doors
 	every := w.plan.Every
 	if every == 0 {
 		every = 2 * time.Second
+		if w.base != nil { // where trouble takes longer
+			every = 8 * time.Second
+		}
 	}
 	for k := i; k < w.plan.Letters; k += of {
 		c.pause(every)

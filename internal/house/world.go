@@ -30,6 +30,7 @@ type World struct {
 	Quiet bool
 
 	ends     []func()
+	clusters map[string]*House // one of each
 	forwards map[string]string // addresses of houses that stand for others
 
 	mu    sync.Mutex
@@ -52,7 +53,7 @@ const (
 
 // NewWorld makes a world with nobody in it.
 func NewWorld(t testing.TB, seed uint64, weather simnet.Weather) *World {
-	w := &World{TB: t, Seed: seed, Ledger: NewLedger()}
+	w := &World{TB: t, Seed: seed, Ledger: NewLedger(), clusters: map[string]*House{}}
 	w.Account = newAccount(w.Ledger)
 	w.Net = simnet.New(simnet.Options{Seed: seed, Weather: weather, Observe: w.road})
 	w.Zone = &simnet.Zone{}

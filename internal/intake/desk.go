@@ -34,6 +34,7 @@ type Arrival struct {
 	Lease *spool.Lease // nil: none was born
 	Text  []byte       // the content, whole; nil if it was too large to keep
 	Due   time.Time    // when it may be tried, if that is not at once
+	Doubt []spool.Ref  // what was committed and leased, or not: nobody knows. Then there is no Lease
 }
 
 // Options set up a [Desk]. A zero field has the default that is given.

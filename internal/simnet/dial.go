@@ -164,7 +164,10 @@ func (d *dialling) knock() (back chan struct{}, l *listener, err error) {
 
 // enter hands the other end to the listener.
 func (d *dialling) enter(l *listener, deadline <-chan time.Time) error {
+	n := d.from.net
+	n.mu.Lock() // a host that loses power now looks for its connections
 	d.conn = d.link.connect(d.from, d.to, d.local, d.remote)
+	n.mu.Unlock()
 	var err error
 	select {
 	case l.queue <- d.link.ends[1]:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 )
 
 // Book is the leases of an engine that keeps them in its own memory, because
@@ -17,6 +18,7 @@ type Book struct {
 	epoch  uint64
 	owners map[string]*tenure
 	claims map[Ref]*claim
+	lost   map[Ref]struct{} // leased in an epoch that is over, and not settled since
 }
 
 // tenure is the epoch of an owner.
@@ -36,7 +38,7 @@ type claim struct {
 
 // NewBook makes an empty book whose epochs are greater than the one given.
 func NewBook(epoch uint64) *Book {
-	return &Book{epoch: epoch, owners: map[string]*tenure{}, claims: map[Ref]*claim{}}
+	return &Book{epoch: epoch, owners: map[string]*tenure{}, claims: map[Ref]*claim{}, lost: map[Ref]struct{}{}}
 }
 
 // Join begins an epoch and returns what the one before it held.
@@ -64,7 +66,7 @@ func (b *Book) Beat(owner Owner, now time.Time) error {
 func (b *Book) Lapse(now time.Time) []Ref {
 	var freed []Ref
 	for _, t := range b.owners {
-		if !now.Before(t.until) {
+		if !now.Before(t.until) && !sabotage.Is("what a dead node had is nobody's") {
 			freed = append(freed, b.end(t)...)
 		}
 	}
@@ -101,6 +103,13 @@ func (b *Book) Owner(ref Ref) Owner {
 	return Owner{}
 }
 
+// Suspect reports whether a recipient was leased in an epoch that is over, and not
+// settled since: nobody knows what became of it.
+func (b *Book) Suspect(ref Ref) bool {
+	_, lost := b.lost[ref]
+	return lost
+}
+
 // Held is how many leases the owner of that name has.
 func (b *Book) Held(name string) int {
 	n := 0
@@ -130,6 +139,9 @@ func (b *Book) Alter(ref Ref, now Standing) {
 	if c := b.claims[ref]; c != nil {
 		c.altered = &now
 	}
+	if now.Fate == mail.Removed {
+		delete(b.lost, ref)
+	}
 }
 
 // Judge holds a settlement against the leases and ends those of the results
@@ -142,6 +154,7 @@ func (b *Book) Judge(owner Owner, s *Settlement, now time.Time) Judgement {
 	for _, r := range j.Results {
 		ref := Ref{s.ID, r.Recipient}
 		b.drop(ref, b.claims[ref])
+		delete(b.lost, ref)
 	}
 	for _, told := range j.Altered {
 		ref := Ref{s.ID, told.Recipient}
@@ -181,6 +194,9 @@ func (b *Book) end(t *tenure) []Ref {
 		if c.owner == t.owner {
 			freed = append(freed, ref)
 			delete(b.claims, ref)
+			if !sabotage.Is("what a dead node had is not suspect") && (c.altered == nil || c.altered.Fate != mail.Removed) {
+				b.lost[ref] = struct{}{}
+			}
 		}
 	}
 	delete(b.owners, t.owner.Name)

@@ -64,6 +64,9 @@
 // [Standing.Suspect] set until an attempt is settled: its next attempt may make a
 // second copy, and the desk says so in the journal (P3 of the plan).
 //
+// The same holds of what an owner had leased when its epoch ended: it may be the owner
+// that stopped, and not the engine.
+//
 // [memspool]: https://pkg.go.dev/github.com/posthouse/posthouse/internal/spool/memspool
 // [pebblespool]: https://pkg.go.dev/github.com/posthouse/posthouse/internal/spool/pebblespool
 package spool

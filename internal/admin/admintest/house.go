@@ -114,7 +114,13 @@ func (h *House) fill(letters []Letter) {
 	for i := range letters {
 		h.put(owner, &letters[i])
 	}
-	_, err = h.Spool.Join(h.T.Context(), "before", time.Nanosecond) // and gives back what was not tried
+	leased := true
+	page, err := h.Spool.List(h.T.Context(), spool.Query{Filter: spool.Filter{Leased: &leased}})
+	h.must(err)
+	for i := range page.Items { // what was not tried is given back
+		h.must(h.Spool.Release(h.T.Context(), owner, []spool.Ref{page.Items[i].Ref()}))
+	}
+	_, err = h.Spool.Join(h.T.Context(), "before", time.Nanosecond)
 	h.must(err)
 }
 

@@ -138,7 +138,8 @@ func (h *haul) later(due time.Time) {
 func (h *haul) consider(ref spool.Ref) bool {
 	m := h.s.disk.messages[ref.ID]
 	to := m.standings[ref.Recipient].Destination
-	if h.s.book.Owner(ref) != (spool.Owner{}) || slices.Contains(h.want.Skip, to) ||
+	had := h.s.book.Owner(ref)
+	if had == h.owner || had != (spool.Owner{}) && !sabotage.Is("two nodes take the same mail") || slices.Contains(h.want.Skip, to) ||
 		h.s.book.Room(h.owner, to, h.want.PerDestination) <= 0 {
 		return true
 	}
@@ -162,5 +163,12 @@ func (s *Spool) take(lease *spool.Lease, owner spool.Owner, m *message, i int) {
 	if !sabotage.Is("leases are not noted") {
 		s.book.Take(owner, spool.Ref{ID: m.env.ID, Recipient: i}, m.standings[i].Destination)
 	}
-	lease.Recipients = append(lease.Recipients, m.standings[i])
+	lease.Recipients = append(lease.Recipients, s.shown(m, i))
+}
+
+// shown is where a recipient stands, with what is known of those who had it.
+func (s *Spool) shown(m *message, i int) spool.Standing {
+	st := m.standings[i]
+	st.Suspect = st.Suspect || s.book.Suspect(spool.Ref{ID: m.env.ID, Recipient: i})
+	return st
 }

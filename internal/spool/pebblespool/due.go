@@ -93,7 +93,7 @@ func (h *haul) takeOne(name string, ref spool.Ref) (left bool, err error) {
 	if rec.env == nil || err != nil {
 		return false, err
 	}
-	v := h.consider(rec, h.s.shownStanding(st))
+	v := h.consider(rec, h.s.shownStanding(ref.ID, st))
 	if v != passed {
 		h.t.noteMoved(ref, name)
 	}

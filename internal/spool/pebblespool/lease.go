@@ -268,12 +268,21 @@ func (s *Spool) record(id mail.ID) (record, error) {
 // freshStanding is where a recipient stands that was never settled.
 func (s *Spool) freshStanding(rec record, i int) spool.Standing {
 	st := first(rec.env, i)
-	st.Suspect = rec.generation <= s.unclean.generation && !sabotage.Is("a restart suspects nobody")
+	st.Suspect = rec.generation <= s.unclean.generation && !sabotage.Is("a restart suspects nobody") ||
+		s.suspect(spool.Ref{ID: rec.env.ID, Recipient: i})
 	return st
 }
 
+// suspect: an owner had it whose epoch is over.
+func (s *Spool) suspect(ref spool.Ref) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.book.Suspect(ref)
+}
+
 // shownStanding is a standing with what this life knows of the last one.
-func (s *Spool) shownStanding(st *standing) spool.Standing {
-	st.Suspect = st.Suspect || st.generation <= s.unclean.generation && !st.Due.After(s.unclean.at)
+func (s *Spool) shownStanding(id mail.ID, st *standing) spool.Standing {
+	st.Suspect = st.Suspect || st.generation <= s.unclean.generation && !st.Due.After(s.unclean.at) ||
+		s.suspect(spool.Ref{ID: id, Recipient: st.Recipient})
 	return st.Standing
 }

@@ -141,7 +141,7 @@ func (l *lister) item(rec record, i int) (spool.Item, error) {
 		if err != nil {
 			return it, l.damage(ref.ID, "recipient: "+err.Error())
 		}
-		it.Place, it.Standing = st.place(), l.s.shownStanding(st)
+		it.Place, it.Standing = st.place(), l.s.shownStanding(ref.ID, st)
 	}
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()

@@ -163,7 +163,8 @@ func lapsedOwner(d *desk) {
 	d.wait(d.ttl() / 2)
 	d.takeNothing() // it beat in time
 	d.wait(d.ttl())
-	if taken := d.take(); len(taken.Leases) != 2 {
+	taken := d.take()
+	if len(taken.Leases) != 2 {
 		d.Fatalf("of a lapsed owner: %s", names(taken.Leases))
 	}
 	for _, l := range []*spool.Lease{&lease, &other} {
@@ -181,6 +182,28 @@ func lapsedOwner(d *desk) {
 	if _, err := d.Lease(d.ctx, late, spool.Want{Recipients: 1}); !errors.Is(err, spool.ErrLeaseLost) {
 		d.Errorf("a late lease: %v", err)
 	}
+	for i := range taken.Leases {
+		d.suspectUntilTried(&taken.Leases[i])
+	}
+}
+
+// suspectUntilTried holds that a lease is of one recipient of whom nobody knows whether the
+// owner before has tried him, and who is like any other again when he was tried.
+func (d *desk) suspectUntilTried(l *spool.Lease) {
+	d.Helper()
+	ref := spool.Ref{ID: l.Envelope.ID, Recipient: l.Recipients[0].Recipient}
+	if !l.Recipients[0].Suspect || !d.all(spool.Filter{ID: ref.ID})[0].Standing.Suspect {
+		d.Errorf("not suspect: %+v", l.Recipients)
+	}
+	d.must(d.Release(d.ctx, d.owner, []spool.Ref{ref}))
+	again := d.takeOne()
+	if !again.Recipients[0].Suspect {
+		d.Error("that it was given back took the suspicion away")
+	}
+	d.deferAll(&again, time.Now(), "sina")
+	if once := d.takeOne(); once.Recipients[0].Suspect {
+		d.Error("still suspect after an attempt")
+	}
 }
 
 func joinsAgain(d *desk) {
@@ -194,7 +217,8 @@ func joinsAgain(d *desk) {
 	if got := d.settleFor(former, s); !errors.Is(got.Err, spool.ErrLeaseLost) {
 		d.Errorf("of a former self: %v", got.Err)
 	}
-	d.must(d.settle(first(d.takeOne()), mail.Relayed).Err)
+	again := d.takeOne()
+	d.suspectUntilTried(&again)
 }
 
 func releasedAgain(d *desk) {

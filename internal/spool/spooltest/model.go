@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -444,7 +443,14 @@ func (m *model) lapse(*rapid.T) {
 	if err := m.Beat(m.ctx, m.owners[1]); !errors.Is(err, spool.ErrLeaseLost) {
 		m.Fatalf("a lapsed owner beats: %v", err)
 	}
-	maps.DeleteFunc(m.leases, func(_ spool.Ref, c claim) bool { return c.owner == m.owners[1] })
+	for _, refs := range m.mine(m.owners[1]) {
+		for _, ref := range refs {
+			delete(m.leases, ref)
+			if r := m.now.row(ref); r != nil {
+				r.st.Suspect = true
+			}
+		}
+	}
 	m.owners[1] = m.join("node-2")
 }
 

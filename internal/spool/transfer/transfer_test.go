@@ -248,6 +248,12 @@ func fill(t *testing.T, s spool.Engine, n int) {
 		_, err := s.PutState(ctx, st, 0)
 		must(t, err)
 	}
+	leased := true
+	page, err := s.List(ctx, spool.Query{Filter: spool.Filter{Leased: &leased}})
+	must(t, err)
+	for i := range page.Items {
+		must(t, s.Release(ctx, owner, []spool.Ref{page.Items[i].Ref()}))
+	}
 	_, err = s.Join(ctx, "before", time.Nanosecond) // nobody works with it any more
 	must(t, err)
 }
