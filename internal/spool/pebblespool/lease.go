@@ -162,7 +162,7 @@ func (h *haul) run() error {
 		return err
 	}
 	h.taken.More = h.taken.More || h.full
-	h.stamp()
+	h.stamped = h.n > 0 && h.t.stamp(h.now)
 	if err := h.t.apply(); err != nil {
 		return err
 	}
@@ -170,14 +170,16 @@ func (h *haul) run() error {
 	return nil
 }
 
-// stamp writes down that something was leased about now.
-func (h *haul) stamp() {
-	now := h.now.UnixNano()
-	if h.n > 0 && now-h.s.stamped.Load() > int64(stampEvery) {
-		h.t.set(metaStamp, binary.BigEndian.AppendUint64(nil, uint64(now)))
-		h.s.stamped.Store(now)
-		h.stamped = true
+// stamp writes down that something is leased about now, and reports whether it was
+// to be written: after a crash, who was due by then is suspect.
+func (t *tx) stamp(at time.Time) bool {
+	now := at.UnixNano()
+	if now-t.s.stamped.Load() <= int64(stampEvery) {
+		return false
 	}
+	t.set(metaStamp, binary.BigEndian.AppendUint64(nil, uint64(now)))
+	t.s.stamped.Store(now)
+	return true
 }
 
 // What became of a candidate.

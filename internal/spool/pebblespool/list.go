@@ -3,6 +3,7 @@ package pebblespool
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -180,6 +181,9 @@ func (l *lister) alter(order *spool.Order, fact func(spool.Item) []byte) error {
 	for i := range page.Items {
 		if err := t.alter(&page.Items[i], order, fact); err != nil {
 			return err
+		}
+		if page.Items[i].Owner != (spool.Owner{}) { // it may be due later now than when it was leased
+			t.stamp(time.Now())
 		}
 	}
 	if err := t.apply(); err != nil {

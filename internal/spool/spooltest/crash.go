@@ -114,6 +114,19 @@ func crashSuspect(d *desk) {
 	}
 }
 
+func crashAfterOrder(d *desk) {
+	d.need(d.subject.Crash != nil)
+	lease := d.arrive("bob@sina.example")
+	d.deferAll(lease, time.Now(), "sina")
+	d.takeOne()
+	time.Sleep(2 * d.clock.second)
+	d.order(spool.Filter{}, spool.Retry) // due only now, but it may be on its way since before
+	d.crash()
+	if got := d.recipients(spool.Filter{Suspect: true}); got != "bob@sina.example" {
+		d.Errorf("suspect: %q", got)
+	}
+}
+
 func reopenClean(d *desk) {
 	d.need(d.subject.Reopen != nil)
 	lease := d.arrive("eve@sohu.example")

@@ -105,5 +105,6 @@ var stories = []story{
 	{"a crash loses no commit and no durable settlement", crashKeeps, false},
 	{"a crash after the lag loses nothing", crashAfterLag, false},
 	{"after a crash what may have been tried is suspect", crashSuspect, false},
+	{"after a crash what an order made due while it was leased is suspect", crashAfterOrder, true},
 	{"after a clean stop nothing is suspect", reopenClean, false},
 }
