@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -114,8 +115,21 @@ func (b *browser) scripts(t *testing.T, run bool) {
 	})
 }
 
-// press clicks with the mouse, where no script can do it.
+// press clicks with the mouse, where no script can do it. While the page changes to another
+// one, what was found is gone before it is clicked, and is looked for again.
 func (b *browser) press(t *testing.T, selector string) {
 	t.Helper()
-	b.do(t, chromedp.Click(selector))
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, chromedp.Click(selector))
+		if err == nil {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("%s cannot be pressed: %v", selector, err)
+		}
+	}
 }
