@@ -95,26 +95,35 @@ func (h *House) tryOpen() error {
 	return err
 }
 
-// begin begins a life of the house.
+// begin begins a life of the house, which must be able to.
 func (h *House) begin() {
 	h.world.Helper()
-	h.lives++
-	h.powered.Store(int64(h.lives))
-	c, err := config.Parse(h.Name+".hcl", []byte(h.text), config.Options{})
-	if err != nil {
-		h.world.Fatal(err)
-	}
-	for h.House, err = daemon.New(h.world.Context(), c, h.outside()); err != nil; h.House, err = daemon.New(h.world.Context(), c, h.outside()) {
+	for err := h.tryBegin(); err != nil; err = h.tryBegin() {
 		if h.node == "" {
 			h.world.Fatal(err)
 		}
 		time.Sleep(time.Second) // a supervisor begins it again
 		h.open()
 	}
+}
+
+// tryBegin begins a life, unless what was opened fails the house as it begins.
+func (h *House) tryBegin() error {
+	h.lives++
+	h.powered.Store(int64(h.lives))
+	c, err := config.Parse(h.Name+".hcl", []byte(h.text), config.Options{})
+	if err != nil {
+		h.world.Fatal(err)
+	}
+	if h.House, err = daemon.New(h.world.Context(), c, h.outside()); err != nil {
+		h.powered.Store(0)
+		return err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop, h.ended = stop, make(chan error, 1)
 	run, ended := h.Run, h.ended
 	go func() { ended <- run(ctx) }()
+	return nil
 }
 
 // Reload puts another configuration in place.

@@ -72,8 +72,7 @@ func (j Journey) Run(t testing.TB) (before simdisk.Operation, stopped bool, oper
 	w.Houses = []*House{h}
 	first := disk.Disk
 	crash := time.Now()
-	if h.tryOpen() == nil {
-		h.begin()
+	if h.tryOpen() == nil && h.tryBegin() == nil { // the disk may stop beneath either
 		j.travel(w, h)
 		crash = j.stop(h, disk)
 	} else {
