@@ -27,7 +27,9 @@ func stores(t *testing.T) map[string]func() certmagic.Storage {
 	return map[string]func() certmagic.Storage{
 		"files":  func() certmagic.Storage { return &certmagic.FileStorage{Path: dir} },
 		"states": func() certmagic.Storage { return shelf.New(shelf.Options{States: open}) },
-		"sealed": func() certmagic.Storage { return shelf.New(shelf.Options{States: hidden, Key: secret("0123456789abcdef")}) },
+		"sealed": func() certmagic.Storage {
+			return shelf.New(shelf.Options{States: hidden, Key: secret("0123456789abcdef")})
+		},
 	}
 }
 
