@@ -49,6 +49,7 @@ var _ interface {
 	spool.Engine
 	spool.Waker
 	spool.Cluster
+	spool.Sharer
 	spool.Importer
 } = (*Spool)(nil)
 
