@@ -461,6 +461,14 @@ func (l *line) Draining(ctx context.Context, name string) (bool, error) {
 	})
 }
 
+// Share implements [spool.Sharer].
+func (l *line) Share(ctx context.Context, owner spool.Owner, asks []spool.Ask) ([]spool.Grant, error) {
+	return asked(ctx, l, "share", asks[0].Name, func(s *memspool.Spool) ([]spool.Grant, error) {
+		grants, err := s.Share(context.Background(), owner, asks)
+		return grants, l.tenant(err, func() {})
+	})
+}
+
 // Close implements [spool.Engine].
 func (l *line) Close() error {
 	l.hangUp()

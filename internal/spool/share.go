@@ -40,6 +40,8 @@ type Grant struct {
 	// Places that it may use. If they are fewer than it does use it begins nothing, and asks again
 	// when it uses fewer: somebody waits for them.
 	Places int
+	// Wanted: another owner wants more than it has.
+	Wanted bool
 	// Turns are the owner's. The first one has come after so long, and the others follow it at Space. One that
 	// is not used is lost.
 	Turns int
@@ -97,6 +99,7 @@ func (p *Pool) Grant(owner Owner, a *Ask, now time.Time, alive []Owner) Grant {
 	at, _ := slices.BinarySearchFunc(p.Claims, mine, func(a, b Claim) int { return cmp.Compare(a.Owner.Name, b.Owner.Name) })
 	p.Claims = slices.Insert(p.Claims, at, mine)
 	g.Places = max(0, min(free, p.fair(at, a.Limit, now)))
+	g.Wanted = p.wanted(at, now)
 	p.Claims[at].Held = max(g.Places, a.Busy)
 	if p.Claims[at].Held == 0 && a.Want <= 0 {
 		p.Claims = slices.Delete(p.Claims, at, at+1)
@@ -148,6 +151,16 @@ func (c *Claim) use(now time.Time) int {
 		return max(c.Want, 0)
 	}
 	return c.Held
+}
+
+// wanted reports whether anybody but the claim at an index wants more than he has.
+func (p *Pool) wanted(at int, now time.Time) bool {
+	for i := range p.Claims {
+		if c := &p.Claims[i]; i != at && c.use(now) > c.Held {
+			return true
+		}
+	}
+	return false
 }
 
 // levelOf is the most that everybody gets who wants it, if there are so many in all.
