@@ -39,7 +39,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		{"no database", server.dsn("nothing"), primary, "createdb"},
 		{"no tables", server.dsn(empty), primary, "there is no spool in this database: make one with \"posthouse spool migrate\""},
 		{"old tables", server.dsn(old), primary, "posthouse spool migrate"},
-		{"tables of a newer program", server.dsn(next), primary, "version 99, and this program knows only up to 1: use a newer one"},
+		{"tables of a newer program", server.dsn(next), primary, "version 99, and this program knows only up to 2: use a newer one"},
 		{"no rights", stranger, pgspool.MayLose(primary), "must own the schema"},
 		{"no sync", server.dsn(name), primary, "fsync is off and full_page_writes is off"},
 		{"no standby", server.dsn(name), pgspool.MayLose(pgspool.Options{}), `durability = "primary"`},

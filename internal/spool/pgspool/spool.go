@@ -50,6 +50,7 @@ var _ interface {
 	spool.Waker
 	spool.Cluster
 	spool.Sharer
+	spool.Counter
 	spool.Importer
 } = (*Spool)(nil)
 

@@ -110,6 +110,8 @@ var stories = []story{
 	{"the share of an owner that stops beating is free", shareOfTheSilent, true},
 	{"turns are spaced over all owners", shareTurns, false},
 	{"a share that no engine can keep is refused", shareTooMuch, false},
+	{"what several have counted adds up, and runs off", countsAddUp, true},
+	{"counts are told since a mark", countsSince, true},
 
 	{"a crash loses no commit and no durable settlement", crashKeeps, false},
 	{"a crash after the lag loses nothing", crashAfterLag, false},
