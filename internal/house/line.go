@@ -208,6 +208,15 @@ func (l *line) Share(ctx context.Context, owner spool.Owner, asks []spool.Ask) (
 	})
 }
 
+// Count implements [spool.Counter].
+func (l *line) Count(ctx context.Context, room string, counted []spool.Counted, since time.Time) (counts []spool.Count, mark time.Time, err error) {
+	err = l.call(ctx, "count", room, func(s *memspool.Spool) (err error) {
+		counts, mark, err = s.Count(context.Background(), room, counted, since)
+		return err
+	})
+	return counts, mark, err
+}
+
 // Close implements [spool.Engine].
 func (l *line) Close() error {
 	l.hangUp()

@@ -58,10 +58,10 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	if _, _, err := pgspool.Migrate(context.Background(), server.DSN(next), primary); err == nil || !strings.Contains(err.Error(), "use a newer one") {
 		t.Errorf("a newer one is migrated: %v", err)
 	}
-	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 0 || to != 1 || err != nil {
+	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 0 || to != 2 || err != nil {
 		t.Errorf("migrated from %d to %d, %v", from, to, err)
 	}
-	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 1 || to != 1 || err != nil {
+	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 2 || to != 2 || err != nil {
 		t.Errorf("migrated again from %d to %d, %v", from, to, err)
 	}
 	if _, _, err := pgspool.Migrate(context.Background(), stranger, primary); err == nil || strings.Contains(err.Error(), "canary") {
