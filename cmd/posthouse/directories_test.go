@@ -7,6 +7,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/directory/directorytest"
 	"github.com/posthouse/posthouse/internal/password"
+	"github.com/posthouse/posthouse/internal/pgtest"
 )
 
 // TestDirectories plays scripts beside servers that know who may log in: $SLAPD is the socket of
@@ -15,7 +16,8 @@ import (
 func TestDirectories(t *testing.T) {
 	li := directorytest.User{Name: "li@sohu.com", Password: "lion-canary"}
 	slapd := directorytest.StartSlapd(t, []directorytest.User{li})
-	postgres := directorytest.StartPostgres(t, "CREATE TABLE users (name text PRIMARY KEY, password text);\n"+
+	postgres := pgtest.Start(t, pgtest.Options{MayLose: true, Password: "db-canary"})
+	postgres.Exec(t, "postgres", "CREATE TABLE users (name text PRIMARY KEY, password text);\n"+
 		"INSERT INTO users VALUES ('"+li.Name+"', '"+password.NewSCRAM(li.Password, 4096).String()+"');")
-	testscript.Run(t, scripts("testdata/directories", map[string]string{"SLAPD": slapd.Socket, "POSTGRES": postgres}))
+	testscript.Run(t, scripts("testdata/directories", map[string]string{"SLAPD": slapd.Socket, "POSTGRES": postgres.Dir}))
 }

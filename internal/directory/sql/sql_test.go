@@ -12,6 +12,7 @@ import (
 	"github.com/posthouse/posthouse/internal/directory/directorytest"
 	"github.com/posthouse/posthouse/internal/directory/sql"
 	"github.com/posthouse/posthouse/internal/password"
+	"github.com/posthouse/posthouse/internal/pgtest"
 )
 
 const byName = "SELECT password FROM users WHERE name = %{name}"
@@ -75,8 +76,9 @@ func TestSQLite(t *testing.T) {
 // TestPostgreSQL plays the suite on the real server, which is asked as somebody with a password.
 func TestPostgreSQL(t *testing.T) {
 	directorytest.RunAccounts(t, func(t *testing.T, users []directorytest.User) directory.Accounts {
-		at := directorytest.StartPostgres(t, strings.Join(table(users), ";\n"))
-		url := "postgres://posthouse@/postgres?host=" + at
+		server := pgtest.Start(t, pgtest.Options{MayLose: true, Password: "db-canary"})
+		server.Exec(t, "postgres", strings.Join(table(users), ";\n"))
+		url := server.DSN("postgres")
 		bad := open(t, sql.Options{Postgres: &sql.Postgres{URL: url, Password: "other-canary"}, Query: byName})
 		if is, err := bad.Check(t.Context(), "jane@example.org", "x"); err == nil || errors.Is(err, directory.ErrNoLogin) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("with a wrong password: %v, %v", is, err)

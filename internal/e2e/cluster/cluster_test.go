@@ -11,18 +11,29 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/pgtest"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
 // cluster is three nodes that share a queue, and the mail that goes through them.
 type cluster struct {
 	*testing.T
-	primary, standby *database
+	primary, standby *pgtest.Server
 	address          string
 	nodes            []*node
 	ledger           *ledger
 	host             *host
 	doors            atomic.Pointer[[]string]
+}
+
+// guard is how long anything may take that is waited for: longer than on any machine.
+const guard = 3 * time.Minute
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // long skips a test that takes minutes, unless all are wanted.
@@ -33,13 +44,24 @@ func long(t *testing.T) {
 	}
 }
 
+// named is the database of the nodes.
+const named = "posthouse"
+
+// newDatabase makes it, on a server whose commits wait for a standby, if that is wanted.
+func newDatabase(t *testing.T, synchronous bool) *pgtest.Server {
+	t.Helper()
+	s := pgtest.Start(t, pgtest.Options{TCP: true, Synchronous: synchronous})
+	s.Exec(t, "postgres", "CREATE DATABASE "+named)
+	return s
+}
+
 func newCluster(t *testing.T, nodes int) *cluster {
 	t.Helper()
 	c := &cluster{T: t, primary: newDatabase(t, true), ledger: newLedger()}
-	c.standby = c.primary.standby(t)
-	c.primary.inStep(t)
+	c.standby = c.primary.Standby(t)
+	c.primary.InStep(t)
 	c.host = newHost(t, c.ledger)
-	c.address = address(c.primary, c.standby)
+	c.address = pgtest.Address(named, c.primary, c.standby)
 	for i := range nodes {
 		n := newNode(t, fmt.Sprintf("mx%d", i+1), c.address, c.host.at, "")
 		if i == 0 {
@@ -70,7 +92,7 @@ func (c *cluster) load(n int) *load {
 // arrives waits until all that was promised so far has arrived.
 func (c *cluster) arrives() {
 	c.Helper()
-	wait(c.T, "all that was promised has arrived", func() bool {
+	pgtest.Wait(c.T, "all that was promised has arrived", func() bool {
 		promised, arrived := c.ledger.count()
 		return promised == arrived
 	})
@@ -103,7 +125,7 @@ func (c *cluster) logs() {
 // away waits until another node says that one does not beat, and has no mail. It returns its epoch.
 func (c *cluster) away(asked *node, name string) (epoch uint64) {
 	c.Helper()
-	wait(c.T, name+" is away, and has no mail", func() bool {
+	pgtest.Wait(c.T, name+" is away, and has no mail", func() bool {
 		n := c.status(asked)[name]
 		epoch = n.Epoch
 		return n.State == admin.NodeAway && n.Leases == 0
@@ -207,7 +229,7 @@ func pauseNode(c *cluster, l *load) {
 	c.host.slow.Store(0)
 	before := c.away(c.nodes[1], "mx1")
 	check(c.T, asleep.cmd.Process.Signal(syscall.SIGCONT))
-	wait(c.T, "mx1 joins anew", func() bool {
+	pgtest.Wait(c.T, "mx1 joins anew", func() bool {
 		now := c.status(c.nodes[1])["mx1"]
 		return now.State == admin.NodeWorking && now.Epoch > before
 	})
@@ -221,21 +243,21 @@ func pauseNode(c *cluster, l *load) {
 // killStandby: nothing is promised that one machine alone would hold.
 func killStandby(c *cluster, l *load) {
 	before := c.ledger.refusals(451)
-	c.standby.kill()
-	wait(c.T, "clients are told 451", func() bool { return c.ledger.refusals(451) > before+20 })
-	c.standby.start(c.T)
-	c.primary.inStep(c.T)
+	c.standby.Kill(c.T)
+	pgtest.Wait(c.T, "clients are told 451", func() bool { return c.ledger.refusals(451) > before+20 })
+	c.standby.Start(c.T)
+	c.primary.InStep(c.T)
 	l.until(c.T, 200)
 }
 
 // killPrimary: the standby has all that was promised; alone it takes nothing.
 func killPrimary(c *cluster, l *load) {
-	c.primary.kill()
-	c.standby.promote(c.T)
+	c.primary.Kill(c.T)
+	c.standby.Promote(c.T)
 	before := c.ledger.refusals(451)
-	wait(c.T, "clients are told 451, since there is no standby", func() bool { return c.ledger.refusals(451) > before+20 })
-	c.primary, c.standby = c.standby, c.standby.standby(c.T)
-	c.primary.inStep(c.T)
+	pgtest.Wait(c.T, "clients are told 451, since there is no standby", func() bool { return c.ledger.refusals(451) > before+20 })
+	c.primary, c.standby = c.standby, c.standby.Standby(c.T)
+	c.primary.InStep(c.T)
 	l.until(c.T, 200)
 	c.arrives()
 }
@@ -246,7 +268,7 @@ func drainNode(c *cluster, l *load) {
 		c.Errorf("drain: %s", said)
 	}
 	d := smtpclient.Dialer{LocalName: "client.test", TLS: smtpclient.TLSNever}
-	wait(c.T, "mx2 says 421", func() bool {
+	pgtest.Wait(c.T, "mx2 says 421", func() bool {
 		conn, err := d.Dial(c.Context(), "tcp", c.nodes[1].at)
 		if err == nil {
 			_ = conn.Close() // it has not heard so far
@@ -254,9 +276,9 @@ func drainNode(c *cluster, l *load) {
 		return err != nil && strings.Contains(err.Error(), "421")
 	})
 	l.until(c.T, 100)
-	wait(c.T, "mx2 is drained", func() bool { return c.status(c.nodes[0])["mx2"].State == admin.NodeDrained })
+	pgtest.Wait(c.T, "mx2 is drained", func() bool { return c.status(c.nodes[0])["mx2"].State == admin.NodeDrained })
 	c.nodes[0].says(c.T, "cluster", "drain", "mx2", "--undo")
-	wait(c.T, "mx2 takes mail", func() bool {
+	pgtest.Wait(c.T, "mx2 takes mail", func() bool {
 		conn, err := d.Dial(c.Context(), "tcp", c.nodes[1].at)
 		if err == nil {
 			_ = conn.Close()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/pgtest"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pgspool"
 	"github.com/posthouse/posthouse/smtp"
@@ -254,7 +255,7 @@ func (l *ledger) settle(t *testing.T, database string) {
 	s, err := pgspool.Open(t.Context(), database+"?sslmode=disable", pgspool.Options{Durability: pgspool.Primary})
 	check(t, err)
 	defer s.Close()
-	wait(t, "all has been sent", func() bool {
+	pgtest.Wait(t, "all has been sent", func() bool {
 		st, err := s.Stats(t.Context())
 		return err == nil && st.Messages == 0
 	})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/posthouse/posthouse/internal/pgtest"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
@@ -18,24 +19,24 @@ func TestOneNode(t *testing.T) {
 	d := newDatabase(t, false)
 	l := newLedger()
 	h := newHost(t, l)
-	refuses(t, newNode(t, "mx1", address(&database{port: freePort(t)}), h.at, ""), "run", "is not to be reached")
-	n := newNode(t, "mx1", address(d), h.at, "durability = \"primary\"\n")
+	refuses(t, newNode(t, "mx1", "postgres://posthouse@127.0.0.1:1/posthouse", h.at, ""), "run", "is not to be reached")
+	n := newNode(t, "mx1", pgtest.Address(named, d), h.at, "durability = \"primary\"\n")
 	refuses(t, n, "run", `make one with "posthouse spool migrate"`)
 	n.says(t, "spool", "migrate")
 	if said := n.says(t, "spool", "migrate"); !strings.Contains(said, "nothing was changed") {
 		t.Errorf("migrated twice: %s", said)
 	}
-	refuses(t, newNode(t, "mx1", address(d), h.at, ""), "run", "it has no synchronous standby", "synchronous_standby_names", `durability = "primary"`)
-	d.asks(t, "CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA posthouse TO clerk; GRANT SELECT ON posthouse.migration TO clerk")
-	weak := strings.Replace(address(d), "posthouse@", "clerk@", 1)
+	refuses(t, newNode(t, "mx1", pgtest.Address(named, d), h.at, ""), "run", "it has no synchronous standby", "synchronous_standby_names", `durability = "primary"`)
+	d.Exec(t, named, "CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA posthouse TO clerk; GRANT SELECT ON posthouse.migration TO clerk")
+	weak := strings.Replace(pgtest.Address(named, d), "posthouse@", "clerk@", 1)
 	refuses(t, newNode(t, "mx1", weak, h.at, "durability = \"primary\"\n"), "run", "the role must own the schema")
-	d.asks(t, "INSERT INTO posthouse.migration (version) VALUES (99)")
+	d.Exec(t, named, "INSERT INTO posthouse.migration (version) VALUES (99)")
 	refuses(t, n, "run", "version 99", "use a newer one")
 	refuses(t, n, "spool migrate", "version 99", "use a newer one")
-	d.asks(t, "DELETE FROM posthouse.migration WHERE version = 99")
+	d.Exec(t, named, "DELETE FROM posthouse.migration WHERE version = 99")
 
 	outlives(t, n, l)
-	l.settle(t, address(d))
+	l.settle(t, pgtest.Address(named, d))
 }
 
 // refuses has a command of a node end with the status of something that is not available.

@@ -23,7 +23,7 @@ func TestBacklog(t *testing.T) {
 	}
 	ctx := context.Background()
 	server, name := database(t)
-	s := open(t, server.dsn(name), options("node-1"))
+	s := open(t, server.DSN(name), options("node-1"))
 	owner, err := s.Join(ctx, "node-1", time.Hour)
 	check(t, err)
 	body := incompressible(4 << 10)

@@ -23,7 +23,7 @@ func benchSpool(b *testing.B, nodes int) (*cluster, []*pgspool.Spool) {
 	c := newCluster(b)
 	var list []*pgspool.Spool
 	for i := range nodes {
-		s, err := pgspool.Open(context.Background(), c.dsn(), pgspool.Options{Node: fmt.Sprint("node-", i+1)})
+		s, err := pgspool.Open(context.Background(), c.dsn, pgspool.Options{Node: fmt.Sprint("node-", i+1)})
 		check(b, err)
 		b.Cleanup(func() { s.Close() })
 		list = append(list, s)
@@ -90,7 +90,7 @@ func benchCycle(b *testing.B, nodes, committers, kb int, settle bool) {
 		settlers.Go(func() { settleAll(b, list[0], owners[0], leases) })
 	}
 	var n atomic.Int64
-	cpu, servers := cpuTime(), c.cpu(b)
+	cpu, servers := cpuTime(), c.cpu()
 	b.ResetTimer()
 	var all sync.WaitGroup
 	for w := range committers {
@@ -109,7 +109,7 @@ func benchCycle(b *testing.B, nodes, committers, kb int, settle bool) {
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-µs/op")
-	b.ReportMetric(float64((c.cpu(b)-servers).Microseconds())/float64(b.N), "servers-µs/op")
+	b.ReportMetric(float64((c.cpu()-servers).Microseconds())/float64(b.N), "servers-µs/op")
 }
 
 func settleAll(b *testing.B, s *pgspool.Spool, owner spool.Owner, leases <-chan *spool.Lease) {

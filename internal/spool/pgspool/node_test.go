@@ -68,7 +68,7 @@ func two(t testing.TB) (a, b *node) {
 	a, b = &node{ctx: context.Background(), t: t}, &node{ctx: context.Background(), t: t}
 	for i, n := range []*node{a, b} {
 		own := fmt.Sprint("node-", i+1)
-		n.Spool = open(t, server.dsn(name), options(own))
+		n.Spool = open(t, server.DSN(name), options(own))
 		o, err := n.Join(n.ctx, own, time.Minute)
 		check(t, err)
 		n.owner = o

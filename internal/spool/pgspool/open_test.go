@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/pgtest"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pgspool"
 )
@@ -21,13 +22,13 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	_, next := database(t)
 	_, closed := database(t)
 	role, empty := "stranger_"+closed, "empty_"+closed
-	server.exec(t, old, "UPDATE posthouse.migration SET version = 0")
-	server.exec(t, next, "INSERT INTO posthouse.migration (version) VALUES (99)")
-	server.exec(t, "postgres", "CREATE ROLE "+role+" LOGIN PASSWORD 'canary'")
-	server.exec(t, closed, "GRANT USAGE ON SCHEMA posthouse TO "+role+"; GRANT SELECT ON posthouse.migration TO "+role)
-	server.exec(t, "postgres", "CREATE DATABASE "+empty)
+	server.Exec(t, old, "UPDATE posthouse.migration SET version = 0")
+	server.Exec(t, next, "INSERT INTO posthouse.migration (version) VALUES (99)")
+	server.Exec(t, "postgres", "CREATE ROLE "+role+" LOGIN PASSWORD 'canary'")
+	server.Exec(t, closed, "GRANT USAGE ON SCHEMA posthouse TO "+role+"; GRANT SELECT ON posthouse.migration TO "+role)
+	server.Exec(t, "postgres", "CREATE DATABASE "+empty)
 	primary := pgspool.Options{Durability: pgspool.Primary}
-	stranger := strings.Replace(server.dsn(closed), "posthouse@", role+":canary@", 1)
+	stranger := strings.Replace(server.DSN(closed), "posthouse@", role+":canary@", 1)
 	for _, x := range []struct {
 		name, dsn string
 		o         pgspool.Options
@@ -36,14 +37,14 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		{"no address", "postgres://u:canary@h:port/x", primary, "the address of the database is none"},
 		{"nobody there", "postgres://u:canary@127.0.0.1:1/x", primary, "not to be reached"},
 		{"no socket", "postgres://u:canary@/x?host=/nowhere", primary, "not to be reached"},
-		{"no database", server.dsn("nothing"), primary, "createdb"},
-		{"no tables", server.dsn(empty), primary, "there is no spool in this database: make one with \"posthouse spool migrate\""},
-		{"old tables", server.dsn(old), primary, "posthouse spool migrate"},
-		{"tables of a newer program", server.dsn(next), primary, "version 99, and this program knows only up to 1: use a newer one"},
+		{"no database", server.DSN("nothing"), primary, "createdb"},
+		{"no tables", server.DSN(empty), primary, "there is no spool in this database: make one with \"posthouse spool migrate\""},
+		{"old tables", server.DSN(old), primary, "posthouse spool migrate"},
+		{"tables of a newer program", server.DSN(next), primary, "version 99, and this program knows only up to 1: use a newer one"},
 		{"no rights", stranger, pgspool.MayLose(primary), "must own the schema"},
-		{"no sync", server.dsn(name), primary, "fsync is off and full_page_writes is off"},
-		{"no standby", server.dsn(name), pgspool.MayLose(pgspool.Options{}), `durability = "primary"`},
-		{"lazy commits", server.dsn(name) + "&synchronous_commit=off", pgspool.MayLose(primary), "synchronous_commit is off"},
+		{"no sync", server.DSN(name), primary, "fsync is off and full_page_writes is off"},
+		{"no standby", server.DSN(name), pgspool.MayLose(pgspool.Options{}), `durability = "primary"`},
+		{"lazy commits", server.DSN(name) + "&synchronous_commit=off", pgspool.MayLose(primary), "synchronous_commit is off"},
 	} {
 		s, err := pgspool.Open(context.Background(), x.dsn, x.o)
 		switch {
@@ -54,13 +55,13 @@ func TestWhatCannotBeOpened(t *testing.T) {
 			t.Errorf("%s: %v, want %q", x.name, err, x.want)
 		}
 	}
-	if _, _, err := pgspool.Migrate(context.Background(), server.dsn(next), primary); err == nil || !strings.Contains(err.Error(), "use a newer one") {
+	if _, _, err := pgspool.Migrate(context.Background(), server.DSN(next), primary); err == nil || !strings.Contains(err.Error(), "use a newer one") {
 		t.Errorf("a newer one is migrated: %v", err)
 	}
-	if from, to, err := pgspool.Migrate(context.Background(), server.dsn(empty), primary); from != 0 || to != 1 || err != nil {
+	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 0 || to != 1 || err != nil {
 		t.Errorf("migrated from %d to %d, %v", from, to, err)
 	}
-	if from, to, err := pgspool.Migrate(context.Background(), server.dsn(empty), primary); from != 1 || to != 1 || err != nil {
+	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 1 || to != 1 || err != nil {
 		t.Errorf("migrated again from %d to %d, %v", from, to, err)
 	}
 	if _, _, err := pgspool.Migrate(context.Background(), stranger, primary); err == nil || strings.Contains(err.Error(), "canary") {
@@ -71,19 +72,15 @@ func TestWhatCannotBeOpened(t *testing.T) {
 // TestWhatIsTooWeakForLongIsTold: without autovacuum it works today.
 func TestWhatIsTooWeakForLongIsTold(t *testing.T) {
 	server, name := database(t)
-	server.exec(t, "postgres", "ALTER SYSTEM SET autovacuum = off")
-	server.exec(t, "postgres", "SELECT pg_reload_conf()")
-	t.Cleanup(func() {
-		server.exec(t, "postgres", "ALTER SYSTEM RESET autovacuum")
-		server.exec(t, "postgres", "SELECT pg_reload_conf()")
-	})
-	wait(t, "autovacuum is off", func() bool {
-		return server.count(t, name, "SELECT count(*) FROM pg_settings WHERE name = 'autovacuum' AND setting = 'off'") == 1
+	server.Set(t, "autovacuum", "off")
+	t.Cleanup(func() { server.Reset(t, "autovacuum") })
+	pgtest.Wait(t, "autovacuum is off", func() bool {
+		return server.Count(t, name, "SELECT count(*) FROM pg_settings WHERE name = 'autovacuum' AND setting = 'off'") == 1
 	})
 	var told bytes.Buffer
 	o := options("")
 	o.Log = slog.New(slog.NewTextHandler(&told, nil))
-	open(t, server.dsn(name), o).Close()
+	open(t, server.DSN(name), o).Close()
 	if !strings.Contains(told.String(), "autovacuum is off") {
 		t.Errorf("told: %s", told.String())
 	}
@@ -97,7 +94,7 @@ func TestItDialsAsItIsTold(t *testing.T) {
 		if network != "tcp" || address != "db.example:5432" {
 			t.Errorf("it dials %s %s", network, address)
 		}
-		return new(net.Dialer).DialContext(ctx, "unix", server.dir+"/.s.PGSQL.5432")
+		return new(net.Dialer).DialContext(ctx, "unix", server.Dir+"/.s.PGSQL.5432")
 	}
 	s := open(t, "postgres://posthouse@db.example/"+name+"?sslmode=disable", o)
 	if _, err := s.Stats(context.Background()); err != nil {
@@ -109,16 +106,16 @@ func TestItDialsAsItIsTold(t *testing.T) {
 func TestLostConnectionsAreMadeAgain(t *testing.T) {
 	ctx := context.Background()
 	server, name := database(t)
-	s := open(t, server.dsn(name), options("node-1"))
+	s := open(t, server.DSN(name), options("node-1"))
 	owner, err := s.Join(ctx, "node-1", time.Hour)
 	check(t, err)
 	for range 5 {
-		server.exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
+		server.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
 		if _, err := try(ctx, s, "bob@sina.example"); err != nil && errors.Is(err, spool.ErrFailed) {
 			t.Errorf("a commit: %v", err)
 		}
 	}
-	wait(t, "a commit goes through", func() bool { _, err := try(ctx, s, "bob@sina.example"); return err == nil })
+	pgtest.Wait(t, "a commit goes through", func() bool { _, err := try(ctx, s, "bob@sina.example"); return err == nil })
 	check(t, s.Beat(ctx, owner))
 	whole(t, s)
 }
@@ -127,14 +124,14 @@ func TestLostConnectionsAreMadeAgain(t *testing.T) {
 func TestAFullDisk(t *testing.T) {
 	ctx := context.Background()
 	server, name := database(t)
-	s := open(t, server.dsn(name), options("node-1"))
-	server.exec(t, name, `CREATE FUNCTION public.full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	s := open(t, server.DSN(name), options("node-1"))
+	server.Exec(t, name, `CREATE FUNCTION public.full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
 		CREATE TRIGGER full_disk BEFORE INSERT ON posthouse.message FOR EACH ROW EXECUTE FUNCTION public.full_disk()`)
 	if _, err := try(ctx, s, "bob@sina.example"); !errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrInDoubt) {
 		t.Errorf("a commit on a full disk: %v", err)
 	}
-	server.exec(t, name, "DROP FUNCTION public.full_disk CASCADE")
+	server.Exec(t, name, "DROP FUNCTION public.full_disk CASCADE")
 	if _, err := try(ctx, s, "bob@sina.example"); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
@@ -146,7 +143,7 @@ func TestClocksApartAreTold(t *testing.T) {
 	var told bytes.Buffer
 	o := options("node-1")
 	o.Log = slog.New(slog.NewTextHandler(&told, nil))
-	s := open(t, server.dsn(name), o)
+	s := open(t, server.DSN(name), o)
 	s.TellSkew(10 * time.Second)
 	if got := told.String(); !strings.Contains(got, "clock of this node differs") || !strings.Contains(got, "ahead=10s") {
 		t.Errorf("told: %s", got)

@@ -33,9 +33,9 @@ func TestContract(t *testing.T) {
 	few(t, "rapid.steps", "12")
 	spooltest.RunRealTime(t, func(t testing.TB) spooltest.Subject {
 		server, name := database(t)
-		s := open(t, server.dsn(name), options("node-1"))
+		s := open(t, server.DSN(name), options("node-1"))
 		again := func() spool.Engine {
-			s = open(t, server.dsn(name), options("node-1"))
+			s = open(t, server.DSN(name), options("node-1"))
 			return s
 		}
 		do := func(sql string, args ...any) {

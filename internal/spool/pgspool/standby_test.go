@@ -7,11 +7,11 @@ import (
 	"io"
 	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/pgtest"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/pgspool"
 )
@@ -43,12 +43,12 @@ func TestWithoutItsStandby(t *testing.T) {
 	long(t)
 	ctx := context.Background()
 	c := newCluster(t)
-	s := open(t, c.dsn(), pgspool.Options{Node: "node-1", Timeout: 5 * time.Second, Heartbeat: time.Hour})
+	s := open(t, c.dsn, pgspool.Options{Node: "node-1", Timeout: 5 * time.Second, Heartbeat: time.Hour})
 	if _, err := try(ctx, s, "bob@sina.example"); err != nil {
 		t.Fatal(err)
 	}
-	c.standby.stop()
-	c.waitForStandby(t, false)
+	c.standby.Stop()
+	c.primary.Alone(t)
 	if _, err := try(ctx, s, "eve@sina.example"); !errors.Is(err, spool.ErrInDoubt) {
 		t.Errorf("a commit that waited in vain: %v", err)
 	}
@@ -59,28 +59,27 @@ func TestWithoutItsStandby(t *testing.T) {
 	if st, err := s.Stats(ctx); err != nil || !st.Refusing {
 		t.Errorf("%+v, %v", st, err)
 	}
-	c.startStandby(t)
-	c.waitForStandby(t, true)
+	c.standby.Start(t)
+	c.primary.InStep(t)
 	s.Feel()
 	if _, err := try(ctx, s, "bob@sina.example"); err != nil {
 		t.Errorf("with its standby back: %v", err)
 	}
-	c.standby.stop()
-	c.waitForStandby(t, false)
+	c.standby.Stop()
+	c.primary.Alone(t)
 	ended := make(chan error)
 	go func() {
 		_, err := try(ctx, s, "ann@sina.example")
 		ended <- err
 	}()
-	conn := c.primary
-	wait(t, "a commit waits for the standby", func() bool {
-		return conn.count(t, "mail", "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0
+	pgtest.Wait(t, "a commit waits for the standby", func() bool {
+		return c.primary.Count(t, "mail", "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0
 	})
 	if err := <-ended; !errors.Is(err, spool.ErrInDoubt) {
 		t.Errorf("a commit whose wait was ended: %v", err)
 	}
-	c.startStandby(t) // else the cleanup would wait
-	c.waitForStandby(t, true)
+	c.standby.Start(t) // else the cleanup would wait
+	c.primary.InStep(t)
 }
 
 // TestFailover kills the primary under load and promotes the standby. What was acknowledged is
@@ -89,7 +88,7 @@ func TestFailover(t *testing.T) {
 	long(t)
 	ctx := context.Background()
 	c := newCluster(t)
-	s := open(t, c.dsn(), pgspool.Options{Node: "node-1", Timeout: 5 * time.Second, Heartbeat: 100 * time.Millisecond})
+	s := open(t, c.dsn, pgspool.Options{Node: "node-1", Timeout: 5 * time.Second, Heartbeat: 100 * time.Millisecond})
 	owner, err := s.Join(ctx, "node-1", 10*time.Minute)
 	check(t, err)
 	stop := make(chan struct{})
@@ -126,22 +125,17 @@ func TestFailover(t *testing.T) {
 			return n >= more
 		}
 	}
-	wait(t, "mail comes in", acknowledged(200))
-	_ = c.primary.cmd.Process.Signal(syscall.SIGKILL)
-	c.primary.stop()
-	c.standby.must(t, "pg_ctl", "promote", "-D", c.standby.data(), "-w")
-	check(t, os.RemoveAll(c.primary.data()))
-	c.primary.must(t, "pg_basebackup", "-D", c.primary.data(), "-h", c.primary.dir, "-p", c.ports[1], "-U", "posthouse", "-R", "-X", "stream", "--checkpoint=fast")
+	pgtest.Wait(t, "mail comes in", acknowledged(200))
+	c.primary.Kill(t)
+	c.standby.Promote(t)
 	if _, err := s.Begin(ctx, 0); err == nil {
-		wait(t, "a primary without a standby takes nothing", func() bool { _, err := s.Begin(ctx, 0); return err != nil })
+		pgtest.Wait(t, "a primary without a standby takes nothing", func() bool { _, err := s.Begin(ctx, 0); return err != nil })
 	}
-	c.primary.start(t, "listen_addresses=127.0.0.1", "cluster_name=walreceiver")
 	mu.Lock()
 	before := len(said)
 	mu.Unlock()
-	c.standby.exec(t, "postgres", "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (walreceiver)'")
-	c.standby.exec(t, "postgres", "SELECT pg_reload_conf()")
-	wait(t, "mail comes in again", acknowledged(before+100))
+	c.standby.Standby(t)
+	pgtest.Wait(t, "mail comes in again", acknowledged(before+100))
 	close(stop)
 	all.Wait()
 	there := map[mail.ID]int{}
