@@ -3,6 +3,7 @@ package daemon
 import (
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/posthouse/posthouse/internal/config"
@@ -62,8 +63,23 @@ func (w *World) openInboxes(c *config.Config) (*inbox.Store, error) {
 		Dir: filepath.Join(c.Data.Value, "inbox"), Log: w.Log, Random: w.Random, Changed: w.InboxChanged,
 		Keep: inbox.Keep{
 			Messages: x.Messages.Value, All: x.All.Value, Inboxes: x.Inboxes.Value, Age: x.Keep.Value, Octets: x.Size.Value,
+			Boxes: boxesOf(x),
 		},
 	})
+}
+
+// boxesOf are the inboxes of which more or less is kept than of others.
+func boxesOf(x *config.Inbox) (all []inbox.KeepBox) {
+	for i := range x.Boxes {
+		b := &x.Boxes[i]
+		name, some := strings.CutSuffix(b.Name, "*")
+		k := inbox.KeepBox{Name: inbox.Fold(b.Name), Messages: b.Messages.Value, Age: b.Keep.Value}
+		if some {
+			k.Name = strings.ToLower(name) + "*"
+		}
+		all = append(all, k)
+	}
+	return all
 }
 
 // Inboxes is the test inbox; nil if the configuration has none.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +46,40 @@ type Keep struct {
 	Inboxes  int           // default 1,000; past it the one goes in which nothing came for longest
 	Age      time.Duration // default 30 days
 	Octets   int64         // of all messages; default 2 GiB
+	// Boxes are inboxes of which more or less is kept: the first that names one counts.
+	Boxes []KeepBox
+}
+
+// KeepBox says what is kept of some inboxes. Zero is what holds for all, a negative value takes a
+// bound away.
+type KeepBox struct {
+	Name     string // see [Fold]; with "*" at its end all that begin so
+	Messages int
+	Age      time.Duration
+}
+
+// of is what is kept of an inbox.
+func (k *Keep) of(name string) (messages int, age time.Duration) {
+	messages, age = k.Messages, k.Age
+	for i := range k.Boxes {
+		b := &k.Boxes[i]
+		if !b.names(name) {
+			continue
+		}
+		if b.Messages != 0 {
+			messages = b.Messages
+		}
+		if b.Age != 0 {
+			age = b.Age
+		}
+		break
+	}
+	return messages, age
+}
+
+func (b *KeepBox) names(name string) bool {
+	begin, some := strings.CutSuffix(b.Name, "*")
+	return name == b.Name || some && strings.HasPrefix(name, begin)
 }
 
 func (k *Keep) setDefaults() {
@@ -91,7 +126,7 @@ func Open(o Options) (*Store, error) {
 		o.Random = rand.Reader
 	}
 	s := &Store{opts: o, changed: make(chan struct{}), reading: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
-	s.index.init()
+	s.index.init(&s.opts.Keep)
 	s.ids.random = o.Random
 	s.files = newMemory()
 	if o.Dir != "" {
@@ -193,7 +228,7 @@ func (s *Store) insert(r *record) (gone []*entry, err error) {
 		return nil, ErrClosed
 	}
 	s.index.add(newEntry(r))
-	return s.index.trim(&s.opts.Keep, time.Now()), nil
+	return s.index.trim(time.Now()), nil
 }
 
 // remove removes the files of messages that are in the index no more.
@@ -232,7 +267,7 @@ func (s *Store) tidy(ctx context.Context) {
 		case <-tick.C:
 		}
 		s.mu.Lock()
-		gone := s.index.trim(&s.opts.Keep, time.Now())
+		gone := s.index.trim(time.Now())
 		s.mu.Unlock()
 		if s.remove(gone); len(gone) > 0 {
 			s.tell()
