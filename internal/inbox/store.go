@@ -29,8 +29,12 @@ const MaxMessage = 64 << 20
 type Options struct {
 	// Dir is where the messages are; it is made if it is missing. One store at a time
 	// uses it: for another the error is [ErrInUse]. "": they are in memory.
-	Dir  string
-	Keep Keep
+	Dir string
+	// States keep the messages instead, for several nodes that all show the same inboxes. Call
+	// [Store.Join] when they can be read. nil: there is nobody else.
+	States States
+	Every  time.Duration // how often it is looked what other nodes do; 0: 300 ms
+	Keep   Keep
 	// Changed is called after each change, from many goroutines; it must be quick. nil is
 	// silence.
 	Changed func()
@@ -105,12 +109,15 @@ type Store struct {
 	// reading bounds how many messages are read for people at a time.
 	reading chan struct{}
 	tidying sync.WaitGroup
+	life    context.Context // until Close
 	end     context.CancelFunc
 
 	mu      sync.RWMutex // never held while a file is touched
 	index   index
 	changed chan struct{} // is closed at the next change
 	closed  bool
+
+	following bool // what other nodes do
 }
 
 // Open opens a store, and reads what it knows of its messages.
@@ -125,11 +132,16 @@ func Open(o Options) (*Store, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
+	if o.Every <= 0 {
+		o.Every = 300 * time.Millisecond
+	}
 	s := &Store{opts: o, changed: make(chan struct{}), reading: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
 	s.index.init(&s.opts.Keep)
 	s.ids.random = o.Random
 	s.files = newMemory()
-	if o.Dir != "" {
+	if o.States != nil {
+		s.files = &shared{states: o.States, log: o.Log}
+	} else if o.Dir != "" {
 		d, err := openDisk(o.Dir, o.Log)
 		if err != nil {
 			return nil, err
@@ -142,9 +154,8 @@ func Open(o Options) (*Store, error) {
 		s.index.sort()
 		s.ids.last = s.index.newest()
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.end = cancel
-	s.tidying.Go(func() { s.tidy(ctx) })
+	s.life, s.end = context.WithCancel(context.Background())
+	s.tidying.Go(func() { s.tidy(s.life) })
 	return s, nil
 }
 
@@ -227,7 +238,9 @@ func (s *Store) insert(r *record) (gone []*entry, err error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	s.index.add(newEntry(r))
+	if s.index.find(r.Message.Inbox, r.Message.ID) == nil { // else it was heard of before
+		s.index.add(newEntry(r))
+	}
 	return s.index.trim(time.Now()), nil
 }
 
