@@ -320,3 +320,32 @@ func TestHalfAMessageIsNone(t *testing.T) {
 		}
 	})
 }
+
+// FuzzStates: whatever stands in a database, it is shown or passed over.
+func FuzzStates(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\x01{\"message\":{\"id\":\"06h0k411mfd67163e5vg\",\"inbox\":\"x\"}}"), []byte("\x00\x00\x00\x01Subject: hi\r\n\r\n"), []byte(`{"inbox":"x","id":"06h0k411mfd67163e5vg"}`))
+	f.Add([]byte("\x00\x00\x00\x02{"), []byte("\xff\xff\xff\xff"), []byte(`{"gone":true,"inbox":"x","id":"06h0k411mfd67163e5vg"}`))
+	f.Add([]byte{}, []byte{0}, []byte("null"))
+	f.Fuzz(func(t *testing.T, record, source, change []byte) {
+		const id = "06h0k411mfd67163e5vg"
+		tab := &table{rows: map[string]row{
+			"inbox-record\x00" + id + "/00000": {record, 1},
+			"inbox-source\x00" + id + "/00000": {source, 2},
+		}}
+		s, w := node(t, tab, inbox.Keep{})
+		if err := w.Put(t.Context(), "inbox-log", fmt.Sprintf("%020d", 1), change, 0); err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, "y", "mine", "") // behind whatever that was
+		for _, m := range s.List("", inbox.Query{}, mail.ID{}, 10).Messages {
+			if f, err := s.Open("", m.ID); err == nil {
+				_ = f.Close()
+			}
+			_ = s.Mark("", m.ID, true)
+		}
+		again, _ := node(t, tab, inbox.Keep{})
+		if n := again.List("y", inbox.Query{}, mail.ID{}, 10).Found; n != 1 {
+			t.Errorf("%d messages in y", n)
+		}
+	})
+}
