@@ -19,7 +19,7 @@ import (
 )
 
 // openInboxes opens a console with inboxes in memory.
-func openInboxes(t *testing.T) (*world, *inbox.Store) {
+func openInboxes(t *testing.T, letters ...admintest.Letter) (*world, *inbox.Store) {
 	t.Helper()
 	var w *world
 	store, err := inbox.Open(inbox.Options{Changed: func() {
@@ -31,7 +31,7 @@ func openInboxes(t *testing.T) (*world, *inbox.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	w = openWorld(t, web.Options{Inboxes: store, Receives: "127.0.0.1:2525"})
+	w = openWorld(t, web.Options{Inboxes: store, Receives: "127.0.0.1:2525"}, letters...)
 	return w, store
 }
 

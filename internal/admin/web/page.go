@@ -76,7 +76,7 @@ func parsePages() *pages {
 	p := &pages{in: map[*language]*template.Template{}, version: versionOf(staticFiles)}
 	for i := range languages {
 		l := &languages[i]
-		p.in[l] = template.Must(template.New("").Funcs(l.functions()).ParseFS(templateFiles, "templates/*.html"))
+		p.in[l] = template.Must(template.New("").Funcs(l.functions()).Funcs(newPhrasebook(l).functions()).ParseFS(templateFiles, "templates/*.html"))
 	}
 	return p
 }

@@ -1,0 +1,63 @@
+package web
+
+// phrasesOfLetters are what package letter says of a message, and package inbox of a
+// search.
+var phrasesOfLetters = []phrase{
+	// Checks.
+	{"scripts and event handlers are removed", "脚本和事件处理程序会被移除"},
+	{"forms are removed, or do nothing", "表单会被移除或无法使用"},
+	{"frames, objects and plug-ins are removed", "框架、对象和插件会被移除"},
+	{"style sheets of other hosts are not loaded", "不会加载外部样式表"},
+	{"video and audio are not played", "视频和音频无法播放"},
+	{"SVG is not shown", "不显示 SVG 图形"},
+	{"\"position\" is ignored", "“position” 样式不起作用"},
+	{"\"display: flex\" and \"grid\" are ignored; tables are not", "“display: flex” 和 “grid” 不起作用，请改用表格布局"},
+	{"background images are not shown", "不显示背景图片"},
+	{"images in data: addresses are not shown; attach them, and show them by cid:", "不显示 data: 地址的图片；请将图片作为附件，用 cid: 引用"},
+	{"addresses without a host lead nowhere in a letter", "邮件中没有主机名的链接地址无法打开"},
+	{"addresses in plain http: are warned of, or not loaded", "明文 http: 地址会引发警告，或不被加载"},
+	{"the HTML has more than 102 KiB: the rest is hidden", "HTML 超过 102 KiB：超出部分会被隐藏"},
+	{"there is no plain text beside the HTML: filters distrust that, and watches and screen readers show nothing", "除 HTML 外没有纯文本：易被过滤器怀疑，手表和读屏软件也无内容可显示"},
+	{"images say nothing to who does not see them (no alt)", "图片没有替代文字（缺少 alt）"},
+	{"images have no width, and are shown in full size", "图片未指定宽度，会以原始尺寸显示"},
+	{"the HTML does not say its language (lang), which screen readers need", "HTML 未声明语言（lang），读屏软件需要它"},
+	{"a <style> outside of <head> is removed", "<head> 之外的 <style> 会被移除"},
+	{"CSS variables are not known", "不支持 CSS 变量"},
+	{"@import and @font-face are ignored", "@import 和 @font-face 不起作用"},
+	{"it has a link to unsubscribe, but no List-Unsubscribe field", "邮件中有退订链接，但没有 List-Unsubscribe 字段"},
+	{"Outlook for Windows", "Windows 版 Outlook"},
+
+	// Problems.
+	{"the message is empty", "邮件为空"},
+	{"there is no %s field", "缺少 %s 字段"},
+	{"there are %s %s fields, and mail programs show different ones", "有 %s 个 %s 字段，不同的邮件程序会显示不同的那个"},
+	{"the %s field has something that is no address", "%s 字段中有不是地址的内容"},
+	{"the %s field has more than %s addresses", "%s 字段的地址超过 %s 个"},
+	{"the Date field is no date: \"%s\"", "Date 字段不是日期：“%s”"},
+	{"there is more that is wrong", "还有其他问题，未一一列出"},
+	{"its Content-Type does not follow the rules: \"%s\"", "Content-Type 不合规范：“%s”"},
+	{"it is longer than %s MiB; the rest is only in the source", "长度超过 %s MiB；其余部分仅见于源码"},
+	{"its charset \"%s\" is not known; it was read as %s", "未知字符集“%s”；已按 %s 读取"},
+	{"it says that it is in %s, and is in %s", "声明的字符集是 %s，实际是 %s"},
+	{"it does not say its charset; it was read as %s", "未声明字符集；已按 %s 读取"},
+	{"some of its characters make no sense in %s", "部分字符在 %s 中无意义"},
+	{"its Content-Transfer-Encoding \"%s\" is not known", "未知的 Content-Transfer-Encoding“%s”"},
+	{"its header is too long to be read: %s", "信头过长，无法读完：%s"},
+	{"the %s field is not in UTF-8, and its characters were guessed", "%s 字段不是 UTF-8，其字符集是猜测的"},
+	{"parts are more than %s deep in each other; what is deeper is only in the source", "部分嵌套超过 %s 层；更深的内容仅见于源码"},
+	{"it is %s, but says no boundary between its parts", "类型为 %s，但未给出各部分之间的分隔符（boundary）"},
+	{"a multipart must not be in %s (RFC 2045, 6.4)", "multipart 不得使用 %s 编码（RFC 2045, 6.4）"},
+	{"its boundary does not occur in it", "正文中没有出现所声明的分隔符（boundary）"},
+	{"its last part is not closed: the message may be cut", "最后一部分没有结束：邮件可能被截断"},
+	{"the message has more than %s parts; the rest is only in the source", "邮件超过 %s 个部分；其余仅见于源码"},
+
+	// Searches of the inbox.
+	{"a search has %s characters at most", "搜索最多 %s 个字符"},
+	{"a search has %s words at most", "搜索最多 %s 个词"},
+	{"a quote (\") is open at the end of the search", "搜索末尾的引号（\"）没有闭合"},
+	{"%s: wants a value behind its colon", "%s: 的冒号后面要有值"},
+	{"has: is followed by attachment, not by \"%s\"", "has: 后面应为 attachment，而不是“%s”"},
+	{"is: is followed by read or unread, not by \"%s\"", "is: 后面应为 read 或 unread，而不是“%s”"},
+	{"%s: is followed by a size such as 10k or 2m, not by \"%s\"", "%s: 后面应为大小，例如 10k 或 2m，而不是“%s”"},
+	{"%s: \"%s\" is neither a time such as 2026-11-23 or 2026-11-23T10:30, nor so long ago, such as 2h or 3d", "%s: 后面的“%s”既不是时间（例如 2026-11-23 或 2026-11-23T10:30），也不是多久以前（例如 2h 或 3d）"},
+}
