@@ -328,12 +328,13 @@ func FuzzStates(f *testing.F) {
 	f.Add([]byte{}, []byte{0}, []byte("null"))
 	f.Fuzz(func(t *testing.T, record, source, change []byte) {
 		const id = "06h0k411mfd67163e5vg"
-		tab := &table{rows: map[string]row{
-			"inbox-record\x00" + id + "/00000": {record, 1},
-			"inbox-source\x00" + id + "/00000": {source, 2},
+		tab := &table{version: 3, rows: map[string]row{
+			"inbox-record\x00" + id + "/00000":        {record, 1},
+			"inbox-source\x00" + id + "/00000":        {source, 2},
+			"inbox-log\x00" + fmt.Sprintf("%020d", 1): {change, 3},
 		}}
-		s, w := node(t, tab, inbox.Keep{})
-		if err := w.Put(t.Context(), "inbox-log", fmt.Sprintf("%020d", 1), change, 0); err != nil {
+		s, w := node(t, tab, inbox.Keep{Age: -1})
+		if err := w.Put(t.Context(), "inbox-log", fmt.Sprintf("%020d", 2), change, 0); err != nil {
 			t.Fatal(err)
 		}
 		put(t, s, "y", "mine", "") // behind whatever that was
@@ -343,7 +344,7 @@ func FuzzStates(f *testing.F) {
 			}
 			_ = s.Mark("", m.ID, true)
 		}
-		again, _ := node(t, tab, inbox.Keep{})
+		again, _ := node(t, tab, inbox.Keep{Age: -1})
 		if n := again.List("y", inbox.Query{}, mail.ID{}, 10).Found; n != 1 {
 			t.Errorf("%d messages in y", n)
 		}
