@@ -60,7 +60,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		fault: make(chan error, 1), turn: make(chan struct{}, 1), sockets: map[endpoint]*socket{},
 	}
 	h.states.rates = ratelimit.NewTable(0)
-	w.inboxes = new(inboxes)
+	w.inboxes = &inboxes{states: &h.states}
 	if err := w.inboxes.open(&w, c); err != nil {
 		return nil, err
 	}
@@ -85,6 +85,10 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 	}
 	h.states.open(h.spool)
 	r.keys.acme.look(ctx)
+	if err := w.inboxes.join(ctx, c); err != nil {
+		r.close(ctx)
+		return nil, errors.Join(err, h.spool.Close())
+	}
 	h.openIndex()
 	if err := w.makeDrop(c); err != nil {
 		r.close(ctx)
