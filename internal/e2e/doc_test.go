@@ -102,7 +102,7 @@ func vacant(t *testing.T) string {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // await waits until something is so; say tells what was seen instead.
 func await(t *testing.T, what string, is func() bool, say func() string) {
