@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { os.Exit(installed.Run(m)) }
 type node struct {
 	name string
 	dir  string
+	conf string // its configuration in dir
 	at   string // where it takes mail
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -55,7 +56,7 @@ func newNode(t *testing.T, name, database, next, more string) *node {
 	dir, err := os.MkdirTemp("", "node") // t.TempDir is too long for a socket
 	check(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	n := &node{name: name, dir: dir}
+	n := &node{name: name, dir: dir, conf: "posthouse.hcl"}
 	text := fmt.Sprintf(`hostname = "%s.example.org"
 data = "data"
 spool {
@@ -82,7 +83,7 @@ route "out" {
 }
 
 func (n *node) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(program, append(args, "--config", "posthouse.hcl")...)
+	cmd := exec.Command(program, append(args, "--config", n.conf)...)
 	cmd.Dir = n.dir
 	return cmd
 }
