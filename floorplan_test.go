@@ -125,6 +125,7 @@ var workshop = map[string]bool{
 	"internal/e2e/cluster":             true,
 	"internal/hostile":                 true,
 	"internal/house":                   true,
+	"internal/installed":               true,
 	"internal/pgtest":                  true,
 	"internal/simdisk":                 true,
 	"internal/simnet":                  true,

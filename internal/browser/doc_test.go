@@ -17,13 +17,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/posthouse/posthouse/internal/installed"
 )
 
 // patience is how long a fact is waited for: chromium is slow on a busy machine.
@@ -173,25 +174,7 @@ func (b *browser) keys(t *testing.T, keys string) {
 	}
 }
 
-func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
-
-// withProgram builds the program that users have, and runs the tests with it as the first
-// "posthouse" that is found.
-func withProgram(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "browser")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "github.com/posthouse/posthouse/cmd/posthouse").CombinedOutput()
-	if err != nil {
-		panic(strings.TrimSpace(string(out)))
-	}
-	if err := os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
-		panic(err)
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(installed.Run(m)) }
 
 // narrow makes the screen one of a telephone, wide makes it what it was.
 func (b *browser) narrow(t *testing.T) { t.Helper(); b.do(t, chromedp.EmulateViewport(390, 844)) }

@@ -12,28 +12,14 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/posthouse/posthouse/internal/installed"
 )
 
-// program is "posthouse", built for the tests.
-var program string
+// program is the name of the one that [installed.Run] has built.
+const program = "posthouse"
 
-func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
-
-func withProgram(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "cluster")
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "posthouse")
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "github.com/posthouse/posthouse/cmd/posthouse").CombinedOutput()
-	if err != nil {
-		fmt.Printf("%v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(installed.Run(m)) }
 
 // node is one "posthouse run" of a cluster.
 type node struct {
