@@ -21,5 +21,8 @@
 //     operation, and what the next life makes of it; one of mail within one machine has Maildirs and
 //     a drop directory on that disk, too. A [CallJourney] dies of a call to a base.
 //
+// Who would take TLS away from the road between a house and a stranger is played in
+// stories of their own, where both have certificates ([World] has the Roots).
+//
 // Where to look when something goes wrong: make sim SEED=N tells the story.
 package house

@@ -152,7 +152,8 @@ func (h *House) outside() daemon.World {
 	engine := *h.engine.Load()
 	world := daemon.World{
 		Listen: h.host.Listen, Dial: dial, Addrs: h.host.Addrs,
-		Resolver: &dnsclient.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(nameServerAt)}, Dial: ask},
+		Resolver: &dnsclient.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(nameServerAt)}, Dial: ask, TrustAD: true},
+		Roots:    h.world.Roots,
 		Spool:    func(*config.Config) (spool.Engine, error) { return engine, nil },
 		Env:      func(string) (string, bool) { return "", false },
 		Carry:    h.spread, Report: h.spreadReports,

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,7 @@ type rootDisk struct {
 
 type heldFolder struct {
 	*os.File
+	raw  syscall.RawConn // of the File
 	info fs.FileInfo
 }
 
@@ -49,47 +51,41 @@ func (d *rootDisk) Hold(name string) error {
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
 	if d.folders == nil {
 		d.folders = map[string]heldFolder{}
 	}
-	d.folders[name] = heldFolder{f, info}
+	d.folders[name] = heldFolder{f, raw, info}
 	return nil
 }
 
-// held returns a folder that is held, if it is still what its name leads to: in
+// SyncFolder fails if the folder is held, and is no longer what its name leads to: in
 // one that was moved away nobody would look for the mail.
-func (d *rootDisk) held(name string) (*os.File, error) {
+func (d *rootDisk) SyncFolder(name string) error {
 	f, is := d.folders[name]
 	if !is {
-		return nil, fs.ErrInvalid
+		return syncDirectory(d.root.Open(name))
+	}
+	if err := f.Sync(); err != nil {
+		return err
 	}
 	info, err := d.root.Lstat(name)
-	if err != nil {
-		return nil, err
+	if err == nil && !os.SameFile(info, f.info) {
+		err = fmt.Errorf("%s is not what it was when the Maildir was opened", name)
 	}
-	if !os.SameFile(info, f.info) {
-		return nil, fmt.Errorf("%s is not what it was when the Maildir was opened", name)
-	}
-	return f.File, nil
-}
-
-func (d *rootDisk) SyncFolder(name string) error {
-	if f, is := d.folders[name]; is {
-		return f.Sync()
-	}
-	return syncDirectory(d.root.Open(name))
+	return err
 }
 
 func (d *rootDisk) Create(name string) (f File, err error) {
-	folder, base := path.Split(name)
-	err = d.in(folder, func(dir int) error {
-		return again(func() error {
-			fd, err := unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
-			if err == nil {
-				f = os.NewFile(uintptr(fd), name)
-			}
-			return err
-		})
+	err = d.in(name, func(dir int, base string) error {
+		fd, err := unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+		if err == nil {
+			f = &newFile{fd: fd, name: name}
+		}
+		return err
 	})
 	if err != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
@@ -98,11 +94,9 @@ func (d *rootDisk) Create(name string) (f File, err error) {
 }
 
 func (d *rootDisk) Rename(from, to string) error {
-	fromFolder, old := path.Split(from)
-	toFolder, base := path.Split(to)
-	err := d.in(fromFolder, func(source int) error {
-		return d.in(toFolder, func(target int) error {
-			return again(func() error { return unix.Renameat(source, old, target, base) })
+	err := d.in(from, func(source int, old string) error {
+		return d.in(to, func(target int, base string) error {
+			return unix.Renameat(source, old, target, base)
 		})
 	})
 	if err != nil {
@@ -111,32 +105,28 @@ func (d *rootDisk) Rename(from, to string) error {
 	return nil
 }
 
-// in calls do with the descriptor of a folder that is held, which is not closed
-// meanwhile.
-func (d *rootDisk) in(folder string, do func(dir int) error) error {
-	f, err := d.held(path.Clean(folder))
+func (d *rootDisk) Remove(name string) error {
+	err := d.in(name, func(dir int, base string) error { return unix.Unlinkat(dir, base, 0) })
 	if err != nil {
-		return err
+		return &fs.PathError{Op: "remove", Path: name, Err: err}
 	}
-	c, err := f.SyscallConn()
-	if err != nil {
-		return err
+	return nil
+}
+
+// in calls do with the descriptor of the folder of a file, which is held and not closed
+// meanwhile, and with the file's name in it. It does so again if a signal came between.
+func (d *rootDisk) in(name string, do func(dir int, base string) error) error {
+	folder, base := path.Split(name)
+	f, is := d.folders[path.Clean(folder)]
+	if !is {
+		return fs.ErrInvalid
 	}
 	var failed error
-	err = c.Control(func(fd uintptr) { failed = do(int(fd)) })
+	err := f.raw.Control(func(fd uintptr) {
+		failed = again(func() error { return do(int(fd), base) })
+	})
 	return errors.Join(err, failed)
 }
-
-// again repeats what a signal has interrupted.
-func again(call func() error) error {
-	for {
-		if err := call(); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-func (d *rootDisk) Remove(name string) error { return d.root.Remove(name) }
 
 func (d *rootDisk) Close() error {
 	var errs []error
