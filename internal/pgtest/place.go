@@ -49,7 +49,7 @@ func place(t TB, o Options, bin string) *Server {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &Server{Dir: dir, Port: 5432, o: o, bin: bin}
 	if o.TCP {
-		s.Port = freePort(t)
+		s.Port = FreePort(t)
 	}
 	if os.Geteuid() == 0 { // which PostgreSQL does not want to be
 		s.as = somebody(t, dir)
@@ -73,9 +73,9 @@ func somebody(t TB, dir string) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// freePort is one at which nobody listens, below those that the system gives to
+// FreePort is one at which nobody listens, below those that the system gives to
 // connections: so it stays free while a server is away.
-func freePort(t TB) int {
+func FreePort(t TB) int {
 	t.Helper()
 	for range 1000 {
 		port := 10_000 + rand.IntN(20_000)
