@@ -269,7 +269,7 @@ func wayOf(to *mail.Recipient, x *dispatch.Explained) Way {
 			return w
 		}
 	}
-	w.Steps = append(w.Steps, limitStep(x), sharedStep(x, stateStep(x)), retryStep(&x.Settings))
+	w.Steps = append(w.Steps, limitStep(x), stateStep(x), retryStep(&x.Settings))
 	if x.Status != nil {
 		h := healthOf(x.Hop, x.Status)
 		w.Destination = &h
@@ -367,14 +367,6 @@ func deliveries(l queue.Limits) string {
 	}
 	if l.Rate > 0 {
 		s += fmt.Sprintf(" (%d in %s)", l.Rate, Short(max(l.Per, time.Second)))
-	}
-	return s
-}
-
-// sharedStep adds what this node has of a limit that all nodes keep to together.
-func sharedStep(x *dispatch.Explained, s Step) Step {
-	if st := x.Status; st != nil && st.Shared {
-		s.Notes = append(s.Notes, fmt.Sprintf("limits hold for all nodes together: of the deliveries at a time to this destination this node has %d now, and asks for more when it has mail", st.Places))
 	}
 	return s
 }

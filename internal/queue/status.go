@@ -13,8 +13,6 @@ type Status struct {
 	Recipients int    // in the window
 	InFlight   int    // deliveries under way
 	AtOnce     int    // deliveries there may be now; 0: no limit
-	Shared     bool   // the limit of deliveries at once holds for several schedules together
-	Places     int    // that this one has of it now
 	Opens      time.Time
 	Down       time.Time   // since; zero: it is not down
 	Probes     int         // tries in vain, in a row
@@ -31,9 +29,6 @@ func (s *Schedule) Destination(h mail.Hop) (Status, bool) {
 	st := Status{
 		Site: d.at.key.operator, Recipients: d.size, InFlight: d.busy, AtOnce: d.most,
 		Down: d.since.time(), Probes: d.probes, Reply: d.reply,
-	}
-	if d.share.limited() {
-		st.Shared, st.Places = true, d.share.places
 	}
 	if at := max(d.gate(), d.at.gate()); at > s.now {
 		st.Opens = at.time()
