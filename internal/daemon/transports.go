@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/dns"
@@ -91,6 +92,7 @@ func (b *builder) hosts(r *config.Route) (*remote.Transport, error) {
 		Resolver: resolver, LocalName: b.cfg.Hostname.Value, Dial: b.world.from, Seed: b.world.Seed,
 		MaxConns: most(r.Limits.Destination.Value, r.Limits.Site.Value), MaxRecipients: r.Limits.Recipients.Value,
 		AllowLoopback: b.cfg.DNS.Loopback.Value, Trace: b.world.Sessions.Outbound,
+		IdleTimeout: b.idleTime(),
 	}
 	if name, err := dns.ParseName(b.cfg.Hostname.Value); err == nil {
 		t.Self.Names = []dns.Name{name}
@@ -98,6 +100,15 @@ func (b *builder) hosts(r *config.Route) (*remote.Transport, error) {
 	t.Self.Addrs, err = b.world.Addrs()
 	t.Self.Addrs = append(t.Self.Addrs, b.listensAt()...)
 	return t, err
+}
+
+// idleTime is how long connections are kept for the next message; 0: as long as a transport does. Where others
+// keep to the same limits it is no longer than a place is kept, since what is idle here is in their way.
+func (b *builder) idleTime() time.Duration {
+	if b.cfg.Spool.Shared() {
+		return 2 * time.Second
+	}
+	return 0
 }
 
 // listensAt are the addresses at which mail comes in, where others would find us.
@@ -157,6 +168,7 @@ func (b *builder) lmtp(r *config.Route) (transport.Transport, error) {
 			Address: path, LocalName: b.cfg.Hostname.Value, Dial: b.world.anywhere, Trace: b.world.Sessions.Outbound,
 			TLS: tlsPolicy(r.TLS.Value, smtpclient.TLSRequire), TLSConfig: b.trust(r), Auth: b.login(r),
 			MaxRecipients: r.Limits.Recipients.Value, MaxConns: most(r.Limits.Destination.Value, r.Limits.Site.Value),
+			IdleTimeout: b.idleTime(),
 		}))
 	}
 	if len(servers) == 1 {

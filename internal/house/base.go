@@ -35,7 +35,9 @@ type Base struct {
 	down  time.Time                      // nobody is answered before
 	seats []*seat
 	held  map[spool.Ref]spool.Owner // leases
-	fell  time.Time                 // when the last primary fell whose leases are forgotten
+	crowd crowd
+	most  int       // deliveries to one destination at a time, so far
+	fell  time.Time // when the last primary fell whose leases are forgotten
 
 	calls  int // so far
 	stopAt int // the call that a node dies of; 0: none

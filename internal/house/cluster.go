@@ -25,8 +25,8 @@ route "default" {
   remote = true
   tls    = "never"
   limits {
-    destination = 20
-    site        = 20
+    destination = %d
+    site        = %d
   }
 }
 `
@@ -37,7 +37,7 @@ func (w *Town) cluster(nodes int) {
 	w.base.storm.Store(w.plan.Storm)
 	for i := range nodes {
 		node, address := fmt.Sprintf("node%d.a.test", 1+i), fmt.Sprintf("192.0.2.%d", 1+i)
-		text := fmt.Sprintf(clustered, "a.test", address, "198.51.100.0/24")
+		text := fmt.Sprintf(clustered, "a.test", address, "198.51.100.0/24", clusterLimit, clusterLimit)
 		w.Houses = append(w.Houses, w.Node("a.test", node, address, text, w.base.Seat(node)))
 		w.doors = append(w.doors, address+":25")
 	}

@@ -289,6 +289,7 @@ type spreadingPlanner struct {
 func (s spreading) Deliver(ctx context.Context, d transport.Delivery) []mail.Outcome {
 	if s.seat != nil {
 		s.seat.base.holds(s.seat, d.Envelope.ID, d.Recipients)
+		defer s.seat.base.begins(s.seat, d.Hop)()
 		defer s.seat.awake(ctx)
 		s.seat.awake(ctx)
 	}

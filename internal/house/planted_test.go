@@ -64,6 +64,7 @@ var (
 		"two nodes take the same mail",
 		"a commit in doubt leaves a lease",
 		"deliveries begin though the lease is over",
+		"a share is granted to each node whole",
 	}
 	foundAtACall    = []string{"what a dead node had is not suspect"}
 	foundOnAJourney = []string{

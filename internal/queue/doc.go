@@ -20,6 +20,8 @@
 //   - [Schedule.Withdraw], [Schedule.Bounce] and [Schedule.RetryNow] carry out an
 //     operator's order.
 //   - [Schedule.Want] says what to lease from the spool when there is room.
+//   - Where limits hold for several schedules together ([Options].Shared), [Schedule.Asks] says
+//     what to ask of whoever divides them, and [Schedule.Grant] takes the answers.
 //   - [Schedule.Wake] says when to call Next again if nothing happens before.
 //     Call it also after each Add and Settle and each order, or some of them.
 //
