@@ -108,24 +108,24 @@ func (c *Console) routes() {
 // views are the pages that can be drawn anew while somebody looks at them.
 func (c *Console) views() map[string]view {
 	views := map[string]view{
-		"/queue":          {"queue", "queue", TopicQueue, c.queuePage},
-		"/queue/messages": {"list", "queue", TopicQueue, c.listPage},
-		"/messages/{id}":  {"message", "queue", TopicQueue, c.messagePage},
-		"/explain":        {"explain", "explain", TopicNone, c.explainPage},
+		"/queue":          {"queue", "queue", TopicQueue, c.queuePage, c.queueTable},
+		"/queue/messages": {"list", "queue", TopicQueue, c.listPage, c.listTable},
+		"/messages/{id}":  {"message", "queue", TopicQueue, c.messagePage, nil},
+		"/explain":        {"explain", "explain", TopicNone, c.explainPage, nil},
 	}
 	if c.opts.Inboxes != nil {
-		views["/inbox"] = view{"inbox", "inbox", TopicInbox, c.inboxPage}
-		views["/inbox/{id}"] = view{"letter", "inbox", TopicNone, c.letterPage}
+		views["/inbox"] = view{"inbox", "inbox", TopicInbox, c.inboxPage, nil}
+		views["/inbox/{id}"] = view{"letter", "inbox", TopicNone, c.letterPage, nil}
 	}
 	if c.offers.sessions {
-		views["/sessions"] = view{"sessions", "sessions", TopicSessions, c.sessionsPage}
-		views["/sessions/{id}"] = view{"session", "sessions", TopicSessions, c.sessionPage}
+		views["/sessions"] = view{"sessions", "sessions", TopicSessions, c.sessionsPage, nil}
+		views["/sessions/{id}"] = view{"session", "sessions", TopicSessions, c.sessionPage, nil}
 	}
 	if c.offers.overview {
-		views["/overview"] = view{"overview", "overview", TopicOverview, c.overviewPage}
+		views["/overview"] = view{"overview", "overview", TopicOverview, c.overviewPage, nil}
 	}
 	if c.offers.find {
-		views["/find"] = view{"find", "find", TopicNone, c.findPage}
+		views["/find"] = view{"find", "find", TopicNone, c.findPage, c.findTable}
 	}
 	return views
 }
