@@ -133,6 +133,7 @@ func (r *Registry) Carries(t *smtpclient.Trace, id mail.ID) {
 	r.mu.RUnlock()
 	if s != nil {
 		s.brought(id)
+		s.sends()
 	}
 }
 
@@ -158,11 +159,17 @@ func (s *session) has(id mail.ID) bool {
 	return slices.Contains(s.messages, id)
 }
 
-// way is In or Out, which never changes.
-func (s *session) way() Direction {
+// sends notes that messages go out by the session, and takes says whether they come in.
+func (s *session) sends() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.view.Direction
+	s.outgoing = true
+}
+
+func (s *session) takes() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.outgoing
 }
 
 // List returns the sessions that live, the oldest first.
@@ -211,7 +218,7 @@ func (r *Registry) Find(number uint64) (View, []Line, bool) {
 // as the session is kept. It looks at all of them.
 func (r *Registry) Of(id mail.ID) (View, []Line, bool) {
 	for _, s := range r.sessions() {
-		if s.has(id) && s.way() == In {
+		if s.has(id) && s.takes() {
 			return told(s)
 		}
 	}

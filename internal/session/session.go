@@ -30,6 +30,7 @@ type session struct {
 	followers []*Follower
 	messages  []mail.ID // that came in by it, or were to go out: the last maxMessages
 	many      int       // how many there were
+	outgoing  bool      // they were to go out
 	wasCut    bool
 }
 

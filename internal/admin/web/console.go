@@ -47,6 +47,7 @@ type Console struct {
 	sessions sessions
 	live     *live
 	offers   offers
+	pictures chan struct{} // has one for each that is made small now: they take memory
 }
 
 // offers are pages that depend on what the control API has.
@@ -62,7 +63,7 @@ func New(o Options) *Console {
 	}
 	c := &Console{
 		opts: o, api: house{o.API}, pages: parsePages(), mux: http.NewServeMux(),
-		cross: http.NewCrossOriginProtection(),
+		cross: http.NewCrossOriginProtection(), pictures: make(chan struct{}, maxPictures),
 	}
 	c.offers = offers{sessions: c.has("/v1/sessions"), find: c.has("/v1/find"), overview: c.has("/v1/overview")}
 	c.live = newLive(c)
@@ -83,6 +84,8 @@ func (c *Console) routes() {
 
 	if c.opts.Inboxes != nil {
 		c.mux.Handle("POST /inbox/delete", c.may(Operator, c.delete))
+		c.mux.Handle("POST /inbox/mark", c.may(Operator, c.mark))
+		c.mux.Handle("POST /inbox/{id}/tags", c.may(Operator, c.tag))
 		c.mux.Handle("POST /inbox/{id}/release", c.may(Operator, c.release))
 		c.mux.Handle("GET /inbox/{id}/html", c.may(Viewer, c.showHTML))
 		c.mux.Handle("GET /inbox/{id}/source", c.may(Viewer, c.source))

@@ -20,7 +20,7 @@ type messageData struct {
 	From       string
 	Recipients int
 	Session    uint64          // in which it came; 0: that is not known any more
-	out        []admin.Session // by which it was to go, as far as they are kept
+	out        []admin.Session // by which it came or was to go, as far as they are kept
 }
 
 // maxEvents is how many events a page shows.
@@ -46,14 +46,14 @@ func (d *messageData) came(v *visit) error {
 	if !v.console.offers.sessions {
 		return nil
 	}
-	by, err := get[admin.CarriedBy](v, "/v1/messages/"+url.PathEscape(d.ID)+"/sessions", nil)
-	for i := range by.Sessions {
-		if s := &by.Sessions[i]; s.Direction == "in" {
-			d.Session = s.ID
-		} else {
-			d.out = append(d.out, *s)
-		}
+	at := "/v1/messages/" + url.PathEscape(d.ID)
+	came, err := get[admin.Session](v, at+"/session", nil)
+	if err != nil && !isMissing(err) {
+		return err
 	}
+	d.Session = came.ID
+	by, err := get[admin.CarriedBy](v, at+"/sessions", nil)
+	d.out = by.Sessions
 	return err
 }
 
@@ -61,7 +61,7 @@ func (d *messageData) came(v *visit) error {
 // that had begun by then. 0: it is not known any more.
 func (d *messageData) By(e *admin.Event) (number uint64) {
 	for i := range d.out {
-		if s := &d.out[i]; e.What == "attempt" && s.Peer == e.Addr && !s.Started.After(e.At) {
+		if s := &d.out[i]; e.What == "attempt" && s.Direction == "out" && s.Peer == e.Addr && !s.Started.After(e.At) {
 			number = s.ID
 		}
 	}
