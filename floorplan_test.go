@@ -61,6 +61,7 @@ var floors = map[string]int{
 	"internal/tlspolicy": 4,
 	"internal/transport": 4,
 
+	"internal/acme/shelf":           5,
 	"internal/directory/dovecot":    5,
 	"internal/directory/filedir":    5,
 	"internal/directory/ldap":       5,

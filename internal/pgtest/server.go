@@ -44,6 +44,8 @@ type Options struct {
 	Password string
 	// Settings more, such as "work_mem = '1MB'".
 	Settings []string
+	// Ahead is by how much its clock is ahead of that of the machine (Debian: libfaketime).
+	Ahead time.Duration
 	// Below is where its directory is made; "" is the folder of temporary files.
 	Below string
 }
@@ -135,6 +137,9 @@ func (s *Server) Start(t TB) {
 	defer log.Close() // the server has its own
 	cmd, done := s.Command("postgres", "-D", s.data(), "-k", s.Dir, "-p", strconv.Itoa(s.Port), "-c", "listen_addresses="+listen), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = log, log
+	if s.o.Ahead != 0 {
+		cmd.Env = append(cmd.Env, "LD_PRELOAD="+clockwork(t), fmt.Sprintf("FAKETIME=%+.3fs", s.o.Ahead.Seconds()))
+	}
 	check(t, cmd.Start())
 	s.cmd, s.done = cmd, done
 	go func() {

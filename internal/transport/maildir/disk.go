@@ -11,27 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk is what a Maildir asks of its file system. Names are relative to the
-// Maildir, with slashes.
-type disk interface {
-	makeFolder(name string) error        // that it is there already is no error
-	hold(name string) error              // from now on files are created in it, and renamed
-	syncFolder(name string) error        // makes the names in a folder durable
-	create(name string) (file, error)    // a new file; one that exists is an error
-	rename(from, to string) error        // atomic
-	remove(name string) error            //
-	each(folder string, f visitor) error // calls f for the files of a folder
-	close() error
-}
-
-type file interface {
-	io.Writer
-	Sync() error
-	Close() error
-}
-
-type visitor func(fs.FileInfo) error
-
 // rootDisk is the real one. Its root keeps names from leading out of the
 // Maildir by way of symbolic links; tmp and new are held open, since to find them
 // again for each message would cost more system calls than all the rest.
@@ -45,7 +24,7 @@ type heldFolder struct {
 	info fs.FileInfo
 }
 
-func (d *rootDisk) makeFolder(name string) error {
+func (d *rootDisk) MakeFolder(name string) error {
 	err := d.root.Mkdir(name, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -61,7 +40,7 @@ func (d *rootDisk) makeFolder(name string) error {
 }
 
 // hold opens a folder for as long as the disk is used.
-func (d *rootDisk) hold(name string) error {
+func (d *rootDisk) Hold(name string) error {
 	f, err := d.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
@@ -94,14 +73,14 @@ func (d *rootDisk) held(name string) (*os.File, error) {
 	return f.File, nil
 }
 
-func (d *rootDisk) syncFolder(name string) error {
+func (d *rootDisk) SyncFolder(name string) error {
 	if f, is := d.folders[name]; is {
 		return f.Sync()
 	}
 	return syncDirectory(d.root.Open(name))
 }
 
-func (d *rootDisk) create(name string) (f file, err error) {
+func (d *rootDisk) Create(name string) (f File, err error) {
 	folder, base := path.Split(name)
 	err = d.in(folder, func(dir int) error {
 		return again(func() error {
@@ -118,7 +97,7 @@ func (d *rootDisk) create(name string) (f file, err error) {
 	return f, nil
 }
 
-func (d *rootDisk) rename(from, to string) error {
+func (d *rootDisk) Rename(from, to string) error {
 	fromFolder, old := path.Split(from)
 	toFolder, base := path.Split(to)
 	err := d.in(fromFolder, func(source int) error {
@@ -157,9 +136,9 @@ func again(call func() error) error {
 	}
 }
 
-func (d *rootDisk) remove(name string) error { return d.root.Remove(name) }
+func (d *rootDisk) Remove(name string) error { return d.root.Remove(name) }
 
-func (d *rootDisk) close() error {
+func (d *rootDisk) Close() error {
 	var errs []error
 	for _, f := range d.folders {
 		errs = append(errs, f.Close())
@@ -168,7 +147,7 @@ func (d *rootDisk) close() error {
 }
 
 // each reads the folder in steps, so that its size does not matter.
-func (d *rootDisk) each(folder string, f visitor) error {
+func (d *rootDisk) Each(folder string, f func(fs.FileInfo) error) error {
 	dir, err := d.root.Open(folder)
 	if err != nil {
 		return err
@@ -188,12 +167,4 @@ func (d *rootDisk) each(folder string, f visitor) error {
 			return err
 		}
 	}
-}
-
-// syncDirectory syncs and closes what os.Open returned.
-func syncDirectory(dir *os.File, err error) error {
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
