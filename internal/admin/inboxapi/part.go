@@ -88,6 +88,7 @@ func disposition(p *letter.Part) string {
 	name = filepath.Base(name)
 	return `attachment; filename="` + quote(name) + `"; filename*=UTF-8''` + url.PathEscape(name)
 }
+
 // partAt is the part of a message at a path, in which 0 is the message itself.
 func (a *API) partAt(r *http.Request, m inbox.Message, path string) (*letter.Part, error) {
 	l, err := a.o.Store.Letter(r.Context(), m.Inbox, m.ID)
