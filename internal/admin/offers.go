@@ -88,6 +88,7 @@ func (a *API) sessionOffers() []offer {
 		{Operation{Pattern: "GET /v1/sessions/{id}/follow", About: "Tells the lines of a session, and then each as it is said.", Events: map[string]any{"line": TraceLine{}, "end": Session{}}}, a.bounded(a.streaming(a.followSession))},
 		{Operation{Pattern: "POST /v1/sessions/{id}/cut", About: "Closes the connection of a session at once.", Answer: CutResult{}}, a.json(a.cutSession)},
 		{Operation{Pattern: "GET /v1/messages/{id}/session", About: "Tells of the session by which a message came in, as long as it is kept.", Answer: Session{}}, a.json(a.sessionOfMessage)},
+		{Operation{Pattern: "GET /v1/messages/{id}/sessions", About: "Lists the sessions by which a message came in, and was to go out, as long as they are kept.", Answer: CarriedBy{}}, a.json(a.sessionsOfMessage)},
 	}
 }
 

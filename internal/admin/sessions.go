@@ -18,6 +18,7 @@ type Sessions interface {
 	Ended() []session.View
 	Find(number uint64) (session.View, []session.Line, bool)
 	Of(id mail.ID) (session.View, []session.Line, bool)
+	Carried(id mail.ID) []session.View
 	Follow(number uint64) (*session.Follower, bool)
 	Cut(number uint64) bool
 	Count() (in, out int)
@@ -50,7 +51,8 @@ type Session struct {
 	Last      string      `json:"last,omitempty"`
 	LastFrom  string      `json:"last_from,omitempty"` // "C", "S"
 	Failure   string      `json:"failure,omitempty"`
-	Lines     []TraceLine `json:"lines,omitempty"` // if it was asked for alone
+	Carried   []mail.ID   `json:"carried,omitempty"` // the last messages that came in by it or were to go out, if it was asked for alone
+	Lines     []TraceLine `json:"lines,omitempty"`   // if it was asked for alone
 }
 
 // TraceLine is a line of a session, or what stands in the place of lines.
@@ -67,7 +69,7 @@ func sessionOf(v *session.View) Session {
 		ID: v.ID, Direction: v.Direction.String(), Name: v.Name, Hello: v.Hello, State: v.State.String(),
 		Started: v.Started, Since: v.Since, Ended: v.Ended, TLS: v.TLS,
 		LinesIn: v.LinesIn, LinesOut: v.LinesOut, BytesIn: v.BytesIn, BytesOut: v.BytesOut,
-		Messages: v.Messages, Last: v.Last, LastFrom: v.LastFrom.String(), Failure: v.Failure,
+		Messages: v.Messages, Last: v.Last, LastFrom: v.LastFrom.String(), Failure: v.Failure, Carried: v.Carried,
 	}
 	if v.Peer.IsValid() {
 		s.Peer = v.Peer.String()
@@ -123,6 +125,23 @@ func (a *API) sessionOfMessage(r *http.Request) (any, error) {
 		return nil, &Fault{http.StatusNotFound, "the session of " + id.String() + " is not known any more", "only the last ones are kept, while posthouse runs"}
 	}
 	return withLines(&v, lines), nil
+}
+
+// CarriedBy is the sessions by which a message came in, and was to go out: the first one
+// first, as far as they are kept.
+type CarriedBy struct {
+	Sessions []Session `json:"sessions"`
+}
+
+func (a *API) sessionsOfMessage(r *http.Request) (any, error) {
+	if _, err := asked(r); err != nil {
+		return nil, err
+	}
+	id, err := a.find(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return CarriedBy{sessionsOf(a.opts.Sessions.Carried(id))}, nil
 }
 
 func withLines(v *session.View, lines []session.Line) Session {

@@ -56,12 +56,15 @@ type Spooled struct {
 	States    int64 `json:"states"`
 	Free      int64 `json:"free"`     // octets of disk; -1: not known
 	Refusing  bool  `json:"refusing"` // new mail is told 452: the disk is full
+	Disk      int64 `json:"disk"`     // octets of the disk in all; 0: not known
+	Floor     int64 `json:"floor"`    // octets: with less of them free new mail is told 452; 0: never
 }
 
 func spooled(s *spool.Stats) Spooled {
 	return Spooled{
 		Messages: s.Messages, Bytes: s.Bytes, Fresh: s.Fresh, Deferred: s.Waiting, Held: s.Held, Active: s.Leased,
 		Damaged: s.Damaged, Facts: s.Facts, FactBytes: s.FactBytes, States: s.States, Free: s.Free, Refusing: s.Refusing,
+		Disk: s.Disk, Floor: s.Floor,
 	}
 }
 

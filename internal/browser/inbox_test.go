@@ -162,6 +162,7 @@ func inboxStory(t *testing.T, b *browser) {
 	order := d.put(t, "inbox", "jane@example.org", letterOf(t, "order.eml"))
 	b.says(t, "Your order has shipped")
 	b.says(t, "8 messages")
+	b.until(t, `document.title.startsWith("(8) ")`)
 	b.photograph(t, "inbox")
 
 	b.click(t, "tbody a.subject")

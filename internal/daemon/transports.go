@@ -91,7 +91,7 @@ func (b *builder) hosts(r *config.Route) (*remote.Transport, error) {
 	t := &remote.Transport{
 		Resolver: resolver, LocalName: b.cfg.Hostname.Value, Dial: b.world.from, Seed: b.world.Seed,
 		MaxConns: most(r.Limits.Destination.Value, r.Limits.Site.Value), MaxRecipients: r.Limits.Recipients.Value,
-		AllowLoopback: b.cfg.DNS.Loopback.Value, Trace: b.world.Sessions.Outbound,
+		AllowLoopback: b.cfg.DNS.Loopback.Value, Trace: b.world.Sessions.Outbound, Carries: b.world.Sessions.Carries,
 		IdleTimeout: b.idleTime(),
 	}
 	if name, err := dns.ParseName(b.cfg.Hostname.Value); err == nil {

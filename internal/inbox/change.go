@@ -29,26 +29,27 @@ func (s *Store) alter(inbox string, id mail.ID, change func(*record)) error {
 		return err
 	}
 	s.mu.Lock()
-	s.index.mark(s.index.find(m.Inbox, id), r.Message.Read)
+	s.index.renew(s.index.find(m.Inbox, id), &r.Message)
 	s.mu.Unlock()
 	s.tell()
 	return nil
 }
 
-// mark says whether a message was read; nil is one that has gone. The entry is
-// replaced, since others may be looking at it.
-func (x *index) mark(e *entry, read bool) {
-	if e == nil || e.message.Read == read {
+// renew puts into the index what may change of a message: whether it was read, and its
+// tags. nil is one that has gone. The entry is replaced, since others may be looking at it.
+func (x *index) renew(e *entry, now *Message) {
+	if e == nil || e.message.Read == now.Read && slices.Equal(e.message.Tags, now.Tags) {
 		return
 	}
 	marked := *e
-	marked.message.Read = read
+	marked.message.Read, marked.message.Tags = now.Read, now.Tags
 	b := x.boxes[e.message.Inbox]
 	x.all[slices.Index(x.all, e)] = &marked
 	b.entries[slices.Index(b.entries, e)] = &marked
-	if read {
+	switch {
+	case now.Read && !e.message.Read:
 		b.unread--
-	} else {
+	case e.message.Read && !now.Read:
 		b.unread++
 	}
 }

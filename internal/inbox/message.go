@@ -31,6 +31,7 @@ type Message struct {
 	Problems    int         `json:"problems"`
 	Snippet     string      `json:"snippet"` // how its words begin, on one line
 	Read        bool        `json:"read"`
+	Tags        []string    `json:"tags,omitempty"` // in order
 	Source      mail.Source `json:"source"`
 	Of          mail.ID     `json:"of,omitzero"` // its ID in the queue of the house; zero: it came to us directly
 }
@@ -59,7 +60,7 @@ const (
 func describe(a *Arrival, l *letter.Letter) (m Message, words string) {
 	m = Message{
 		Inbox: a.Inbox, From: a.From.String(), Source: a.Source, Of: a.Of,
-		To: []string{}, ShownTo: []string{},
+		To: []string{}, ShownTo: []string{}, Tags: tagsOf(l.Get("X-Tags")),
 		Subject: clip(l.Subject, maxSubject), Date: l.Date, MessageID: clip(l.MessageID, 250),
 		Size: int64(len(l.Source())), Attachments: len(l.Attachments()), Problems: len(l.Problems),
 	}

@@ -121,7 +121,7 @@ func (s *Store) apply(f *shared, c change) error {
 func (s *Store) came(r *record) {
 	s.mu.Lock()
 	if e := s.index.find(r.Message.Inbox, r.Message.ID); e != nil {
-		s.index.mark(e, r.Message.Read)
+		s.index.renew(e, &r.Message)
 	} else if !s.closed {
 		s.index.add(newEntry(r))
 	}

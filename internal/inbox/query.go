@@ -34,6 +34,7 @@ const (
 //	larger: smaller:    octets, 10k or 2m
 //	before: after:      2026-11-23, 2026-11-23T10:30 (UTC, or with an offset), or so long ago: 2h, 3d
 //	login: listener:    how it came
+//	tag:                that it has
 //	-word               the opposite
 //
 // The error is a sentence for people.
@@ -74,7 +75,7 @@ func parseTerm(s string, now time.Time) (t term, rest string, err error) {
 
 // keys are the words that may stand before a colon.
 var keys = []string{
-	"from", "to", "cc", "addressed", "subject", "message-id", "has", "is", "larger", "smaller", "before", "after", "login", "listener",
+	"from", "to", "cc", "addressed", "subject", "message-id", "has", "is", "larger", "smaller", "before", "after", "login", "listener", "tag",
 }
 
 // cutTerm reads `key:value`, `key:"some value"`, `word` or `"some words"`. What has a
@@ -124,6 +125,8 @@ func meaning(key, value string, now time.Time) (func(*entry) bool, error) {
 		return func(e *entry) bool { return fold(e.message.Source.Login) == word }, nil
 	case "listener":
 		return func(e *entry) bool { return fold(e.message.Source.Listener) == word }, nil
+	case "tag":
+		return tagMeaning(word), nil
 	case "has":
 		return hasMeaning(word)
 	case "is":

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
 // Options set up a [Registry]. A zero field has the default that is given.
@@ -34,8 +35,9 @@ type Registry struct {
 	changes atomic.Uint64
 
 	mu    sync.RWMutex
-	all   map[uint64]*session // that live or are kept
-	ended [3]shelf            // by kindOf
+	all   map[uint64]*session            // that live or are kept
+	out   map[*smtpclient.Trace]*session // those of them that are ours, by what traces them
+	ended [3]shelf                       // by kindOf
 }
 
 // Kinds of sessions that have ended.
@@ -58,7 +60,7 @@ const maxMessages = 64
 // New makes a registry.
 func New(o Options) *Registry {
 	o.setDefaults()
-	r := &Registry{memory: memory{most: o.Memory, each: o.Session}, all: map[uint64]*session{}}
+	r := &Registry{memory: memory{most: o.Memory, each: o.Session}, all: map[uint64]*session{}, out: map[*smtpclient.Trace]*session{}}
 	r.ended[failedIn].room, r.ended[failedOut].room, r.ended[others].room = o.Failed, o.Failed, o.Recent
 	return r
 }
@@ -90,6 +92,7 @@ func (r *Registry) end(s *session, at time.Time, err error) {
 		gone = shelf.kept[0]
 		shelf.kept = slices.Delete(shelf.kept, 0, 1)
 		delete(r.all, gone.view.ID)
+		delete(r.out, gone.trace)
 	}
 	r.mu.Unlock()
 	r.changes.Add(1)
@@ -122,10 +125,25 @@ func (r *Registry) Brought(number uint64, id mail.ID) {
 	}
 }
 
+// Carries notes that a message is to go by an outgoing session, which is known by the trace
+// that [Registry.Outbound] made.
+func (r *Registry) Carries(t *smtpclient.Trace, id mail.ID) {
+	r.mu.RLock()
+	s := r.out[t]
+	r.mu.RUnlock()
+	if s != nil {
+		s.brought(id)
+		s.sends()
+	}
+}
+
 // brought notes a message. The oldest goes when there are too many.
 func (s *session) brought(id mail.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.many > 0 && s.messages[(s.many-1)%maxMessages] == id {
+		return // another transaction with the same
+	}
 	if len(s.messages) < maxMessages {
 		s.messages = append(s.messages, id)
 	} else {
@@ -134,11 +152,24 @@ func (s *session) brought(id mail.ID) {
 	s.many++
 }
 
-// has reports whether a message came in by the session.
+// has reports whether a message came in by the session, or was to go out by it.
 func (s *session) has(id mail.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Contains(s.messages, id)
+}
+
+// sends notes that messages go out by the session, and takes says whether they come in.
+func (s *session) sends() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outgoing = true
+}
+
+func (s *session) takes() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.outgoing
 }
 
 // List returns the sessions that live, the oldest first.
@@ -187,11 +218,24 @@ func (r *Registry) Find(number uint64) (View, []Line, bool) {
 // as the session is kept. It looks at all of them.
 func (r *Registry) Of(id mail.ID) (View, []Line, bool) {
 	for _, s := range r.sessions() {
-		if s.has(id) {
+		if s.has(id) && s.takes() {
 			return told(s)
 		}
 	}
 	return told(nil)
+}
+
+// Carried returns the sessions by which a message came in or was to go out, as far as they
+// are kept, the first one first. It looks at all of them.
+func (r *Registry) Carried(id mail.ID) []View {
+	var views []View
+	for _, s := range r.sessions() {
+		if s.has(id) {
+			views = append(views, s.stand())
+		}
+	}
+	slices.SortFunc(views, func(a, b View) int { return cmp.Compare(a.ID, b.ID) })
+	return views
 }
 
 // sessions are those that live or are kept.

@@ -7,16 +7,19 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
 // session is one connection. What is said comes from the goroutine that speaks on it.
 type session struct {
 	house *Registry
 	cut   func()
+	trace *smtpclient.Trace // of one of ours
 
 	mu        sync.Mutex
 	view      View // but State, Last and LastFrom, which talk and ring know
@@ -25,8 +28,9 @@ type session struct {
 	text      int64 // octets that came since the last line
 	textAt    time.Time
 	followers []*Follower
-	messages  []mail.ID // that came in by it: the last maxMessages
+	messages  []mail.ID // that came in by it, or were to go out: the last maxMessages
 	many      int       // how many there were
+	outgoing  bool      // they were to go out
 	wasCut    bool
 }
 
@@ -199,7 +203,9 @@ func (s *session) stand() View {
 func (s *session) transcript() (View, []Line) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.look(), s.since(0)
+	v := s.look()
+	v.Carried = slices.Clone(s.messages)
+	return v, s.since(0)
 }
 
 // since is what is kept from the line of a number on, and text that is coming.

@@ -41,12 +41,16 @@ func (r *Registry) Outbound(host string, nc net.Conn) *smtpclient.Trace {
 	s := r.begin(View{
 		ID: r.NextID(), Direction: Out, Name: host, Peer: addrPort(nc.RemoteAddr()), Started: now, Since: now,
 	}, func() { _ = nc.Close() })
-	return &smtpclient.Trace{
+	s.trace = &smtpclient.Trace{
 		Sent:     s.command,
 		Received: func(at time.Time, line []byte) { s.reply(at, shown(line)) },
 		Text:     s.texted, TLS: s.secured,
 		End: func(at time.Time, err error) { r.end(s, at, err) },
 	}
+	r.mu.Lock()
+	r.out[s.trace] = s
+	r.mu.Unlock()
+	return s.trace
 }
 
 // addrPort is the IP address and port of a; invalid if it has none.

@@ -3,6 +3,8 @@ package session
 import (
 	"net/netip"
 	"time"
+
+	"github.com/posthouse/posthouse/internal/mail"
 )
 
 // Direction says who has called.
@@ -77,10 +79,11 @@ type View struct {
 	LinesIn, LinesOut int64
 	BytesIn, BytesOut int64
 
-	Messages int     // that were accepted
-	Last     string  // line
-	LastFrom Speaker // of Last
-	Failure  string  // the first refusal, or how it ended before its time; "": none
+	Messages int       // that were accepted
+	Last     string    // line
+	LastFrom Speaker   // of Last
+	Carried  []mail.ID // that came in by it, or were to go out: the last ones, of one that was asked for alone
+	Failure  string    // the first refusal, or how it ended before its time; "": none
 }
 
 // State is how far a session is.

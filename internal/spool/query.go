@@ -197,6 +197,8 @@ type Stats struct {
 	States    int64
 	Free      int64 // octets of disk that are free; -1: not known
 	Refusing  bool  // Begin returns ErrFull
+	Disk      int64 // octets of the disk in all; 0: not known
+	Floor     int64 // octets: with less of them free Begin returns ErrFull; 0: that does not happen
 }
 
 // Destination is what waits under one name.

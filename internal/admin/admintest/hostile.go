@@ -77,6 +77,7 @@ var answers = []struct {
 	answer any
 }{
 	{"/v1/messages/{id}/story", admin.Story{}},
+	{"/v1/messages/{id}/sessions", admin.CarriedBy{}},
 	{"/v1/messages/{id}/session", admin.Session{}},
 	{"/v1/messages/{id}", admin.Message{}},
 	{"/v1/sessions/{id}", admin.Session{}},

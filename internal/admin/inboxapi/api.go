@@ -26,6 +26,8 @@ type Store interface {
 	Letter(ctx context.Context, name string, id mail.ID) (*Letter, error)
 	Dialogue(name string, id mail.ID) ([]inbox.Line, error)
 	Mark(name string, id mail.ID, read bool) error
+	Tag(name string, id mail.ID, tags []string) error
+	Tags(name string) map[string]int
 	Delete(name string, ids ...mail.ID) int
 	DeleteAll(name string, q inbox.Query) int
 	Wait(ctx context.Context, name string, q inbox.Query, since mail.ID) (inbox.Message, error)
@@ -56,8 +58,10 @@ type API struct {
 	o       Options
 	mux     *http.ServeMux
 	streams chan struct{} // has one for each that is open
-	closing context.Context
-	close   context.CancelFunc
+	// pictures has one for each that is made small now: they take memory.
+	pictures chan struct{}
+	closing  context.Context
+	close    context.CancelFunc
 }
 
 // Bounds of what is asked and answered.
@@ -71,6 +75,8 @@ const (
 	usualPage  = 50
 	maxPage    = 1000
 	maxStreams = 200
+	// maxPictures are made small at a time.
+	maxPictures = 2
 )
 
 // New makes an API.
@@ -81,7 +87,7 @@ func New(o Options) *API {
 	if o.Started.IsZero() {
 		o.Started = time.Now()
 	}
-	a := &API{o: o, mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams)}
+	a := &API{o: o, mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams), pictures: make(chan struct{}, maxPictures)}
 	a.closing, a.close = context.WithCancel(context.Background())
 	for _, r := range a.routes() {
 		a.mux.HandleFunc(r.Pattern, a.answered(r))

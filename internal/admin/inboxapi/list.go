@@ -84,7 +84,8 @@ func (a *API) delete(w http.ResponseWriter, r *http.Request) error {
 }
 
 type mark struct {
-	Read bool `json:"read"`
+	Read *bool    `json:"read,omitempty"`
+	Tags []string `json:"tags"` // in the place of those that it has; none given: they stay
 }
 
 func (a *API) mark(w http.ResponseWriter, r *http.Request) error {
@@ -96,9 +97,30 @@ func (a *API) mark(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, maxBody, &want); err != nil {
 		return err
 	}
-	if err := a.o.Store.Mark(m.Inbox, m.ID, want.Read); err != nil {
+	if want.Read == nil && want.Tags == nil {
+		return wrong("say read, true or false, or tags, a list")
+	}
+	if err := a.change(&m, &want); err != nil {
 		return err
 	}
-	m.Read = want.Read
 	return ok(w, m)
+}
+
+// change does what is wanted of a message.
+func (a *API) change(m *inbox.Message, want *mark) error {
+	if want.Tags != nil {
+		tags, err := inbox.ParseTags(want.Tags)
+		if err != nil {
+			return wrong(err.Error())
+		}
+		if err := a.o.Store.Tag(m.Inbox, m.ID, tags); err != nil {
+			return err
+		}
+		m.Tags = tags
+	}
+	if want.Read == nil {
+		return nil
+	}
+	m.Read = *want.Read
+	return a.o.Store.Mark(m.Inbox, m.ID, m.Read)
 }

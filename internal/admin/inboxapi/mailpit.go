@@ -45,6 +45,10 @@ func (a *API) mailpitManyRoutes() []route {
 			Pattern: "PUT /api/v1/messages", About: "Mailpit: marks messages as read: by IDs, by a search, or all.",
 			Query: map[string]string{"tz": aboutZone}, Body: mailpitMark{}, Kind: "text/plain",
 		}, do: a.mailpitMark},
+		{Operation: admin.Operation{Pattern: "GET /api/v1/tags", About: "Mailpit: lists the tags that messages have.", Answer: []string{}}, do: a.mailpitTags},
+		{Operation: admin.Operation{
+			Pattern: "PUT /api/v1/tags", About: "Mailpit: gives messages tags in the place of those that they have.", Body: mailpitTagging{}, Kind: "text/plain",
+		}, do: a.mailpitSetTags},
 		{Operation: admin.Operation{
 			Pattern: "POST /api/v1/send", About: "Mailpit: puts a message into the inbox.", Body: mailpitSend{}, Answer: mailpitSent{},
 		}, time: sourceTime, do: a.mailpitSend},
@@ -61,6 +65,9 @@ func (a *API) mailpitOneRoutes() []route {
 		{Operation: admin.Operation{
 			Pattern: "GET " + one + "/part/{path}", About: "Mailpit: a part of it.", Kind: "application/octet-stream",
 		}, time: sourceTime, do: a.mailpitPart},
+		{Operation: admin.Operation{
+			Pattern: "GET " + one + "/part/{path}/thumb", About: "Mailpit: a small picture of an image that is attached.", Kind: "image/jpeg",
+		}, time: sourceTime, do: a.mailpitThumbnail},
 		{Operation: admin.Operation{
 			Pattern: "POST " + one + "/release", About: "Mailpit: sends it on.", Body: mailpitRelease{}, Kind: "text/plain",
 		}, do: a.mailpitRelease},
@@ -88,7 +95,7 @@ type mailpitInfo struct {
 }
 
 func (a *API) mailpitInfo(w http.ResponseWriter, _ *http.Request) error {
-	info := mailpitInfo{Version: mailpitFlavour, LatestVersion: mailpitFlavour, Database: "posthouse " + a.o.Version, Tags: map[string]int{}}
+	info := mailpitInfo{Version: mailpitFlavour, LatestVersion: mailpitFlavour, Database: "posthouse " + a.o.Version, Tags: a.o.Store.Tags("")}
 	for _, i := range a.o.Store.Inboxes() {
 		info.Messages, info.Unread, info.DatabaseSize = info.Messages+i.Messages, info.Unread+i.Unread, info.DatabaseSize+i.Octets
 	}

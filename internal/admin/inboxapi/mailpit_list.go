@@ -100,7 +100,7 @@ func (a *API) mailpitPage(w http.ResponseWriter, r *http.Request, q inbox.Query)
 	some := p.Messages[min(start, len(p.Messages)):]
 	list := mailpitList{
 		Total: all.Found, Unread: all.Unread, Count: len(some), MessagesCount: p.Found, MessagesUnread: p.Unread, Start: start,
-		Tags: []string{}, Messages: []mailpitSummary{},
+		Tags: a.tags(), Messages: []mailpitSummary{},
 	}
 	for i := range some {
 		list.Messages = append(list.Messages, mailpitSummaryOf(&some[i]))
@@ -111,7 +111,7 @@ func (a *API) mailpitPage(w http.ResponseWriter, r *http.Request, q inbox.Query)
 func mailpitSummaryOf(m *inbox.Message) mailpitSummary {
 	s := mailpitSummary{
 		ID: m.ID.String(), MessageID: m.MessageID, Read: m.Read, Subject: m.Subject, Created: m.Arrived, Username: m.Source.Login,
-		Tags: []string{}, Size: m.Size, Attachments: m.Attachments, Snippet: m.Snippet,
+		Tags: append([]string{}, m.Tags...), Size: m.Size, Attachments: m.Attachments, Snippet: m.Snippet,
 		To: mailpitPeople(m.ShownTo[:len(m.ShownTo)-len(m.Cc)]), Cc: mailpitPeople(m.Cc), Bcc: []mailpitAddress{}, ReplyTo: []mailpitAddress{},
 	}
 	if from := mailpitPeople([]string{m.Author}); len(from) > 0 {

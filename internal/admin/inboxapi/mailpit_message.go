@@ -90,7 +90,7 @@ func (a *API) mailpitMessage(w http.ResponseWriter, r *http.Request) error {
 	s := mailpitSummaryOf(&m)
 	d := mailpitMessage{
 		ID: s.ID, MessageID: s.MessageID, From: s.From, To: s.To, Cc: s.Cc, Bcc: s.Bcc, ReplyTo: []mailpitAddress{}, ReturnPath: m.From,
-		Subject: m.Subject, Date: l.Date, Tags: []string{}, Username: s.Username, Text: l.Text(), HTML: l.HTML(), Size: m.Size,
+		Subject: m.Subject, Date: l.Date, Tags: s.Tags, Username: s.Username, Text: l.Text(), HTML: l.HTML(), Size: m.Size,
 		Inline: mailpitParts(l.Inline()), Attachments: mailpitParts(l.Attachments()),
 	}
 	if d.Date.IsZero() {

@@ -45,16 +45,9 @@ func (a *API) part(w http.ResponseWriter, r *http.Request) error {
 
 // givePart answers with the content of a part, as a download of a type in which nothing runs.
 func (a *API) givePart(w http.ResponseWriter, r *http.Request, m inbox.Message, path string) error {
-	l, err := a.o.Store.Letter(r.Context(), m.Inbox, m.ID)
+	p, err := a.partAt(r, m, path)
 	if err != nil {
 		return err
-	}
-	if path == "0" {
-		path = ""
-	}
-	p := l.Part(path)
-	if p == nil {
-		return missing("the message has no such part")
 	}
 	w.Header().Set("Content-Type", harmless(p.Type))
 	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
@@ -94,4 +87,19 @@ func disposition(p *letter.Part) string {
 	}
 	name = filepath.Base(name)
 	return `attachment; filename="` + quote(name) + `"; filename*=UTF-8''` + url.PathEscape(name)
+}
+
+// partAt is the part of a message at a path, in which 0 is the message itself.
+func (a *API) partAt(r *http.Request, m inbox.Message, path string) (*letter.Part, error) {
+	l, err := a.o.Store.Letter(r.Context(), m.Inbox, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	if path == "0" {
+		path = ""
+	}
+	if p := l.Part(path); p != nil {
+		return p, nil
+	}
+	return nil, missing("the message has no such part")
 }

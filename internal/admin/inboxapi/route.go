@@ -25,7 +25,7 @@ func Operations() (all []admin.Operation) {
 
 // What many may be asked for.
 const (
-	aboutQuery = `search, such as: from:bob subject:"big sale" has:attachment -is:read after:2h words`
+	aboutQuery = `search, such as: from:bob subject:"big sale" has:attachment tag:checkout -is:read after:2h words`
 	aboutLimit = "how many at most; 50, and never more than 1000"
 	aboutSince = "id of a message; only what came later counts"
 )
@@ -80,7 +80,7 @@ func (a *API) messageRoutes() []route {
 			Pattern: "GET " + pathMessage, About: "Reads a message for people: text, links, one-time codes, parts, checks, what is wrong with it.", Answer: detail{},
 		}, do: a.get},
 		{Operation: admin.Operation{
-			Pattern: "PATCH " + pathMessage, About: "Marks a message as read or unread.", Body: mark{}, Answer: inbox.Message{},
+			Pattern: "PATCH " + pathMessage, About: "Marks a message as read or unread, or gives it tags in the place of those that it has.", Body: mark{}, Answer: inbox.Message{},
 		}, do: a.mark},
 		{Operation: admin.Operation{Pattern: "DELETE " + pathMessage, About: "Deletes a message.", Answer: deleted{}}, do: a.delete},
 		{Operation: admin.Operation{

@@ -158,7 +158,7 @@ var (
 // names are words that are the same in Chinese: of people, programs and standards, and those
 // that are typed or configured as they are.
 var names = []string{
-	"Posthouse", "posthouse", "English", "SMTP", "ESMTP", "ESMTPS", "TLS", "HTML", "MIME", "CSS", "SVG", "DNS", "UTC", "EHLO", "RCPT", "PIPELINING",
+	"Posthouse", "posthouse", "English", "SMTP", "ESMTP", "ESMTPS", "TLS", "HTML", "MIME", "CSS", "CSV", "SVG", "DNS", "UTC", "EHLO", "RCPT", "PIPELINING",
 	"Gmail", "Outlook", "Yahoo", "Apple", "Mail", "Windows", "From", "Date", "Subject", "Ann", "Bob", "ann", "Shop", "Mon", "Nov",
 	"inbox", "sales", "team", "default", "remote", "partners", "mailboxes", "smarthost", "sendmail", "greylist", "localhost", "sender", "clam",
 	"RFC", "multipart", "klingon", "gbk", "yesterday", "changed", "alt", "style", "head", "grid", "flex", "display", "position", "cid", "data", "http",

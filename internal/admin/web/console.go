@@ -47,6 +47,7 @@ type Console struct {
 	sessions sessions
 	live     *live
 	offers   offers
+	pictures chan struct{} // has one for each that is made small now: they take memory
 }
 
 // offers are pages that depend on what the control API has.
@@ -62,7 +63,7 @@ func New(o Options) *Console {
 	}
 	c := &Console{
 		opts: o, api: house{o.API}, pages: parsePages(), mux: http.NewServeMux(),
-		cross: http.NewCrossOriginProtection(),
+		cross: http.NewCrossOriginProtection(), pictures: make(chan struct{}, maxPictures),
 	}
 	c.offers = offers{sessions: c.has("/v1/sessions"), find: c.has("/v1/find"), overview: c.has("/v1/overview")}
 	c.live = newLive(c)
@@ -83,6 +84,8 @@ func (c *Console) routes() {
 
 	if c.opts.Inboxes != nil {
 		c.mux.Handle("POST /inbox/delete", c.may(Operator, c.delete))
+		c.mux.Handle("POST /inbox/mark", c.may(Operator, c.mark))
+		c.mux.Handle("POST /inbox/{id}/tags", c.may(Operator, c.tag))
 		c.mux.Handle("POST /inbox/{id}/release", c.may(Operator, c.release))
 		c.mux.Handle("GET /inbox/{id}/html", c.may(Viewer, c.showHTML))
 		c.mux.Handle("GET /inbox/{id}/source", c.may(Viewer, c.source))
@@ -108,24 +111,24 @@ func (c *Console) routes() {
 // views are the pages that can be drawn anew while somebody looks at them.
 func (c *Console) views() map[string]view {
 	views := map[string]view{
-		"/queue":          {"queue", "queue", TopicQueue, c.queuePage},
-		"/queue/messages": {"list", "queue", TopicQueue, c.listPage},
-		"/messages/{id}":  {"message", "queue", TopicQueue, c.messagePage},
-		"/explain":        {"explain", "explain", TopicNone, c.explainPage},
+		"/queue":          {"queue", "queue", TopicQueue, c.queuePage, c.queueTable},
+		"/queue/messages": {"list", "queue", TopicQueue, c.listPage, c.listTable},
+		"/messages/{id}":  {"message", "queue", TopicQueue, c.messagePage, nil},
+		"/explain":        {"explain", "explain", TopicNone, c.explainPage, nil},
 	}
 	if c.opts.Inboxes != nil {
-		views["/inbox"] = view{"inbox", "inbox", TopicInbox, c.inboxPage}
-		views["/inbox/{id}"] = view{"letter", "inbox", TopicNone, c.letterPage}
+		views["/inbox"] = view{"inbox", "inbox", TopicInbox, c.inboxPage, nil}
+		views["/inbox/{id}"] = view{"letter", "inbox", TopicNone, c.letterPage, nil}
 	}
 	if c.offers.sessions {
-		views["/sessions"] = view{"sessions", "sessions", TopicSessions, c.sessionsPage}
-		views["/sessions/{id}"] = view{"session", "sessions", TopicSessions, c.sessionPage}
+		views["/sessions"] = view{"sessions", "sessions", TopicSessions, c.sessionsPage, nil}
+		views["/sessions/{id}"] = view{"session", "sessions", TopicSessions, c.sessionPage, nil}
 	}
 	if c.offers.overview {
-		views["/overview"] = view{"overview", "overview", TopicOverview, c.overviewPage}
+		views["/overview"] = view{"overview", "overview", TopicOverview, c.overviewPage, nil}
 	}
 	if c.offers.find {
-		views["/find"] = view{"find", "find", TopicNone, c.findPage}
+		views["/find"] = view{"find", "find", TopicNone, c.findPage, c.findTable}
 	}
 	return views
 }

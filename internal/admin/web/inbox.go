@@ -1,13 +1,16 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/posthouse/posthouse/internal/inbox"
 	"github.com/posthouse/posthouse/internal/letter"
@@ -23,6 +26,8 @@ type Inboxes interface {
 	Letter(ctx context.Context, name string, id mail.ID) (*letter.Letter, error)
 	Dialogue(name string, id mail.ID) ([]inbox.Line, error)
 	Mark(name string, id mail.ID, read bool) error
+	Tag(name string, id mail.ID, tags []string) error
+	Tags(name string) map[string]int
 	Delete(name string, ids ...mail.ID) int
 	DeleteAll(name string, q inbox.Query) int
 }
@@ -43,11 +48,13 @@ type inboxData struct {
 	All     int    // of all inboxes
 	Unread  int
 	Server  string // where mail comes in
+	tags    map[string]int
 }
 
 func (c *Console) inboxPage(v *visit) (any, error) {
 	q := v.URL.Query()
 	d := inboxData{In: q.Get("in"), Query: q.Get("q"), Boxes: c.opts.Inboxes.Inboxes(), First: q.Get("before") == "", Server: c.opts.Receives}
+	d.tags = c.opts.Inboxes.Tags(d.In)
 	if n := q.Get("deleted"); n != "" && strings.Trim(n, "0123456789") == "" && len(n) < 9 {
 		d.Deleted = n
 	}
@@ -100,6 +107,67 @@ func (c *Console) delete(v *visit) (answer, error) {
 		sep = "&"
 	}
 	return redirect(fmt.Sprintf("%s%sdeleted=%d", back, sep, gone)), nil
+}
+
+// mark marks messages that were picked as read or unread.
+func (c *Console) mark(v *visit) (answer, error) {
+	ids, err := picked(v.PostForm["pick"])
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		err := c.opts.Inboxes.Mark(v.PostFormValue("in"), id, v.PostFormValue("read") == "yes")
+		if err != nil && !errors.Is(err, inbox.ErrNotFound) {
+			return nil, err
+		}
+	}
+	c.Changed(TopicInbox)
+	return redirect(own(v.PostFormValue("back"))), nil
+}
+
+// tag gives a message other tags, which come with commas between them.
+func (c *Console) tag(v *visit) (answer, error) {
+	_, id, err := named(v)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := inbox.ParseTags(strings.FieldsFunc(v.PostFormValue("tags"), func(r rune) bool { return strings.ContainsRune(",，、;\r\n", r) }))
+	if err != nil {
+		return nil, &fault{status: http.StatusBadRequest, message: err.Error()}
+	}
+	in := v.PostFormValue("in")
+	if err := c.opts.Inboxes.Tag(in, id, tags); err != nil {
+		return nil, letterError(err)
+	}
+	c.Changed(TopicInbox)
+	return redirect(pathOf("/inbox/"+id.String(), "in", in, "tab", v.PostFormValue("tab"))), nil
+}
+
+// tagChip is a tag that messages of the inbox have, and the search for it.
+type tagChip struct {
+	Name, Query string
+	Messages    int
+}
+
+// maxChips is how many tags are a click away.
+const maxChips = 30
+
+// Tags are those that messages of the inbox have, those of the most of them first.
+func (d *inboxData) Tags() []tagChip {
+	var all []tagChip
+	for name, n := range d.tags {
+		all = append(all, tagChip{name, tagQuery(name), n})
+	}
+	slices.SortFunc(all, func(a, b tagChip) int { return cmp.Or(b.Messages-a.Messages, strings.Compare(a.Name, b.Name)) })
+	return all[:min(len(all), maxChips)]
+}
+
+// tagQuery is the search for a tag.
+func tagQuery(tag string) string {
+	if strings.ContainsFunc(tag, unicode.IsSpace) {
+		return `tag:"` + tag + `"`
+	}
+	return "tag:" + tag
 }
 
 func picked(texts []string) ([]mail.ID, error) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"strings"
 	"testing"
@@ -177,6 +179,51 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s: %d", path, p.status)
 		}
 	}
+}
+
+// TestTagsAndMarks: a message is given tags, is found by them, and is unread again.
+func TestTagsAndMarks(t *testing.T) {
+	w, store := openInboxes(t)
+	first := put(t, store, "", "Subject: first\nX-Tags: nightly\n\nx\n")
+	second := put(t, store, "", "Subject: second\n\nx\n")
+	at := "/inbox/" + second.ID.String()
+	w.says(w.post(at+"/tags", "tags", "checkout flow，v2, nightly,"), 200, "Tags checkout flow nightly v2")
+	w.says(w.get("/inbox"), 200, "# nightly 2", "# checkout flow 1", "1 unread")
+	p := w.get("/inbox?q=tag%3A%22checkout+flow%22")
+	w.says(p, 200, "1 message", "second")
+	w.says(w.post(at+"/tags", "tags", strings.Repeat("x", 41)), 400, "a tag has 40 octets at most")
+	w.says(w.post("/inbox/"+strings.Repeat("0", 20)+"/tags", "tags", "x"), 404)
+
+	w.says(w.post("/inbox/mark", "pick", first.ID.String(), "pick", second.ID.String(), "read", "yes", "back", "/inbox?q=is:read"), 200, "2 messages")
+	w.says(w.post("/inbox/mark", "pick", second.ID.String(), "read", "no", "back", "/inbox?q=is:unread"), 200, "1 message", "second")
+	if p := w.get("/inbox"); !strings.Contains(p.text, `data-unread="1"`) {
+		t.Error("the title cannot tell how much is unread")
+	}
+	w.says(w.post("/inbox/mark", "read", "no", "back", "/inbox"), 400)
+}
+
+// TestThumbnails are small, and there are none of what says that it is very large.
+func TestThumbnails(t *testing.T) {
+	w, store := openInboxes(t)
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 500, 300))); err != nil {
+		t.Fatal(err)
+	}
+	bomb := bytes.Clone(picture.Bytes())
+	bomb[16], bomb[20] = 0x7f, 0x7f // width and height
+	part := func(octets []byte) string {
+		return "--m\nContent-Type: image/png; name=a.png\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\n" + base64.StdEncoding.EncodeToString(octets) + "\n"
+	}
+	at := "/inbox/" + put(t, store, "", "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=m\n\n"+part(picture.Bytes())+part(bomb)+"--m--\n").ID.String()
+	if p := w.get(at + "?tab=attachments"); !strings.Contains(p.text, at+"/part/1?thumb=1") {
+		t.Errorf("there is no small picture on the page: %s", p.text)
+	}
+	p := w.get(at + "/part/1?thumb=1")
+	small, _, err := image.DecodeConfig(strings.NewReader(p.text))
+	if err != nil || small.Width != 160 || small.Height != 96 || p.header.Get("Content-Type") != "image/jpeg" || !strings.Contains(p.header.Get("Content-Security-Policy"), "sandbox") {
+		t.Errorf("a small picture: %+v, %v, %v", small, err, p.header)
+	}
+	w.says(w.get(at+"/part/2?thumb=1"), 404)
 }
 
 // TestDelete deletes one, some that were picked, and all that a query finds, once that

@@ -186,6 +186,7 @@ func (l *language) functions() template.FuncMap {
 		"short":     short,
 		"string":    func(v any) string { return fmt.Sprint(v) },
 		"path":      pathOf,
+		"tagged":    tagQuery,
 		"addresses": addresses, "person": person, "verdict": moodOfVerdict, "opinion": moodOfOpinion,
 		"after": func(from, to time.Time) string { return fmt.Sprintf("+%.3f", max(0, to.Sub(from).Seconds())) },
 		"addr":  func(p smtp.Path) string { return p.String() },

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -169,6 +170,14 @@ func (d *letterData) IsImage(p *letter.Part) bool {
 	return isPicture(p.Type) && p.Size() <= maxEmbedded
 }
 
+// HasThumbnail reports whether there may be a small picture of it.
+func (d *letterData) HasThumbnail(p *letter.Part) bool {
+	return isPicture(p.Type) && p.Type != "image/webp"
+}
+
+// TagWords are the tags as they are typed.
+func (d *letterData) TagWords() string { return strings.Join(d.Message.Tags, ", ") }
+
 // isPicture: an image of a kind that runs nothing.
 func isPicture(kind string) bool {
 	return slices.Contains([]string{"image/png", "image/jpeg", "image/gif", "image/webp"}, kind)
@@ -276,11 +285,37 @@ func (c *Console) part(v *visit) (answer, error) {
 	if p == nil {
 		return nil, noLetter()
 	}
+	if v.URL.Query().Get("thumb") == "1" {
+		return c.thumbnail(v, p)
+	}
 	f := &file{name: nameOf(id, p), kind: "application/octet-stream", content: io.NopCloser(p.Open())}
 	if isPicture(p.Type) {
 		f.kind, f.look = p.Type, v.URL.Query().Get("look") == "1"
 	}
 	return f, nil
+}
+
+const (
+	// thumbnailBox is how wide and high a small picture is, in pixels: twice what it is shown
+	// in, for screens that have more of them.
+	thumbnailBox = 160
+	// maxPictures are made small at a time.
+	maxPictures = 2
+)
+
+// thumbnail is a small picture of a part.
+func (c *Console) thumbnail(v *visit, p *letter.Part) (answer, error) {
+	select {
+	case c.pictures <- struct{}{}:
+		defer func() { <-c.pictures }()
+	case <-v.Context().Done():
+		return nil, v.Context().Err()
+	}
+	picture, err := p.Thumbnail(thumbnailBox)
+	if err != nil {
+		return nil, noLetter()
+	}
+	return &file{kind: letter.ThumbnailType, look: true, content: io.NopCloser(bytes.NewReader(picture))}, nil
 }
 
 // nameOf is the name under which a part is kept: no path, and nothing that cannot be seen.

@@ -19,7 +19,8 @@ type messageData struct {
 	Subject    string
 	From       string
 	Recipients int
-	Session    uint64 // in which it came; 0: that is not known any more
+	Session    uint64          // in which it came; 0: that is not known any more
+	out        []admin.Session // by which it came or was to go, as far as they are kept
 }
 
 // maxEvents is how many events a page shows.
@@ -40,17 +41,31 @@ func (c *Console) messagePage(v *visit) (any, error) {
 	return &d, d.came(v)
 }
 
-// came finds the session in which the message came, if it is still kept.
+// came finds the sessions in which the message came and was to go, if they are still kept.
 func (d *messageData) came(v *visit) error {
 	if !v.console.offers.sessions {
 		return nil
 	}
-	s, err := get[admin.Session](v, "/v1/messages/"+url.PathEscape(d.ID)+"/session", nil)
-	if isMissing(err) {
-		return nil
+	at := "/v1/messages/" + url.PathEscape(d.ID)
+	came, err := get[admin.Session](v, at+"/session", nil)
+	if err != nil && !isMissing(err) {
+		return err
 	}
-	d.Session = s.ID
+	d.Session = came.ID
+	by, err := get[admin.CarriedBy](v, at+"/sessions", nil)
+	d.out = by.Sessions
 	return err
+}
+
+// By is the number of the session in which an attempt was made: the last one with that host
+// that had begun by then. 0: it is not known any more.
+func (d *messageData) By(e *admin.Event) (number uint64) {
+	for i := range d.out {
+		if s := &d.out[i]; e.What == "attempt" && s.Direction == "out" && s.Peer == e.Addr && !s.Started.After(e.At) {
+			number = s.ID
+		}
+	}
+	return number
 }
 
 // Title is the subject.

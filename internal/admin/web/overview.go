@@ -11,7 +11,9 @@ import (
 // overviewData is how it goes.
 type overviewData struct {
 	admin.Overview
-	Status admin.Status
+	Status  admin.Status
+	inboxes bool  // there are some
+	inbox   int64 // octets of the mail in them
 }
 
 // minutesShown is how far back the plots go.
@@ -23,7 +25,12 @@ func (c *Console) overviewPage(v *visit) (any, error) {
 		return nil, err
 	}
 	status, err := get[admin.Status](v, "/v1/status", nil)
-	d := &overviewData{o, status}
+	d := &overviewData{Overview: o, Status: status, inboxes: c.opts.Inboxes != nil}
+	if d.inboxes {
+		for _, b := range c.opts.Inboxes.Inboxes() {
+			d.inbox += b.Octets
+		}
+	}
 	d.assume()
 	return d, err
 }

@@ -25,6 +25,7 @@ type view struct {
 	section string // of the navigation
 	topic   Topic  // what it is drawn anew for
 	data    func(v *visit) (any, error)
+	table   action // the same as a file for spreadsheets; nil: there is none
 }
 
 // pageHandler answers with a page; or, if it is asked to from within, with the part of
@@ -44,6 +45,9 @@ func (p *pageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.console.may(Viewer, func(v *visit) (answer, error) {
+		if p.table != nil && v.URL.Query().Get("format") == "csv" {
+			return p.table(v)
+		}
 		data, err := p.data(v)
 		return &drawn{body: p.body, section: p.section, data: data, live: p.topic != TopicNone}, err
 	}).ServeHTTP(w, r)

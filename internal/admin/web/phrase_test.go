@@ -18,7 +18,7 @@ import (
 var rooms = []string{
 	"letter/checks.go", "letter/letter.go", "letter/body.go", "letter/field.go", "letter/part.go", "letter/split.go",
 	"admin/explain.go", "admin/judged.go", "admin/answer.go", "admin/message.go", "admin/story.go", "admin/sessions.go",
-	"admin/filter.go", "admin/queue.go", "admin/find.go", "admin/overview.go", "find/query.go", "find/find.go", "inbox/query.go", "mail/id.go",
+	"admin/filter.go", "admin/queue.go", "admin/find.go", "admin/overview.go", "find/query.go", "find/find.go", "inbox/query.go", "inbox/tags.go", "mail/id.go",
 	"policy/verdict.go", "policy/ratelimit/ratelimit.go", "policy/greylist/greylist.go", "policy/dnsbl/dnsbl.go",
 	"policy/sender/check.go", "policy/sender/words.go", "policy/sender/mail.go", "policy/sender/data.go",
 	"policy/milter/session.go", "policy/milter/milter.go", "dispatch/record.go", "dispatch/report.go", "dispatch/via.go",

@@ -51,7 +51,10 @@ var phrasesOfLetters = []phrase{
 	{"its last part is not closed: the message may be cut", "最后一部分没有结束：邮件可能被截断"},
 	{"the message has more than %s parts; the rest is only in the source", "邮件超过 %s 个部分；其余仅见于源码"},
 
-	// Searches of the inbox.
+	// Tags, and searches of the inbox.
+	{"a message has %s tags at most", "一封邮件最多 %s 个标签"},
+	{"the tag \"%s\" has something in it that no tag has: a comma, a quote, or what cannot be printed", "标签“%s”中有不允许的字符：逗号、引号或不可显示的字符"},
+	{"a tag has %s octets at most", "标签最多 %s 字节"},
 	{"a search has %s characters at most", "搜索最多 %s 个字符"},
 	{"a search has %s words at most", "搜索最多 %s 个词"},
 	{"a quote (\") is open at the end of the search", "搜索末尾的引号（\"）没有闭合"},

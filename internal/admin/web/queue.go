@@ -100,11 +100,23 @@ func (d *destination) Reply() string {
 func isDown(h admin.Health) bool { return !h.Down.IsZero() }
 
 func (c *Console) queuePage(v *visit) (any, error) {
+	d, err := queueNow(v)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(d.Destinations); n > shown {
+		d.More, d.Destinations = n-shown, d.Destinations[:shown]
+	}
+	return d, nil
+}
+
+// queueNow is the queue with all of its destinations.
+func queueNow(v *visit) (*queueData, error) {
 	status, err := get[admin.Status](v, "/v1/status", nil)
 	if err != nil {
 		return nil, err
 	}
-	d := queueData{Status: status}
+	d := &queueData{Status: status}
 	sum, err := tally(v, "", counting)
 	if err != nil {
 		return nil, err
@@ -115,10 +127,7 @@ func (c *Console) queuePage(v *visit) (any, error) {
 		return nil, err
 	}
 	d.Destinations = destinationsOf(&sum, known.Destinations, d.Counted)
-	if n := len(d.Destinations); n > shown {
-		d.More, d.Destinations = n-shown, d.Destinations[:shown]
-	}
-	return &d, nil
+	return d, nil
 }
 
 // tally counts what a filter chooses, for a while. It is complete if it has no Next.

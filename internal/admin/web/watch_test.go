@@ -10,7 +10,12 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/admin"
+	"github.com/posthouse/posthouse/internal/admin/admintest"
 	"github.com/posthouse/posthouse/internal/admin/web"
+	"github.com/posthouse/posthouse/internal/event"
+	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpclient"
 )
 
@@ -45,6 +50,33 @@ func (s *talk) say(lines ...string) {
 }
 
 func (s *talk) page() string { return fmt.Sprint("/sessions/", s.number) }
+
+// TestAttemptsAndSessions: an attempt leads to what was said, and the session back to the
+// message.
+func TestAttemptsAndSessions(t *testing.T) {
+	w := openWorld(t, web.Options{})
+	id := w.house.Send("ann@example.org", "Hello", "bob@grey.example")
+	s := w.talkTo("mx1.grey.example", "S220 mx1.grey.example", "CMAIL FROM:<ann@example.org>")
+	other := w.talkTo("mx1.grey.example", "S220 mx1.grey.example")
+	w.house.Sessions.Carries(s.Trace, id)
+	w.house.Sessions.Carries(s.Trace, id) // in a second transaction
+	attempt := event.Attempt{To: admintest.Address("bob@grey.example"), Outcome: mail.Outcome{
+		Fate: mail.Deferred, At: time.Now(), Host: "mx1.grey.example", Reply: smtp.Replyf(450, smtp.EnhancedCode{4, 7, 1}, "Later"),
+	}}
+	if err := w.house.Spool.Note(t.Context(), []spool.Fact{{ID: id, At: time.Now(), Data: event.Append(nil, &attempt)}}); err != nil {
+		t.Fatal(err)
+	}
+	p := w.get("/messages/" + id.String())
+	w.says(p, 200, "What was said")
+	if strings.Count(p.text, `href="`+s.page()+`"`) != 1 || strings.Contains(p.text, other.page()) {
+		t.Errorf("the attempt does not lead to its session %s: %s", s.page(), p.text)
+	}
+	back := w.get(s.page())
+	w.says(back, 200, "Messages of this session", id.String())
+	if strings.Count(back.text, "/messages/"+id.String()) != 1 {
+		t.Errorf("the session leads back to its message so often: %d", strings.Count(back.text, "/messages/"+id.String()))
+	}
+}
 
 // TestSessions: somebody sees who speaks, reads along, cuts one off, and finds what has failed.
 func TestSessions(t *testing.T) {

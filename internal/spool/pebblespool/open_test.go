@@ -175,6 +175,9 @@ func TestBallastIsGivenUpAndLaidAgain(t *testing.T) {
 		if _, err := s.Begin(ctx, 1<<30); !errors.Is(err, spool.ErrFull) {
 			t.Errorf("more than there is room for: %v", err)
 		}
+		if st, err := s.Stats(ctx); err != nil || st.Disk != 1<<40 || st.Free != 1<<30 || st.Floor != 1<<20 {
+			t.Errorf("the disk is told as %+v, %v", st, err)
+		}
 	})
 }
 

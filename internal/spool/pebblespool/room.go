@@ -13,6 +13,7 @@ import (
 // at each second, and before a draft begins if that was long ago.
 type room struct {
 	free     atomic.Int64 // octets + 1; 0: not known
+	size     atomic.Int64 // octets of the disk; 0: not known
 	refusing atomic.Bool
 	looked   atomic.Int64 // Unix nanoseconds
 	ballast  atomic.Bool  // the ballast is on the disk
@@ -45,6 +46,7 @@ func (r *room) look(s *Spool) {
 		r.refusing.Store(false)
 		return
 	}
+	r.size.Store(int64(min(usage.TotalBytes, 1<<62)))
 	r.judge(s, int64(min(usage.AvailBytes, 1<<62)))
 }
 

@@ -106,7 +106,7 @@ func (s *Spool) Stats(ctx context.Context) (spool.Stats, error) {
 		Fresh: s.stats[countFresh].Load(), Waiting: s.stats[countWaiting].Load(), Held: s.stats[countHeld].Load(),
 		Leased: int64(leased), Damaged: s.stats[countDamaged].Load(),
 		Facts: s.stats[countFacts].Load(), FactBytes: s.stats[countFactBytes].Load(), States: s.stats[countStates].Load(),
-		Free: free, Refusing: refusing,
+		Free: free, Refusing: refusing, Disk: s.room.size.Load(), Floor: max(0, s.opts.MinFree),
 	}, nil
 }
 

@@ -297,7 +297,7 @@ var same = cmp.Options{
 	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
 	cmpopts.EquateComparable(mail.Source{}.Client),
 	cmpopts.IgnoreFields(spool.State{}, "Version"),
-	cmpopts.IgnoreFields(spool.Stats{}, "Free", "States", "FactBytes"),
+	cmpopts.IgnoreFields(spool.Stats{}, "Free", "Disk", "Floor", "States", "FactBytes"),
 	cmpopts.IgnoreFields(spool.Item{}, "Owner"),
 	cmpopts.EquateEmpty(),
 }

@@ -178,6 +178,7 @@ func (a *attempt) busy(err error) {
 func (a *attempt) unreached(ctx context.Context, h *transport.Host, w *terms, addrs []netip.AddrPort, failed []dialled, err error) []netip.AddrPort {
 	for _, f := range failed {
 		addrs = without(addrs, f.addr)
+		a.goesBy(f.trace)
 		if ctx.Err() != nil {
 			continue // it had no time
 		}

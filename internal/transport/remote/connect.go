@@ -51,7 +51,7 @@ func (t *Transport) refused(failed []dialled, err error) (again bool, _ error) {
 
 // connectOnce is connect, with what Auth says first.
 func (t *Transport) connectOnce(ctx context.Context, h *transport.Host, k key, w *terms, addrs []netip.AddrPort) (l *link, failed []dialled, err error) {
-	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, TLSConfig: w.config, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit, Trace: t.Trace}
+	d := &smtpclient.Dialer{LocalName: t.LocalName, TLS: k.policy, TLSConfig: w.config, Timeouts: t.Timeouts, Refuse8Bit: t.Refuse8Bit}
 	d.Timeouts.Connect = orElse(d.Timeouts.Connect, 30*time.Second)
 	if t.Auth != nil {
 		if d.Auth, err = t.Auth(ctx); err != nil {
@@ -60,6 +60,12 @@ func (t *Transport) connectOnce(ctx context.Context, h *transport.Host, k key, w
 		}
 	}
 	var won dialled
+	if t.Trace != nil {
+		d.Trace = func(host string, nc net.Conn) *smtpclient.Trace {
+			won.trace = t.Trace(host, nc)
+			return won.trace
+		}
+	}
 	d.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if won.conn != nil {
 			// TLS has failed that was only opportunistic, and the Dialer comes a
@@ -77,12 +83,12 @@ func (t *Transport) connectOnce(ctx context.Context, h *transport.Host, k key, w
 	c, err := d.Dial(ctx, "tcp", net.JoinHostPort(h.Name, strconv.Itoa(int(k.port))))
 	if err != nil {
 		if won.conn != nil {
-			failed = append(failed, dialled{addr: won.addr, err: err, auth: d.Auth})
+			failed = append(failed, dialled{addr: won.addr, err: err, trace: won.trace, auth: d.Auth})
 			t.notReady(ctx, w, won.addr, err)
 		}
 		return nil, failed, err
 	}
-	l = &link{Conn: c, key: k, addr: won.addr, judged: w.judged}
+	l = &link{Conn: c, key: k, addr: won.addr, trace: won.trace, judged: w.judged}
 	t.ready(ctx, w, l)
 	return l, failed, nil
 }

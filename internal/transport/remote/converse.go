@@ -21,6 +21,7 @@ func (a *attempt) converse(ctx context.Context, l *link) next {
 			a.t.rest(l)
 			return nextHost
 		}
+		a.goesBy(l.trace)
 		res, err := l.Send(ctx, a.envelope(batch), a.d.Content)
 		if (l.used > 0 && gone(res, err) || err != nil && sabotage.Is("what was cut is sent again at once")) && ctx.Err() == nil {
 			a.t.kept.retire(l)
@@ -36,6 +37,13 @@ func (a *attempt) converse(ctx context.Context, l *link) next {
 			a.t.kept.retire(l)
 			return a.afterEnd(broke, aside)
 		}
+	}
+}
+
+// goesBy tells that the message is what a connection is for.
+func (a *attempt) goesBy(t *smtpclient.Trace) {
+	if a.t.Carries != nil && t != nil {
+		a.t.Carries(t, a.d.Envelope.ID)
 	}
 }
 

@@ -25,7 +25,8 @@ type link struct {
 	*smtpclient.Conn
 	key   key
 	addr  netip.AddrPort
-	used  int // messages so far
+	trace *smtpclient.Trace // nil: nobody wants to hear of it
+	used  int               // messages so far
 	timer *time.Timer
 	// judged: it is told whether its host is verified.
 	judged bool

@@ -19,7 +19,9 @@ type dialled struct {
 	addr netip.AddrPort
 	conn net.Conn
 	err  error
-	auth *smtpclient.Auth // as whom it was tried to log in there
+	// trace is of the connection; nil: there was none, or nobody wants to hear of it.
+	trace *smtpclient.Trace
+	auth  *smtpclient.Auth // as whom it was tried to log in there
 }
 
 // race connects to the first address that answers. failed are those that did not,

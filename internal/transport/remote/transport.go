@@ -86,6 +86,9 @@ type Transport struct {
 
 	// Trace is asked who wants to hear of a connection to a host; nil is silence.
 	Trace func(host string, nc net.Conn) *smtpclient.Trace
+	// Carries is told which message a connection is for, before each transaction and when
+	// there was to be one: by the trace that Trace gave. It must be quick. nil is silence.
+	Carries func(t *smtpclient.Trace, id mail.ID)
 
 	kept connections
 	bad  badHosts

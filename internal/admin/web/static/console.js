@@ -80,13 +80,25 @@ function listen() {
     for (const e of atEnd) e.scrollTop = e.scrollHeight;
     document.documentElement.dataset.heard = String(Number(document.documentElement.dataset.heard || 0) + 1);
     mark();
+    tellNews();
   };
 }
 function rest() {
   stream?.close();
   stream = undefined;
 }
-document.addEventListener("visibilitychange", () => (document.hidden ? rest() : listen()));
+// The inbox is followed while somebody looks elsewhere, too: its title tells of news.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) listen();
+  else if (!main.querySelector("[data-news]")) rest();
+});
+
+// How much is unread stands before the title.
+const title = document.title;
+function tellNews() {
+  const unread = main.querySelector("[data-unread]")?.dataset.unread;
+  document.title = unread ? `(${unread}) ${title}` : title;
+}
 addEventListener("pagehide", rest);
 addEventListener("pageshow", listen);
 
@@ -139,6 +151,12 @@ document.addEventListener("keydown", (event) => {
     case "x":
       document.querySelector("tr.here input[type=checkbox]")?.click();
       break;
+    case "a":
+      document.querySelector("[data-all]")?.click();
+      break;
+    case "u":
+      document.querySelector("[data-hotkey=u]")?.click();
+      break;
     case "?":
       document.getElementById("keys").showModal();
       break;
@@ -171,4 +189,5 @@ document.addEventListener("click", (event) => {
 });
 
 tellTimes(document);
+tellNews();
 listen();
