@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -65,10 +67,16 @@ func open(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)); err != nil { // the browser lives as long as this context
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), focused); err != nil { // the browser lives as long as this context
 		t.Fatal(err)
 	}
 	return &browser{t, ctx}
+}
+
+// focused makes the page the one that is typed into, whatever the machine's windows are.
+func focused(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
+	_, err = cdp.Call(ctx, target, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	return none, err
 }
 
 func (b *browser) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
@@ -143,11 +151,26 @@ func (b *browser) photograph(t *testing.T, name string) {
 	}
 }
 
-// keys types, once there is something to be seen: before that chromium drops what is typed.
-func (b *browser) keys(t *testing.T, keys string) {
+// seen waits until there is something to be seen: before that chromium drops what is typed
+// and where the mouse is pressed.
+func (b *browser) seen(t *testing.T) {
 	t.Helper()
 	b.until(t, `performance.getEntriesByName("first-contentful-paint").length`)
-	b.do(t, chromedp.KeyEvent(keys))
+}
+
+// keys types. A key of which the page has not heard is typed again: on a busy machine
+// chromium drops some, and answers all the same when it has done with them.
+func (b *browser) keys(t *testing.T, keys string) {
+	t.Helper()
+	for _, key := range keys {
+		for deaf := true; deaf; {
+			b.seen(t)
+			b.until(t, `(window.heardKeys ?? addEventListener("keydown", () => window.heardKeys++, true), window.heardKeys = 0) === 0`)
+			b.do(t, chromedp.KeyEvent(string(key)))
+			is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`window.heardKeys === 0`))
+			deaf = err == nil && is // where another page came, it was heard
+		}
+	}
 }
 
 func TestMain(m *testing.M) { os.Exit(withProgram(m)) }

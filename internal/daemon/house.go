@@ -13,6 +13,7 @@ import (
 	"github.com/posthouse/posthouse/internal/find"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/login"
+	"github.com/posthouse/posthouse/internal/policy/ratelimit"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/transfer"
 )
@@ -58,6 +59,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		book:  login.NewBook(login.Budget{}),
 		fault: make(chan error, 1), turn: make(chan struct{}, 1), sockets: map[endpoint]*socket{},
 	}
+	h.states.rates = ratelimit.NewTable(0)
 	w.inboxes = new(inboxes)
 	if err := w.inboxes.open(&w, c); err != nil {
 		return nil, err
@@ -82,6 +84,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		return nil, errors.Join(spoolFault(c, err), h.spool.Close())
 	}
 	h.states.open(h.spool)
+	r.keys.acme.look(ctx)
 	h.openIndex()
 	if err := w.makeDrop(c); err != nil {
 		r.close(ctx)
@@ -182,6 +185,7 @@ func (h *House) Run(ctx context.Context) error {
 	h.work.Go(func() { h.renew(over) })
 	h.work.Go(func() { h.keepIndex(over) })
 	h.work.Go(func() { h.keepMeter(over) })
+	h.keepCounts(over)
 	stopSweeping := h.sweep(context.WithoutCancel(ctx))
 	stopReporting := h.report(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}

@@ -136,9 +136,11 @@ func (f *Filter) matchStanding(it *Item) bool {
 	if !f.DueBefore.IsZero() && (it.Place != Waiting || !s.Due.Before(f.DueBefore)) {
 		return false
 	}
-	return f.MatchDestination(s.Destination) &&
-		(f.Reply == "" || replied(s.Last.Reply, f.Reply))
+	return f.MatchDestination(s.Destination) && f.MatchReply(s.Last.Reply)
 }
+
+// MatchReply is the part of Match that looks only at the last reply; nil is none.
+func (f *Filter) MatchReply(r *smtp.Reply) bool { return f.Reply == "" || replied(r, f.Reply) }
 
 func sender(p smtp.Path) string {
 	if p.IsNull() {

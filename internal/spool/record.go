@@ -277,6 +277,33 @@ func PeekStanding(record []byte) (fate mail.Fate, held bool, destination []byte,
 	return fate, held, destination, d.Err
 }
 
+// PeekReply reads of what AppendStanding wrote the last reply; nil if there is none, or the
+// record is broken.
+func PeekReply(record []byte) *smtp.Reply {
+	d := Decoder{Data: record}
+	d.Int()
+	d.Time()
+	d.Octets()
+	d.Int()
+	d.Bools()
+	d.Int() // the fate that the last outcome had
+	if d.Int() == 0 {
+		return nil
+	}
+	d.Int()
+	d.Time()
+	d.Int()
+	var replied bool
+	d.Bools(&replied)
+	if !replied {
+		return nil
+	}
+	if r := d.reply(); d.Err == nil {
+		return r
+	}
+	return nil
+}
+
 func appendOutcome(e *Encoder, o *mail.Outcome) {
 	e.Int(int64(o.Fate))
 	if o.Fate == 0 && o.Reply == nil && o.At.IsZero() {
@@ -310,12 +337,16 @@ func (d *Decoder) outcome(o *mail.Outcome) {
 	o.Recipient, o.At, o.Took = int(d.Int()), d.Time(), time.Duration(d.Int())
 	d.Bools(&replied, &o.Local, &o.Unsure, &o.OurLimit, &o.HostDown, &o.Forwarded, &o.Encoded)
 	if replied {
-		o.Reply = &smtp.Reply{Code: smtp.Code(d.Int())}
-		o.Reply.Enhanced = smtp.EnhancedCode{int(d.Int()), int(d.Int()), int(d.Int())}
-		o.Reply.Text = d.Text()
+		o.Reply = d.reply()
 	}
 	o.Stage = smtp.Verb(d.Int())
 	o.Host, o.Addr, o.TLS, o.Tried = d.Text(), d.Text(), d.Text(), d.Text()
+}
+
+func (d *Decoder) reply() *smtp.Reply {
+	return &smtp.Reply{
+		Code: smtp.Code(d.Int()), Enhanced: smtp.EnhancedCode{int(d.Int()), int(d.Int()), int(d.Int())}, Text: d.Text(),
+	}
 }
 
 func appendOrder(e *Encoder, o *Order) {

@@ -105,7 +105,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	closing   bool
-	listeners map[net.Listener]struct{}
+	listeners map[*net.Listener]struct{} // by the call of Serve: a listener need not be comparable
 	conns     map[*Conn]struct{}
 	byAddress map[netip.Prefix]int
 	hurried   time.Time // when room was made last
@@ -128,7 +128,7 @@ func (s *Server) setUp() {
 			}
 		}
 		s.base, s.cancel = context.WithCancel(context.Background())
-		s.listeners = map[net.Listener]struct{}{}
+		s.listeners = map[*net.Listener]struct{}{}
 		s.conns = map[*Conn]struct{}{}
 		s.byAddress = map[netip.Prefix]int{}
 	})
@@ -179,14 +179,14 @@ func (s *Server) Serve(l net.Listener) error {
 		l.Close()
 		return err
 	}
-	if !s.track(l) {
+	if !s.track(&l) {
 		l.Close()
 		return ErrServerClosed
 	}
-	defer s.untrack(l)
-	l = s.proxied(l)
+	defer s.untrack(&l)
+	in := s.proxied(l)
 	for {
-		nc, err := accept(l)
+		nc, err := accept(in)
 		if err != nil {
 			if s.isClosing() {
 				return ErrServerClosed
@@ -378,7 +378,7 @@ func (s *Server) Close() error {
 func (s *Server) close() {
 	s.closing = true
 	for l := range s.listeners {
-		l.Close()
+		(*l).Close()
 	}
 }
 
@@ -395,7 +395,7 @@ func (s *Server) isClosing() bool {
 	return s.closing
 }
 
-func (s *Server) track(l net.Listener) bool {
+func (s *Server) track(l *net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -405,9 +405,9 @@ func (s *Server) track(l net.Listener) bool {
 	return true
 }
 
-func (s *Server) untrack(l net.Listener) {
+func (s *Server) untrack(l *net.Listener) {
 	s.mu.Lock()
 	delete(s.listeners, l)
 	s.mu.Unlock()
-	l.Close()
+	(*l).Close()
 }

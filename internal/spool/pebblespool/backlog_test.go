@@ -56,7 +56,7 @@ func openAt(t *testing.T, place string) *pebblespool.Spool {
 	return s
 }
 
-func joined(t *testing.T, s spool.Engine) spool.Owner {
+func joined(t testing.TB, s spool.Engine) spool.Owner {
 	owner, err := s.Join(context.Background(), "node", time.Hour)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/spool"
+	"github.com/posthouse/posthouse/smtp"
 )
 
 // head is the fixed start of an envelope record: what settling needs, without
@@ -95,6 +96,13 @@ func peekStanding(record []byte) (place spool.Place, destination []byte, err err
 	d.Int() // the generation
 	fate, held, destination, err := spool.PeekStanding(d.Data)
 	return placeOf(fate, held), destination, err
+}
+
+// peekReply reads of a standing that peekStanding could read the last reply; nil: there is none.
+func peekReply(record []byte) *smtp.Reply {
+	d := spool.Decoder{Data: record[1:]}
+	d.Int() // the generation
+	return spool.PeekReply(d.Data)
 }
 
 func readStanding(ref spool.Ref, record []byte) (*standing, error) {

@@ -30,7 +30,9 @@ func (s *Spool) List(ctx context.Context, q spool.Query) (spool.Page, error) {
 }
 
 func (s *Spool) newLister(q *spool.Query) *lister {
-	return &lister{s: s, q: q, limit: spool.Limit(q.Limit)}
+	// Counted before the snapshot is taken: who is settled meanwhile is fresh in it.
+	fresh := s.stats[spool.Fresh].Load() > 0
+	return &lister{s: s, q: q, limit: spool.Limit(q.Limit), fresh: fresh, hints: hintsOf(&q.Filter)}
 }
 
 func (l *lister) run() error {
@@ -69,12 +71,19 @@ type lister struct {
 	q       *spool.Query
 	limit   int
 	snap    pebble.Reader
+	fresh   bool // there are first flights
+	hints   []hint
+	small   []byte // memory of hinted
 	looks   int
+	sifted  int
 	page    spool.Page
 	damaged map[mail.ID]string
 }
 
 func (l *lister) message(id mail.ID, value []byte) error {
+	if !l.hinted(value) {
+		return l.pass(id)
+	}
 	if l.looks++; l.looks > maxListed {
 		l.page.More = true
 		return nil

@@ -28,7 +28,6 @@ const (
 type sieve struct {
 	*lister
 	streams []stream
-	sifted  int
 }
 
 // stream is records of recipients.
@@ -43,7 +42,7 @@ type stream interface {
 // sifts reports whether a sieve helps.
 func (l *lister) sifts() bool {
 	f := &l.q.Filter
-	return f.ID.IsZero() && (f.Place != 0 || f.Destination != "")
+	return f.ID.IsZero() && (f.Place != 0 || f.Destination != "" || f.Reply != "")
 }
 
 // sift looks at what a sieve leaves.
@@ -61,7 +60,7 @@ func (l *lister) sift() error {
 
 func (v *sieve) open() error {
 	f, stats := &v.q.Filter, &v.s.stats
-	if f.Place == 0 || f.Place == spool.Fresh {
+	if v.fresh && f.Reply == "" && (f.Place == 0 || f.Place == spool.Fresh) { // who is fresh has heard no reply
 		it, err := v.iterate(kFresh)
 		if err != nil {
 			return err
@@ -187,7 +186,9 @@ func (s *standingStream) mayChoose(record []byte) bool {
 	if err != nil {
 		return true
 	}
-	return place != 0 && (s.filter.Place == 0 || s.filter.Place == place) && s.filter.MatchDestination(string(destination))
+	f := s.filter
+	return place != 0 && (f.Place == 0 || f.Place == place) && f.MatchDestination(string(destination)) &&
+		(f.Reply == "" || f.MatchReply(peekReply(record)))
 }
 
 // gather makes a stream of the due index, if few recipients wait for the destinations

@@ -7,30 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// disk is what a Maildir asks of its file system. Names are relative to the
-// Maildir, with slashes.
-type disk interface {
-	makeFolder(name string) error        // that it is there already is no error
-	hold(name string) error              // from now on files are created in it, and renamed
-	syncFolder(name string) error        // makes the names in a folder durable
-	create(name string) (file, error)    // a new file; one that exists is an error
-	rename(from, to string) error        // atomic
-	remove(name string) error            //
-	each(folder string, f visitor) error // calls f for the files of a folder
-	close() error
-}
-
-type file interface {
-	io.Writer
-	Sync() error
-	Close() error
-}
-
-type visitor func(fs.FileInfo) error
 
 // rootDisk is the real one. Its root keeps names from leading out of the
 // Maildir by way of symbolic links; tmp and new are held open, since to find them
@@ -42,10 +22,11 @@ type rootDisk struct {
 
 type heldFolder struct {
 	*os.File
+	raw  syscall.RawConn // of the File
 	info fs.FileInfo
 }
 
-func (d *rootDisk) makeFolder(name string) error {
+func (d *rootDisk) MakeFolder(name string) error {
 	err := d.root.Mkdir(name, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -61,7 +42,7 @@ func (d *rootDisk) makeFolder(name string) error {
 }
 
 // hold opens a folder for as long as the disk is used.
-func (d *rootDisk) hold(name string) error {
+func (d *rootDisk) Hold(name string) error {
 	f, err := d.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
@@ -70,47 +51,41 @@ func (d *rootDisk) hold(name string) error {
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
 	if d.folders == nil {
 		d.folders = map[string]heldFolder{}
 	}
-	d.folders[name] = heldFolder{f, info}
+	d.folders[name] = heldFolder{f, raw, info}
 	return nil
 }
 
-// held returns a folder that is held, if it is still what its name leads to: in
+// SyncFolder fails if the folder is held, and is no longer what its name leads to: in
 // one that was moved away nobody would look for the mail.
-func (d *rootDisk) held(name string) (*os.File, error) {
+func (d *rootDisk) SyncFolder(name string) error {
 	f, is := d.folders[name]
 	if !is {
-		return nil, fs.ErrInvalid
+		return syncDirectory(d.root.Open(name))
+	}
+	if err := f.Sync(); err != nil {
+		return err
 	}
 	info, err := d.root.Lstat(name)
-	if err != nil {
-		return nil, err
+	if err == nil && !os.SameFile(info, f.info) {
+		err = fmt.Errorf("%s is not what it was when the Maildir was opened", name)
 	}
-	if !os.SameFile(info, f.info) {
-		return nil, fmt.Errorf("%s is not what it was when the Maildir was opened", name)
-	}
-	return f.File, nil
+	return err
 }
 
-func (d *rootDisk) syncFolder(name string) error {
-	if f, is := d.folders[name]; is {
-		return f.Sync()
-	}
-	return syncDirectory(d.root.Open(name))
-}
-
-func (d *rootDisk) create(name string) (f file, err error) {
-	folder, base := path.Split(name)
-	err = d.in(folder, func(dir int) error {
-		return again(func() error {
-			fd, err := unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
-			if err == nil {
-				f = os.NewFile(uintptr(fd), name)
-			}
-			return err
-		})
+func (d *rootDisk) Create(name string) (f File, err error) {
+	err = d.in(name, func(dir int, base string) error {
+		fd, err := unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+		if err == nil {
+			f = &newFile{fd: fd, name: name}
+		}
+		return err
 	})
 	if err != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
@@ -118,12 +93,10 @@ func (d *rootDisk) create(name string) (f file, err error) {
 	return f, nil
 }
 
-func (d *rootDisk) rename(from, to string) error {
-	fromFolder, old := path.Split(from)
-	toFolder, base := path.Split(to)
-	err := d.in(fromFolder, func(source int) error {
-		return d.in(toFolder, func(target int) error {
-			return again(func() error { return unix.Renameat(source, old, target, base) })
+func (d *rootDisk) Rename(from, to string) error {
+	err := d.in(from, func(source int, old string) error {
+		return d.in(to, func(target int, base string) error {
+			return unix.Renameat(source, old, target, base)
 		})
 	})
 	if err != nil {
@@ -132,34 +105,30 @@ func (d *rootDisk) rename(from, to string) error {
 	return nil
 }
 
-// in calls do with the descriptor of a folder that is held, which is not closed
-// meanwhile.
-func (d *rootDisk) in(folder string, do func(dir int) error) error {
-	f, err := d.held(path.Clean(folder))
+func (d *rootDisk) Remove(name string) error {
+	err := d.in(name, func(dir int, base string) error { return unix.Unlinkat(dir, base, 0) })
 	if err != nil {
-		return err
+		return &fs.PathError{Op: "remove", Path: name, Err: err}
 	}
-	c, err := f.SyscallConn()
-	if err != nil {
-		return err
+	return nil
+}
+
+// in calls do with the descriptor of the folder of a file, which is held and not closed
+// meanwhile, and with the file's name in it. It does so again if a signal came between.
+func (d *rootDisk) in(name string, do func(dir int, base string) error) error {
+	folder, base := path.Split(name)
+	f, is := d.folders[path.Clean(folder)]
+	if !is {
+		return fs.ErrInvalid
 	}
 	var failed error
-	err = c.Control(func(fd uintptr) { failed = do(int(fd)) })
+	err := f.raw.Control(func(fd uintptr) {
+		failed = again(func() error { return do(int(fd), base) })
+	})
 	return errors.Join(err, failed)
 }
 
-// again repeats what a signal has interrupted.
-func again(call func() error) error {
-	for {
-		if err := call(); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-func (d *rootDisk) remove(name string) error { return d.root.Remove(name) }
-
-func (d *rootDisk) close() error {
+func (d *rootDisk) Close() error {
 	var errs []error
 	for _, f := range d.folders {
 		errs = append(errs, f.Close())
@@ -168,7 +137,7 @@ func (d *rootDisk) close() error {
 }
 
 // each reads the folder in steps, so that its size does not matter.
-func (d *rootDisk) each(folder string, f visitor) error {
+func (d *rootDisk) Each(folder string, f func(fs.FileInfo) error) error {
 	dir, err := d.root.Open(folder)
 	if err != nil {
 		return err
@@ -188,12 +157,4 @@ func (d *rootDisk) each(folder string, f visitor) error {
 			return err
 		}
 	}
-}
-
-// syncDirectory syncs and closes what os.Open returned.
-func syncDirectory(dir *os.File, err error) error {
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -138,6 +138,28 @@ func TestShortText(t *testing.T) {
 	}
 }
 
+// TestFolderMovedAway: nobody looks for mail in a folder that was moved away. None is left
+// there, and the next attempt goes into the one that took its place.
+func TestFolderMovedAway(t *testing.T) {
+	root := t.TempDir()
+	tr := postman(t, maildir.Options{Root: root})
+	send(t, tr, transporttest.Hello, "jane@b.test")
+	box := filepath.Join(root, "b.test", "jane")
+	if err := errors.Join(os.Rename(filepath.Join(box, "new"), filepath.Join(box, "old")), os.Mkdir(filepath.Join(box, "new"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if got := send(t, tr, transporttest.Hello, "jane@b.test"); !strings.HasPrefix(got, "0 deferred 451 4.3.0 The mailbox cannot be written: new is not what it was") {
+		t.Error(got)
+	}
+	if got := send(t, tr, transporttest.Hello, "jane@b.test"); !strings.HasPrefix(got, "0 delivered 250 2.0.0") {
+		t.Error(got)
+	}
+	files := inside(t, root)
+	if len(files["b.test/jane/old"]) != 1 || len(files["b.test/jane/new"]) != 1 || len(files) != 2 {
+		t.Errorf("%q", files)
+	}
+}
+
 // TestQuota: a full mailbox takes no more until somebody has removed something.
 func TestQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
