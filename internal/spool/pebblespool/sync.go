@@ -15,9 +15,9 @@ import (
 // a moment for a crowd, and syncs for all. So there is one sync at a time, and while the
 // disk is busy with one round the next one grows.
 type syncs struct {
-	turn chan struct{} // held, by sending, by the leader that waits for others or syncs
-	all  chan struct{} // told when no draft is left that could join
-	last int           // how many shared the last sync; its leader's while he holds turn
+	turn  chan struct{} // held, by sending, by the leader that waits for others or syncs
+	ready chan struct{} // told when plenty have joined, or no draft is left that could
+	last  int           // how many shared the last sync; its leader's while he holds turn
 
 	open atomic.Int64 // drafts that may join
 
@@ -34,15 +34,16 @@ type round struct {
 
 // A sync that follows another at once finds few to share it, and costs as much as
 // one for all: on the disk, and in threads that are put to sleep and woken. So a leader
-// waits until a crowd of drafts is complete, but no longer than a moment, and not
-// after a sync that nobody shared.
+// waits until a crowd of drafts is complete, or plenty of them; but no longer than a
+// moment, and not after a sync that nobody shared.
 const (
 	crowd  = 8
+	plenty = 16
 	moment = time.Millisecond
 )
 
 func newSyncs() syncs {
-	return syncs{turn: make(chan struct{}, 1), all: make(chan struct{}, 1)}
+	return syncs{turn: make(chan struct{}, 1), ready: make(chan struct{}, 1)}
 }
 
 // sync makes everything that was applied before it durable. An error means doubt.
@@ -71,24 +72,26 @@ func (y *syncs) join() (r *round, leads bool) {
 	if leads = y.next == nil; leads {
 		y.next = &round{done: make(chan struct{}), err: spool.ErrInDoubt} // until more is known
 	}
-	y.next.members++
+	if y.next.members++; y.next.members == plenty {
+		y.tell()
+	}
 	return y.next, leads
 }
 
 // wait gives a crowd the time to join.
 func (y *syncs) wait() {
 	select {
-	case <-y.all: // it was for an earlier round
+	case <-y.ready: // it was for an earlier round
 	default:
 	}
-	open := int(y.open.Load())
-	if open == 0 || y.last < 2 || open+y.members() < crowd {
+	open, members := int(y.open.Load()), y.members()
+	if open == 0 || y.last < 2 || members >= plenty || open+members < crowd {
 		return
 	}
 	enough := time.NewTimer(moment)
 	defer enough.Stop()
 	select {
-	case <-y.all:
+	case <-y.ready:
 	case <-enough.C:
 	}
 }
@@ -114,11 +117,14 @@ func (y *syncs) end(r *round) {
 
 // leave says that a draft will not join any more: it has, or it has ended.
 func (y *syncs) leave() {
-	if y.open.Add(-1) > 0 {
-		return
+	if y.open.Add(-1) == 0 {
+		y.tell()
 	}
+}
+
+func (y *syncs) tell() {
 	select {
-	case y.all <- struct{}{}:
+	case y.ready <- struct{}{}:
 	default: // it was said
 	}
 }

@@ -27,8 +27,10 @@ func TestSyncsAreShared(t *testing.T) {
 		c.together(2, 2, 0)
 		c.together(1, 1, time.Millisecond) // it was worth while, so this one waits; in vain
 		c.together(1, 1, 0)
-		c.together(8, 8, 0)
-		for range 2 {
+		c.together(2, 2, 0)
+		c.begin(20)
+		c.together(16, 16, 0) // plenty, though more are open
+		for range 12 {
 			c.take().Abort()
 		}
 		c.together(5, 5, 0) // the last: there is nobody to wait for

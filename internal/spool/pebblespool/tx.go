@@ -88,7 +88,8 @@ func (t *tx) finish() {
 	}
 	t.places, t.messages = nil, nil
 	if t.count != (counts{}) {
-		_ = t.b.Merge(counters, t.count.append(nil), nil)
+		t.record = t.count.append(t.record[:0])
+		_ = t.b.Merge(counters, t.record, nil)
 	}
 }
 
