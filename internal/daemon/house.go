@@ -82,6 +82,7 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		return nil, errors.Join(spoolFault(c, err), h.spool.Close())
 	}
 	h.states.open(h.spool)
+	r.keys.acme.look(ctx)
 	h.openIndex()
 	if err := w.makeDrop(c); err != nil {
 		r.close(ctx)

@@ -48,10 +48,8 @@ func (l *loop) start(d *queue.Delivery, now time.Time) {
 	if lt.text != nil {
 		f.Content = lt.text
 	}
-	for _, other := range l.letters {
-		if sabotage.Is("the text of another letter is sent") && other.text != nil {
-			f.Content = other.text
-		}
+	if sabotage.Is("the text of another letter is sent") {
+		f.Content = l.anyText(f.Content)
 	}
 	if sabotage.Is("the last octets are not sent") && lt.text != nil {
 		f.Content = lt.text[:len(lt.text)-20]

@@ -39,6 +39,7 @@ func withProgram(m *testing.M) int {
 type node struct {
 	name string
 	dir  string
+	conf string // its configuration in dir
 	at   string // where it takes mail
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -69,7 +70,7 @@ func newNode(t *testing.T, name, database, next, more string) *node {
 	dir, err := os.MkdirTemp("", "node") // t.TempDir is too long for a socket
 	check(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	n := &node{name: name, dir: dir}
+	n := &node{name: name, dir: dir, conf: "posthouse.hcl"}
 	text := fmt.Sprintf(`hostname = "%s.example.org"
 data = "data"
 spool {
@@ -96,7 +97,7 @@ route "out" {
 }
 
 func (n *node) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(program, append(args, "--config", "posthouse.hcl")...)
+	cmd := exec.Command(program, append(args, "--config", n.conf)...)
 	cmd.Dir = n.dir
 	return cmd
 }
