@@ -3,6 +3,7 @@ package message
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -73,7 +74,8 @@ func (p *listParser) parse() {
 			p.beginGroup(t)
 		case '<':
 			p.angle(t)
-		case '>': // closes nothing
+		case '>': // closes nothing, and no word goes on behind it
+			p.run = append(p.run, t)
 		default:
 			p.run = append(p.run, t)
 		}
@@ -141,7 +143,11 @@ func (p *listParser) angle(open token) {
 				p.fail(t.start, "a route without an address")
 				return
 			}
-		case '<', tokComment:
+		case tokComment:
+		case '<':
+			if len(words) > 0 { // else it opens again what is open
+				words = append(words, t)
+			}
 		case ':':
 			words = words[:0] // <mailto:jo@example.org>
 		case '>', tokEnd, ',', ';':
@@ -175,6 +181,9 @@ func (p *listParser) skipRoute() bool {
 
 // addSpec adds the addr-spec that words are.
 func (p *listParser) addSpec(name string, words []token) {
+	if words = trimBrackets(words); len(words) == 0 {
+		return
+	}
 	at := len(words) - 1
 	for at >= 0 && words[at].kind != '@' {
 		at--
@@ -190,6 +199,20 @@ func (p *listParser) addSpec(name string, words []token) {
 	}
 	p.add(Address{Name: name, Addr: addr})
 }
+
+// trimBrackets takes brackets that nobody closed, or opened, from both ends. One in the
+// middle stays, and makes the address wrong: what stands on its two sides is not one word.
+func trimBrackets(words []token) []token {
+	for len(words) > 0 && words[0].isBracket() {
+		words = words[1:]
+	}
+	for len(words) > 0 && words[len(words)-1].isBracket() {
+		words = words[:len(words)-1]
+	}
+	return words
+}
+
+func (t token) isBracket() bool { return t.kind == '<' || t.kind == '>' }
 
 func (p *listParser) joinSpec(local, domain []token) (string, error) {
 	l, err := p.join(local)
@@ -211,6 +234,9 @@ func (p *listParser) joinSpec(local, domain []token) (string, error) {
 // join puts one side of an addr-spec together. White space may stand only
 // beside dots (RFC 5322, 4.4).
 func (p *listParser) join(words []token) (string, error) {
+	if slices.ContainsFunc(words, token.isBracket) {
+		return "", errors.New("a bracket in an address")
+	}
 	if len(words) == 1 {
 		return p.text(words[0]), nil
 	}
@@ -233,7 +259,7 @@ func (p *listParser) text(t token) string { return p.lex.s[t.start:t.end] }
 func (p *listParser) phrase(words []token) string {
 	var b strings.Builder
 	for _, t := range words {
-		if t.kind == tokComment {
+		if t.kind == tokComment || t.isBracket() {
 			continue
 		}
 		if t.spaced && b.Len() > 0 {
