@@ -61,6 +61,7 @@ var floors = map[string]int{
 	"internal/tlspolicy": 4,
 	"internal/transport": 4,
 
+	"internal/acme/shelf":           5,
 	"internal/directory/dovecot":    5,
 	"internal/directory/filedir":    5,
 	"internal/directory/ldap":       5,
@@ -114,6 +115,7 @@ var floors = map[string]int{
 // workshop are the packages that only tests use; the floors do not bind them.
 var workshop = map[string]bool{
 	"internal/acme/acmetest":           true,
+	"deploy/cluster":                   true,
 	"deploy/systemd":                   true,
 	"internal/admin/admintest":         true,
 	"internal/browser":                 true,
@@ -123,6 +125,7 @@ var workshop = map[string]bool{
 	"internal/e2e/cluster":             true,
 	"internal/hostile":                 true,
 	"internal/house":                   true,
+	"internal/installed":               true,
 	"internal/pgtest":                  true,
 	"internal/simdisk":                 true,
 	"internal/simnet":                  true,

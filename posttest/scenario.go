@@ -29,7 +29,7 @@ type Rule struct {
 	To, From, Login string // patterns, in any case: "*" stands for anything
 	Tries           string // of the same client, sender and recipients, from 1: "1", "2-3", "3-"; "": all
 
-	Reply       string // refuses: "450 4.2.0 Come back later"
+	Reply       string // refuses: "450 4.2.0 Come back later"; or goes on in other words: "250 2.0.0 Queued as 4711"
 	Delay       string // holds the answer back: "2s"
 	Drop        bool   // cuts the connection instead of an answer; at Dot the message was kept
 	Trickle     string // lets an octet out each so often from now on: "100ms"

@@ -82,14 +82,17 @@ func (b bench) start(ctx context.Context, who peer, m mode, sessions int) (r *ru
 		return nil, err
 	}
 	r = &running{tools: b.tools, place: place{
-		mode: m, dir: dir, port: ports[0], sinkPort: ports[1], sessions: sessions,
+		mode: m, dir: dir, port: ports[0], sinkPort: ports[1], sessions: sessions, nodes: 1,
 	}}
+	if many, is := who.(interface{ doors() int }); is {
+		r.nodes = many.doors()
+	}
 	defer func() {
 		if err != nil {
 			r.end()
 		}
 	}()
-	if m == relay {
+	if m.relays() {
 		if err := r.takeMail(ctx); err != nil {
 			return nil, err
 		}
@@ -125,7 +128,7 @@ func (r *running) end() {
 
 // send gives the server a load.
 func (r *running) send(ctx context.Context, l load.Load) (load.Sent, error) {
-	return r.tools.Send(ctx, l, r.addr())
+	return r.tools.SendEach(ctx, l, r.doors())
 }
 
 // warm is how many messages come before the measurement: processes are started

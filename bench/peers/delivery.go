@@ -36,7 +36,7 @@ func measureDelivery(ctx context.Context, b bench, who peer, w workload) (figure
 
 // warmUpAs is warmUp, or warmUpThrough where mail is delivered.
 func (r *running) warmUpAs(ctx context.Context, w workload, each time.Duration) (load.Load, int, error) {
-	if w.mode != hold && w.mode != secure {
+	if w.mode != hold && w.mode != secure && w.mode != sharedHold {
 		return r.warmUpThrough(ctx, w.load, each)
 	}
 	l, err := r.warmUp(ctx, w.load, each)
@@ -65,7 +65,7 @@ func (r *running) warmUpThrough(ctx context.Context, l load.Load, each time.Dura
 
 // delivered waits until n messages have arrived since the server started.
 func (r *running) delivered(ctx context.Context, n int) error {
-	if r.mode == relay {
+	if r.mode.relays() {
 		return r.sink.Wait(ctx, int64(n))
 	}
 	for {

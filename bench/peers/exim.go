@@ -17,7 +17,7 @@ type exim struct{ unpacked }
 
 func (exim) name() string      { return "exim" }
 func (exim) crowd() int        { return 100 }
-func (exim) knows(m mode) bool { return m != secure }
+func (exim) knows(m mode) bool { return m != secure && !m.shared() }
 
 func (e exim) version(ctx context.Context) (string, error) {
 	if err := e.there(); err != nil {

@@ -67,8 +67,8 @@ type options struct {
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("peers", flag.ContinueOnError)
 	f.IntVar(&o.reps, "reps", 3, "rounds; medians are printed")
-	f.StringVar(&o.work, "work", "", "workloads, such as accept-4k-20,relay-4k-20 or accept-* (all but idle and backlog)")
-	f.StringVar(&o.peers, "peers", "posthouse,baseline,yardstick,postfix,opensmtpd,exim", "servers to measure")
+	f.StringVar(&o.work, "work", "", "workloads, such as accept-4k-20,relay-4k-20 or accept-* (all but idle, backlog and cluster-*)")
+	f.StringVar(&o.peers, "peers", "posthouse,cluster-1,cluster-2,cluster-3,baseline,yardstick,postfix,opensmtpd,exim", "servers to measure")
 	f.DurationVar(&o.each, "each", 3*time.Second, "about how long the load of a round takes")
 	f.DurationVar(&o.limit, "limit", 2*time.Minute, "a round that takes longer has failed; the backlog may take twenty times as long")
 	f.StringVar(&o.dir, "dir", "/var/tmp/posthouse-bench", "a directory that all users may enter, on the disk to measure")
@@ -104,7 +104,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	if o.list {
 		for _, w := range workloads(o.backlog) {
-			fmt.Printf("%-20s %s\n", w.name, w.about)
+			fmt.Printf("%-22s %s\n", w.name, w.about)
 		}
 		return nil
 	}
@@ -190,6 +190,9 @@ func byName(ctx context.Context, name, scratch string, o options) (peer, error) 
 	switch name {
 	case "posthouse":
 		return buildPosthouse(ctx, scratch, o.configs)
+	case "cluster-1", "cluster-2", "cluster-3":
+		p, err := buildPosthouse(ctx, scratch, o.configs)
+		return cluster{p, int(name[len(name)-1] - '0')}, err
 	case "baseline":
 		return baseline{}, nil
 	case "before":
@@ -205,7 +208,7 @@ func byName(ctx context.Context, name, scratch string, o options) (peer, error) 
 	case "opensmtpd":
 		return opensmtpd{unpacked{filepath.Join(o.unpacked, name), "smtpd"}}, nil
 	}
-	return nil, fmt.Errorf("there is no peer %q: posthouse, baseline, yardstick, postfix, opensmtpd, exim", name)
+	return nil, fmt.Errorf("there is no peer %q: posthouse, cluster-1, cluster-2, cluster-3, baseline, yardstick, postfix, opensmtpd, exim", name)
 }
 
 // choose returns the workloads that a list of names and prefixes* asks for.

@@ -19,7 +19,7 @@ type opensmtpd struct{ unpacked }
 
 func (opensmtpd) name() string      { return "opensmtpd" }
 func (opensmtpd) crowd() int        { return 500 }
-func (opensmtpd) knows(m mode) bool { return m != deferred && m != secure }
+func (opensmtpd) knows(m mode) bool { return m != deferred && m != secure && !m.shared() }
 
 func (o opensmtpd) version(ctx context.Context) (string, error) {
 	if err := o.there(); err != nil {

@@ -29,7 +29,25 @@ const (
 	maildir  mode = "maildir" // put all into one Maildir
 	secure   mode = "tls"     // offer TLS, and deliver nothing
 	deferred mode = "defer"   // try where nobody listens, fail, keep it
+
+	// As hold and relay, where several nodes may share a queue.
+	sharedHold  mode = "cluster-hold"
+	sharedRelay mode = "cluster-relay"
 )
+
+func (m mode) shared() bool { return m == sharedHold || m == sharedRelay }
+func (m mode) relays() bool { return m == relay || m == sharedRelay }
+
+// alone is the mode of one server with a queue of its own.
+func (m mode) alone() mode {
+	switch m {
+	case sharedHold:
+		return hold
+	case sharedRelay:
+		return relay
+	}
+	return m
+}
 
 // peer is a server that can be measured.
 type peer interface {
@@ -56,6 +74,7 @@ type place struct {
 	port     int    // where to listen
 	sinkPort int    // where the sink listens
 	sessions int    // how many to be ready for
+	nodes    int    // more than 1: with so many doors
 }
 
 func (p place) addr() string { return "127.0.0.1:" + strconv.Itoa(p.port) }
@@ -88,7 +107,7 @@ func freePorts(n int) ([]int, error) {
 }
 
 // startup is how long a server may take until it greets.
-const startup = 30 * time.Second
+const startup = time.Minute
 
 // open starts a server and returns when it greets. The caller must call Stop.
 func open(ctx context.Context, who peer, p place) (*warden.Server, error) {

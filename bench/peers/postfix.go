@@ -20,8 +20,8 @@ import (
 // the one of the machine is not touched. It logs to syslog, if there is one.
 type postfix struct{}
 
-func (postfix) name() string    { return "postfix" }
-func (postfix) knows(mode) bool { return true }
+func (postfix) name() string      { return "postfix" }
+func (postfix) knows(m mode) bool { return !m.shared() }
 
 // crowd is small: each session is a process of more than a megabyte.
 func (postfix) crowd() int { return 300 }

@@ -73,7 +73,7 @@ func (p posthouse) order(at place) (warden.Order, error) {
 	return warden.Order{
 		Command: []string{
 			p.program, "run",
-			"--config", filepath.Join(p.configs, string(at.mode)+".hcl"),
+			"--config", filepath.Join(p.configs, string(at.mode.alone())+".hcl"),
 			"--data", at.dir,
 			"--smtp", at.addr(),
 		},

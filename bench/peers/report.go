@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -198,16 +199,21 @@ func (r report) verdict(w workload, g goal) string {
 			title = c.title
 		}
 	}
-	want, got, known := "at least "+number(g.least, 2), 0.0, false
+	want, got, known := "at least "+number(g.least, digits(g.least)), 0.0, false
 	if g.least == 0 {
 		want = "at most " + number(g.most, 0)
 	}
-	if values := r.of(w.name, "posthouse", g.figure); len(values) > 0 {
+	who := "posthouse"
+	if g.of != "" {
+		who = g.of
+		title += " of " + who
+	}
+	if values := r.of(w.name, who, g.figure); len(values) > 0 {
 		got, known = middle(values), true
 	}
 	if g.times {
 		title += " × " + base
-		got = r.times(w.name, "posthouse", base, g.figure)
+		got = r.times(w.name, who, base, g.figure)
 		known = got > 0
 	}
 	switch {
@@ -217,6 +223,14 @@ func (r report) verdict(w workload, g goal) string {
 		return fmt.Sprintf("%s %s: %s, reached", title, want, number(got, 2))
 	}
 	return fmt.Sprintf("%s %s: %s, NOT REACHED", title, want, number(got, 2))
+}
+
+// digits are how many behind the point a goal has.
+func digits(v float64) int {
+	if v == math.Trunc(v) {
+		return 0
+	}
+	return 2
 }
 
 // number prints v with commas between thousands.

@@ -43,6 +43,8 @@ type column struct {
 var (
 	columnRate     = column{rate, "messages/s", 0, true}
 	columnCost     = column{cost, "CPU µs/message", 0, true}
+	rateAlone      = column{rate, "messages/s", 0, false} // there is no Postfix that shares a queue
+	costAlone      = column{cost, "CPU µs/message", 0, false}
 	columnCores    = column{cores, "cores", 2, false}
 	columnOthers   = column{others, "others' cores", 2, false}
 	columnAccepted = column{accepted, "accepted/s", 0, false}
@@ -54,6 +56,7 @@ type goal struct {
 	times  bool    // the figure is divided by Postfix's
 	least  float64 // 0: none
 	most   float64 // 0: none
+	of     string  // the peer that must reach it; "": posthouse
 }
 
 // workload is one thing to measure.
@@ -106,7 +109,23 @@ func workloads(backlogged int) []workload {
 				{first, "first delivery after s", 2, false},
 			},
 			goals: []goal{{figure: slower, least: 0.9}, {figure: memory, most: 400}, {figure: ready, most: 2}, {figure: first, most: 3}},
-		})
+		}, sharing(workload{
+			name: "cluster-accept-4k-100", about: "4 KB, 100 sessions over all nodes: accepted durably on two disks, none delivered", mode: sharedHold, byName: true,
+			load: load.Load{Sessions: 100, Messages: most, Size: 4 << 10}, measure: measureAccept,
+			columns: []column{rateAlone, costAlone, columnCores, columnOthers},
+		}, 5000), sharing(workload{
+			name: "cluster-relay-4k", about: "4 KB, 20 sessions over all nodes: until the sink has all", mode: sharedRelay, byName: true,
+			load: load.Load{Sessions: 20, Messages: most, Size: 4 << 10}, measure: measureDelivery,
+			columns: []column{rateAlone, columnAccepted, costAlone, columnCores, columnOthers},
+		}, 2000))
+}
+
+// sharing is a workload in which a cluster of each size must reach a rate.
+func sharing(w workload, least float64) workload {
+	for _, who := range []string{"cluster-1", "cluster-2", "cluster-3"} {
+		w.goals = append(w.goals, goal{figure: rate, least: least, of: who})
+	}
+	return w
 }
 
 // mailWorkloads are those that differ by the mode, the size and the sessions alone.

@@ -46,6 +46,11 @@ func becomePeer(args []string) error {
 		return serveBaseline(args[2], args[3], args[4:]...)
 	case len(args) == 5 && args[1] == yardstickWord:
 		return yardstick.Serve(yardstick.Options{Addr: args[2], Log: args[3], Sink: args[4], Links: links})
+	case len(args) >= 6 && args[1] == clusterWord:
+		if err := serveCluster(args[2], args[3], args[4], args[5:]); err != nil {
+			return err
+		}
+		os.Exit(0)
 	}
 	return nil
 }

@@ -166,9 +166,9 @@ func (d *disk) has(name string) bool {
 // await waits until something holds that must come to hold.
 func (d *disk) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(20 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+	for limit := time.Now().Add(patience); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(limit) {
-			t.Fatalf("not after 20 s: %s", what)
+			t.Fatalf("not after %v: %s", patience, what)
 		}
 	}
 }

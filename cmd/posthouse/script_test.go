@@ -166,7 +166,7 @@ func hangup(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // patience is for how long a script waits for what must come.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 func shows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {

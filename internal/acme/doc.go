@@ -15,5 +15,8 @@
 // serves as long as it is good.
 //
 // Certificates, their keys and the account are files below one directory, which must be
-// closed to others (mode 0700).
+// closed to others (mode 0700); or in a store that several nodes share. Then one of them gets a
+// certificate while the others wait, any of them answers the authority, and all show what
+// came within a minute. Nodes wait together after a failure, too: authorities count the
+// failures of all of them as one's.
 package acme

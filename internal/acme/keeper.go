@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddyserver/certmagic"
 )
 
 // Options set up a [Keeper].
 type Options struct {
-	Dir       string         // where certificates, keys and the account are kept
+	Dir       string         // where certificates, keys and the account are kept, if there is no Store
 	Directory string         // URL of the authority; its terms are agreed to
 	Email     string         // of the account; "": none
 	Names     []string       // a certificate for each
@@ -28,9 +30,15 @@ type Options struct {
 	// knows (RFC 8555, 7.3.4).
 	Account Account
 
+	// Store keeps all of it for several nodes, of which this one is called Node: one of them
+	// gets a certificate, and the others take it up. nil: there is nobody else.
+	Store certmagic.Storage
+	Node  string
+	Every time.Duration // how often it is looked what others have got; 0: a minute
+
 	ReuseKey bool // a renewed certificate has the key of the one before
 	Log      *slog.Logger
-	Changed  func() // a certificate has come; called by Run; nil is silence
+	Changed  func() // a certificate has come; called by Run and Look; nil is silence
 }
 
 // Account is somebody whom an authority knows already; the zero value is nobody.
@@ -58,6 +66,12 @@ type authority interface {
 	serveHTTP(w http.ResponseWriter, r *http.Request) bool
 	challenge(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	close()
+
+	// What follows is between nodes. The error of tried is [fs.ErrNotExist] if the last try
+	// went well; nil leaves word that it did.
+	alone(ctx context.Context, name string) (release func(), err error)
+	tried(ctx context.Context, name string) (*attempt, error)
+	leaveWord(ctx context.Context, name string, a *attempt) error
 }
 
 // wish is when an authority wants a certificate renewed: at a time that was chosen between
@@ -94,8 +108,13 @@ func Open(ctx context.Context, o Options) (*Keeper, error) {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
-	if err := checkMode(o.Dir); err != nil {
-		return nil, err
+	if o.Every <= 0 {
+		o.Every = time.Minute
+	}
+	if o.Store == nil {
+		if err := checkMode(o.Dir); err != nil {
+			return nil, err
+		}
 	}
 	a, err := newMagic(&o)
 	if err != nil {
@@ -135,6 +154,9 @@ func (k *Keeper) States() []State {
 func (k *Keeper) Run(ctx context.Context) {
 	for {
 		next := time.Now().Add(24 * time.Hour)
+		if k.shared() {
+			next = time.Now().Add(k.opts.Every)
+		}
 		for _, h := range k.held {
 			if ctx.Err() != nil {
 				return
@@ -165,6 +187,9 @@ func (h *held) next() time.Time {
 
 // look does what is due for a name.
 func (k *Keeper) look(ctx context.Context, h *held) {
+	if k.shared() && k.takeUp(ctx, h) {
+		k.tell(h)
+	}
 	s := h.seen.Load()
 	now := time.Now()
 	if s.Certificate != nil && !now.Before(h.ask) {
@@ -178,7 +203,14 @@ func (k *Keeper) look(ctx context.Context, h *held) {
 		h.seen.Store(&State{Name: s.Name, Certificate: s.Certificate, Failures: s.Failures, Err: s.Err, Next: next})
 		return
 	}
-	if err := k.try(ctx, h, s); err != nil && ctx.Err() == nil {
+	err := k.try(ctx, h, s)
+	var other *attempt
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.As(err, &other):
+		k.opts.Log.Info("waiting with another node", "name", h.name, "node", other.Node, "error", other.Reason, "next_try", other.Next.UTC())
+		h.seen.Store(&State{Name: s.Name, Certificate: s.Certificate, Failures: other.Failures, Err: other, Next: other.Next})
+	default:
 		k.failed(h, s, err)
 	}
 }
@@ -204,27 +236,45 @@ func (k *Keeper) ask(ctx context.Context, h *held, s *State, now time.Time) {
 
 // try gets a certificate, or another one.
 func (k *Keeper) try(ctx context.Context, h *held, s *State) error {
+	if k.shared() {
+		return k.tryAlone(ctx, h, s)
+	}
+	if err := checkMode(k.opts.Dir); err != nil {
+		return err
+	}
+	return k.get(ctx, h)
+}
+
+// get has the authority give a certificate, and puts it into use.
+func (k *Keeper) get(ctx context.Context, h *held) error {
 	get := k.authority.obtain
-	if s.Certificate != nil || h.broken {
+	if h.seen.Load().Certificate != nil || h.broken {
 		get = k.authority.renew
 	}
-	err := checkMode(k.opts.Dir)
-	if err == nil {
-		err = get(ctx, h.name)
-	}
-	if err != nil {
+	if err := get(ctx, h.name); err != nil {
 		return err
 	}
 	c, err := k.authority.load(ctx, h.name)
 	if err != nil {
 		return err
 	}
+	k.use(h, c)
+	k.tell(h)
+	return nil
+}
+
+// use puts a certificate into use.
+func (k *Keeper) use(h *held, c *tls.Certificate) {
 	h.broken = false
 	h.wanted, h.ask = time.Time{}, time.Now().Add(asking(0))
 	h.seen.Store(&State{Name: h.name, Certificate: c, Next: h.due(c)})
-	k.opts.Changed() // before it is told, so that it is true
+	k.opts.Changed()
+}
+
+// tell tells of a certificate that has come.
+func (k *Keeper) tell(h *held) {
+	c := h.seen.Load().Certificate
 	k.opts.Log.Info("a new certificate is in use", "name", h.name, "until", c.Leaf.NotAfter.UTC(), "from", k.opts.Directory)
-	return nil
 }
 
 // failed notes and tells a failure.

@@ -50,8 +50,12 @@ func newMagic(o *Options) (*magic, error) {
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return m.config, nil },
 		Logger:           silence,
 	})
+	store := o.Store
+	if store == nil {
+		store = &certmagic.FileStorage{Path: o.Dir}
+	}
 	m.config = certmagic.New(m.cache, certmagic.Config{
-		Storage: &certmagic.FileStorage{Path: o.Dir}, ReusePrivateKeys: o.ReuseKey, Logger: silence,
+		Storage: store, ReusePrivateKeys: o.ReuseKey, Logger: silence,
 		OCSP: certmagic.OCSPConfig{DisableStapling: true}, // mail programs do not ask for it
 	})
 	m.issuer = certmagic.NewACMEIssuer(m.config, template)

@@ -59,18 +59,29 @@ func (j *journal) shows(t *testing.T, text string, times int) {
 // function ends it.
 func keep(t *testing.T, p *acmetest.Authority, o acme.Options) (*acme.Keeper, *journal, func()) {
 	t.Helper()
+	k, j := opened(t, p, o)
+	return k, j, run(t, k)
+}
+
+func opened(t *testing.T, p *acmetest.Authority, o acme.Options) (*acme.Keeper, *journal) {
+	t.Helper()
 	j := &journal{more: make(chan struct{}, 1)}
 	o.Directory, o.Roots, o.Log = p.Directory, p.Client(), slog.New(slog.NewTextHandler(j, nil))
 	k, err := acme.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return k, j
+}
+
+// run has a keeper work until the function is called.
+func run(t *testing.T, k *acme.Keeper) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() { k.Run(ctx) })
-	stop := sync.OnceFunc(func() { cancel(); ended.Wait(); k.Close() })
+	stop = sync.OnceFunc(func() { cancel(); ended.Wait(); k.Close() })
 	t.Cleanup(stop)
-	return k, j, stop
+	return stop
 }
 
 // answerHTTP answers HTTP-01 by a keeper that comes later.

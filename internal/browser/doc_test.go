@@ -17,11 +17,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/posthouse/posthouse/internal/installed"
 )
 
 // patience is how long a fact is waited for: chromium is slow on a busy machine.
@@ -65,10 +68,16 @@ func open(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)); err != nil { // the browser lives as long as this context
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), focused); err != nil { // the browser lives as long as this context
 		t.Fatal(err)
 	}
 	return &browser{t, ctx}
+}
+
+// focused makes the page the one that is typed into, whatever the machine's windows are.
+func focused(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
+	_, err = cdp.Call(ctx, target, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	return none, err
 }
 
 func (b *browser) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
@@ -143,32 +152,29 @@ func (b *browser) photograph(t *testing.T, name string) {
 	}
 }
 
-// keys types, once there is something to be seen: before that chromium drops what is typed.
-func (b *browser) keys(t *testing.T, keys string) {
+// seen waits until there is something to be seen: before that chromium drops what is typed
+// and where the mouse is pressed.
+func (b *browser) seen(t *testing.T) {
 	t.Helper()
 	b.until(t, `performance.getEntriesByName("first-contentful-paint").length`)
-	b.do(t, chromedp.KeyEvent(keys))
 }
 
-func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
-
-// withProgram builds the program that users have, and runs the tests with it as the first
-// "posthouse" that is found.
-func withProgram(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "browser")
-	if err != nil {
-		panic(err)
+// keys types. A key of which the page has not heard is typed again: on a busy machine
+// chromium drops some, and answers all the same when it has done with them.
+func (b *browser) keys(t *testing.T, keys string) {
+	t.Helper()
+	for _, key := range keys {
+		for deaf := true; deaf; {
+			b.seen(t)
+			b.until(t, `(window.heardKeys ?? addEventListener("keydown", () => window.heardKeys++, true), window.heardKeys = 0) === 0`)
+			b.do(t, chromedp.KeyEvent(string(key)))
+			is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`window.heardKeys === 0`))
+			deaf = err == nil && is // where another page came, it was heard
+		}
 	}
-	defer os.RemoveAll(dir)
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "github.com/posthouse/posthouse/cmd/posthouse").CombinedOutput()
-	if err != nil {
-		panic(strings.TrimSpace(string(out)))
-	}
-	if err := os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
-		panic(err)
-	}
-	return m.Run()
 }
+
+func TestMain(m *testing.M) { os.Exit(installed.Run(m)) }
 
 // narrow makes the screen one of a telephone, wide makes it what it was.
 func (b *browser) narrow(t *testing.T) { t.Helper(); b.do(t, chromedp.EmulateViewport(390, 844)) }

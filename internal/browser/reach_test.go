@@ -99,8 +99,8 @@ func plain(t *testing.T, b *browser, p *program, message string) {
 	b.says(t, "Release this mail?")
 	b.press(t, "button.primary")
 	b.says(t, "1 recipient released")
-	b.press(t, "button[name=theme][value=light]")
-	b.until(t, `document.documentElement.dataset.theme === "light"`)
+	b.press(t, "button[name=theme][value=dark]")
+	b.until(t, `document.documentElement.dataset.theme === "dark"`) // it was light: this is the page that came of it
 	b.press(t, ".help summary")
 	b.says(t, "state:")
 	b.scripts(t, true)
@@ -122,6 +122,7 @@ func (b *browser) press(t *testing.T, selector string) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	for {
+		b.seen(t)
 		err := chromedp.Do(ctx, chromedp.Click(selector))
 		if err == nil {
 			return

@@ -18,15 +18,7 @@ func ReportCommand[R any](cmd *cobra.Command, read func(io.Reader) (R, error), s
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			err = PrintJSON(cmd.OutOrStdout(), r)
-		} else {
-			err = show(r, cmd.OutOrStdout())
-		}
-		if err != nil {
-			return Fail(IOErr, "%w", err)
-		}
-		return nil
+		return Answer(cmd.OutOrStdout(), asJSON, r, func(out io.Writer) error { return show(r, out) })
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
 	return cmd

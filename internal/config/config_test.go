@@ -276,7 +276,7 @@ domain "example.com" {
 // the environment.
 func TestTheBenchmarksAreConfigurations(t *testing.T) {
 	files, err := filepath.Glob("../../bench/*.hcl")
-	if err != nil || len(files) != 6 {
+	if err != nil || len(files) != 8 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	env := func(name string) (string, bool) {

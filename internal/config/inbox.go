@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/mail"
@@ -16,7 +18,16 @@ type Inbox struct {
 	Inboxes  Setting[int]
 	Keep     Setting[time.Duration] // or None
 	Size     Setting[int64]         // octets of all messages
+	Boxes    []InboxKeep            // the first that names an inbox counts
 	Apart    Setting[[]string]      // what tells inboxes apart: see ApartByLogin and its like; the first that says something counts
+}
+
+// InboxKeep says what is kept of some inboxes. What is not given is as for all.
+type InboxKeep struct {
+	Name     string // of an inbox; with "*" at its end all that begin so
+	Origin   mail.Origin
+	Messages Setting[int]           // or None
+	Keep     Setting[time.Duration] // or None
 }
 
 // What may tell inboxes apart.
@@ -58,6 +69,20 @@ func (x *Inbox) schema() schema {
 		one("keep", &x.Keep, orNone(duration(time.Minute, 3650*day))),
 		one("size", &x.Size, size(1<<20, 1<<50)),
 		list("apart", &x.Apart, choice(ApartByLogin, ApartByTag, ApartByRecipient, ApartByListener)),
+	}, blocks: []block{x.boxBlock()}}
+}
+
+func (x *Inbox) boxBlock() block {
+	return many("box", "ci-*", &x.Boxes, (*InboxKeep).schema,
+		func(_ *decoder, label string, at mail.Origin) (InboxKeep, bool) {
+			return InboxKeep{Name: label, Origin: at}, true
+		})
+}
+
+func (k *InboxKeep) schema() schema {
+	return schema{title: fmt.Sprintf("box %s", literal(k.Name)), fields: []field{
+		one("messages", &k.Messages, orNone(number(1, math.MaxInt32))),
+		one("keep", &k.Keep, orNone(duration(time.Minute, 3650*day))),
 	}}
 }
 
@@ -71,5 +96,17 @@ func (c *Config) HasInbox() bool {
 func (d *decoder) checkInbox(c *Config) {
 	if c.Inbox.Origin != (mail.Origin{}) && !c.HasInbox() {
 		d.add(c.Inbox.Origin, `write listen "inbox" {}, or a route with inbox = "NAME"`, "no mail comes into the inbox")
+	}
+	for i := range c.Inbox.Boxes {
+		b := &c.Inbox.Boxes[i]
+		if star := strings.IndexByte(b.Name, '*'); b.Name == "" || star >= 0 && star < len(b.Name)-1 {
+			d.add(b.Origin, "", "%q is neither the name of an inbox nor, as \"ci-*\", how names begin", clip(b.Name))
+		}
+		if slices.ContainsFunc(c.Inbox.Boxes[:i], func(before InboxKeep) bool { return before.Name == b.Name }) {
+			d.add(b.Origin, "", "the box %q is there already", clip(b.Name))
+		}
+		if !b.Messages.Given() && !b.Keep.Given() {
+			d.add(b.Origin, "write messages or keep", "it says nothing about %q", clip(b.Name))
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/posthouse/posthouse/internal/acme"
+	"github.com/posthouse/posthouse/internal/acme/shelf"
 )
 
 // acmeDirectory is where certificates of an authority are, below the data directory.
@@ -34,6 +35,9 @@ func (b *builder) keeper(c *certificates) {
 	if o.Roots == nil {
 		o.Roots = b.world.Roots
 	}
+	if b.cfg.Spool.Shared() {
+		o.Store, o.Node = b.shelf(), b.cfg.NodeName()
+	}
 	if !a.Email.Value.IsNull() {
 		o.Email = a.Email.Value.String()
 	}
@@ -46,6 +50,23 @@ func (b *builder) keeper(c *certificates) {
 		return
 	}
 	c.acme.keeper, c.acme.from = k, a.Directory.Value
+}
+
+// shelf is where nodes that share a spool share certificates. Only a key that they share, too, can
+// seal them.
+func (b *builder) shelf() *shelf.Shelf {
+	o := shelf.Options{States: b.states}
+	if b.cfg.SealKey.Given() {
+		o.Key = b.sealKey()
+	}
+	return shelf.New(o)
+}
+
+// look takes up what other nodes have got: the spool was not open when the keeper was.
+func (k *keeping) look(ctx context.Context) {
+	if k.keeper != nil {
+		k.keeper.Look(ctx)
+	}
 }
 
 // begin lets the keeper work. Whoever listens for its challenges does so already.

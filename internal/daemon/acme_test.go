@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/pem"
@@ -245,3 +246,70 @@ func TestTheKeysMustBeClosed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNodesOfAClusterShowOneCertificate: what one got is in the spool, sealed, and another shows it
+// from its first moment on.
+func TestNodesOfAClusterShowOneCertificate(t *testing.T) {
+	a := acmetest.New(t)
+	engine := memspool.New(memspool.Options{})
+	defer engine.Close()
+	node := func(name string, opened net.Listener) (*daemon.House, *heard, func()) {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "seal.key"), []byte("a key that all nodes have\n"))
+		if err := os.Chmod(filepath.Join(dir, "seal.key"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := acmeConfig(t, a, dir, fmt.Sprintf("http = %q\n}\nseal_key_file = \"seal.key\"\nspool {\n  postgres = \"postgres://posthouse@127.0.0.1/posthouse\"\n  node = %q", opened.Addr(), name))
+		log := &heard{more: make(chan struct{}, 1)}
+		house, err := daemon.New(t.Context(), c, daemon.World{
+			Listen: once(opened), Seed: 1, Log: slog.New(slog.NewTextHandler(log, nil)),
+			Spool: func(*config.Config) (spool.Engine, error) { return lent{engine}, nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- house.Run(ctx) }()
+		return house, log, func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "data", "acme")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("a node keeps something of its own: %v", err)
+			}
+		}
+	}
+	one, log, end := node("mx1", a.HTTP)
+	log.shows(t, "a new certificate is in use", 1)
+	first := shown(t, addressOf(t, one, "submissions"), "mx.house.example")
+	if err := a.Good(first, "mx.house.example"); err != nil {
+		t.Error(err)
+	}
+	end()
+	kept, err := engine.States(t.Context(), "acme", "", 0)
+	if err != nil || len(kept) == 0 {
+		t.Fatal(kept, err)
+	}
+	for _, s := range kept {
+		if bytes.Contains(s.Value, []byte("BEGIN")) {
+			t.Errorf("%s is not sealed", s.Key)
+		}
+	}
+	a.Lose() // nobody could get another
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _, end := node("mx2", l)
+	if c := shown(t, addressOf(t, other, "submissions"), "mx.house.example"); !c.Leaf.Equal(first.Leaf) {
+		t.Errorf("it shows another one: %v", c.Leaf.Issuer)
+	}
+	end()
+}
+
+// lent is an engine that whoever uses it does not close.
+type lent struct{ spool.Engine }
+
+func (lent) Close() error { return nil }

@@ -13,6 +13,7 @@ import (
 	"github.com/posthouse/posthouse/internal/find"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/login"
+	"github.com/posthouse/posthouse/internal/policy/ratelimit"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/spool/transfer"
 )
@@ -58,7 +59,8 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		book:  login.NewBook(login.Budget{}),
 		fault: make(chan error, 1), turn: make(chan struct{}, 1), sockets: map[endpoint]*socket{},
 	}
-	w.inboxes = new(inboxes)
+	h.states.rates = ratelimit.NewTable(0)
+	w.inboxes = &inboxes{states: &h.states}
 	if err := w.inboxes.open(&w, c); err != nil {
 		return nil, err
 	}
@@ -82,6 +84,11 @@ func New(ctx context.Context, c *config.Config, w World) (*House, error) {
 		return nil, errors.Join(spoolFault(c, err), h.spool.Close())
 	}
 	h.states.open(h.spool)
+	r.keys.acme.look(ctx)
+	if err := w.inboxes.join(ctx, c); err != nil {
+		r.close(ctx)
+		return nil, errors.Join(err, h.spool.Close())
+	}
 	h.openIndex()
 	if err := w.makeDrop(c); err != nil {
 		r.close(ctx)
@@ -182,6 +189,7 @@ func (h *House) Run(ctx context.Context) error {
 	h.work.Go(func() { h.renew(over) })
 	h.work.Go(func() { h.keepIndex(over) })
 	h.work.Go(func() { h.keepMeter(over) })
+	h.keepCounts(over)
 	stopSweeping := h.sweep(context.WithoutCancel(ctx))
 	stopReporting := h.report(context.WithoutCancel(ctx))
 	h.turn <- struct{}{}

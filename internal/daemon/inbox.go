@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"context"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/posthouse/posthouse/internal/config"
@@ -16,6 +18,8 @@ import (
 // inboxes is the test inbox of a house, which is opened when a configuration needs it,
 // and then stays: a reload changes neither it nor the scenarios that are played.
 type inboxes struct {
+	states *states // of the spool
+
 	mu    sync.Mutex
 	store *inbox.Store
 	stage door.Stage
@@ -33,6 +37,20 @@ func (i *inboxes) open(w *World, c *config.Config) error {
 		return &InboxError{c.Data.Value, err}
 	}
 	i.store = store
+	return nil
+}
+
+// join has the test inbox show what other nodes have kept, and will.
+func (i *inboxes) join(ctx context.Context, c *config.Config) error {
+	i.mu.Lock()
+	store := i.store
+	i.mu.Unlock()
+	if store == nil {
+		return nil
+	}
+	if err := store.Join(ctx); err != nil {
+		return &InboxError{c.Data.Value, err}
+	}
 	return nil
 }
 
@@ -58,12 +76,31 @@ func (i *inboxes) close() error {
 
 func (w *World) openInboxes(c *config.Config) (*inbox.Store, error) {
 	x := &c.Inbox
+	dir, shared := filepath.Join(c.Data.Value, "inbox"), inbox.States(nil)
+	if c.Spool.Shared() && w.inboxes != nil {
+		dir, shared = "", inboxStates{w.inboxes.states}
+	}
 	return inbox.Open(inbox.Options{
-		Dir: filepath.Join(c.Data.Value, "inbox"), Log: w.Log, Random: w.Random, Changed: w.InboxChanged,
+		Dir: dir, States: shared, Log: w.Log, Random: w.Random, Changed: w.InboxChanged,
 		Keep: inbox.Keep{
 			Messages: x.Messages.Value, All: x.All.Value, Inboxes: x.Inboxes.Value, Age: x.Keep.Value, Octets: x.Size.Value,
+			Boxes: boxesOf(x),
 		},
 	})
+}
+
+// boxesOf are the inboxes of which more or less is kept than of others.
+func boxesOf(x *config.Inbox) (all []inbox.KeepBox) {
+	for i := range x.Boxes {
+		b := &x.Boxes[i]
+		name, some := strings.CutSuffix(b.Name, "*")
+		k := inbox.KeepBox{Name: inbox.Fold(b.Name), Messages: b.Messages.Value, Age: b.Keep.Value}
+		if some {
+			k.Name = strings.ToLower(name) + "*"
+		}
+		all = append(all, k)
+	}
+	return all
 }
 
 // Inboxes is the test inbox; nil if the configuration has none.

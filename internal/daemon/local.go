@@ -44,12 +44,12 @@ func (w *World) listenAt(ctx context.Context, at endpoint) (net.Listener, error)
 // makeDrop makes the drop directory, for all users if others may pass through the
 // data directory.
 func (w *World) makeDrop(c *config.Config) error {
-	if !w.Local {
+	if w.Drops == nil {
 		return nil
 	}
-	info, err := os.Stat(c.Data.Value)
+	info, err := w.Drops.Stat(c.Data.Value)
 	if err == nil {
-		err = maildrop.Make(filepath.Join(c.Data.Value, maildrop.Name), info.Mode()&0o001 != 0)
+		err = maildrop.MakeOn(w.Drops, filepath.Join(c.Data.Value, maildrop.Name), info.Mode()&0o001 != 0)
 	}
 	if err != nil {
 		return fmt.Errorf("drop directory: %w", err)
@@ -60,13 +60,14 @@ func (w *World) makeDrop(c *config.Config) error {
 // sweep takes what programs have left in the drop directory, until it is told to
 // stop; then it comes to the end of the letter that it has.
 func (h *House) sweep(ctx context.Context) (stop func()) {
-	if !h.world.Local {
+	if h.world.Drops == nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := maildrop.Sweeper{
-		Dir: filepath.Join(h.cfg.Data.Value, maildrop.Name),
-		Log: h.world.Log,
+		Dir:  filepath.Join(h.cfg.Data.Value, maildrop.Name),
+		Disk: h.world.Drops,
+		Log:  h.world.Log,
 		Submit: func(ctx context.Context, l *maildrop.Letter) error {
 			return h.drop.Load().Take(context.WithoutCancel(ctx), l)
 		},

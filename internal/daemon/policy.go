@@ -74,6 +74,7 @@ func (b *builder) sender(resolver dns.Resolver) policy.Check {
 func (b *builder) rates() policy.Check {
 	r := &b.cfg.Policy.Rates
 	return ratelimit.New(ratelimit.Options{
+		Table:   b.states.rates,
 		Address: ratelimit.Rates{Connections: rateOf(r.Connections), Messages: rateOf(r.Messages), Recipients: rateOf(r.Recipients)},
 		Network: ratelimit.Rates{
 			Connections: rateOf(r.NetworkConnections), Messages: rateOf(r.NetworkMessages), Recipients: rateOf(r.NetworkRecipients),

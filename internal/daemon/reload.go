@@ -31,6 +31,9 @@ func (h *House) Reload(ctx context.Context, c *config.Config) error {
 	if err := h.world.inboxes.open(h.world, c); err != nil {
 		return err
 	}
+	if err := h.world.inboxes.join(ctx, c); err != nil {
+		return err
+	}
 	r, err := build(ctx, h.world, c, h.in, &h.states)
 	if err != nil {
 		return err

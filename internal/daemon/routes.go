@@ -116,6 +116,7 @@ func scheduleOf(c *config.Route) queue.Route {
 		All:         limitsOf(l.Deliveries.Value, l.Rate.Value),
 		Site:        limitsOf(l.Site.Value, l.SiteRate.Value),
 		Destination: limitsOf(l.Destination.Value, l.DestRate.Value),
+		Own:         ofThisMachine(c.Transport),
 		Said: queue.Said{
 			Retry: c.Retry.Origin, Expire: c.Expire.Origin, Warn: c.Warn.Origin, Batch: l.Recipients.Origin,
 			All: l.Deliveries.Origin, Site: l.Site.Origin, Destination: l.Destination.Origin,
@@ -132,6 +133,12 @@ func scheduleOf(c *config.Route) queue.Route {
 		r.Probe = r.Retry // who says when to try means hosts that are down too
 	}
 	return r
+}
+
+// ofThisMachine reports whether a transport leads nowhere beyond the node: what it is limited for is
+// the node's own.
+func ofThisMachine(transport string) bool {
+	return transport != config.Remote && transport != config.Smarthost && transport != config.LMTP
 }
 
 func limitsOf(deliveries int, rate config.Rate) queue.Limits {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/config"
 	"github.com/posthouse/posthouse/internal/dns"
+	"github.com/posthouse/posthouse/internal/policy/ratelimit"
 	"github.com/posthouse/posthouse/internal/publicweb"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
@@ -24,6 +25,7 @@ import (
 type states struct {
 	engine atomic.Pointer[spool.Engine]
 	relays keptRelays
+	rates  *ratelimit.Table // how often clients came
 }
 
 func (s *states) open(e spool.Engine) { s.engine.Store(&e) }

@@ -47,7 +47,7 @@ func (b *builder) buildTransports(r *rooms) error {
 // aliasTransports carry mail to where aliases in the form of Unix say; the directory says
 // which of them are allowed.
 func (b *builder) aliasTransports(r *rooms) error {
-	folders, err := maildir.New(maildir.Options{Aliases: true})
+	folders, err := maildir.New(maildir.Options{Aliases: true, Disk: b.world.Maildirs})
 	r.transports[route.AliasMaildir] = folders
 	r.transports[route.AliasFile] = mbox.New(mbox.Options{})
 	r.transports[route.AliasCommand] = pipe.Aliases(pipe.Options{Exec: b.world.Exec})
@@ -167,7 +167,7 @@ func (b *builder) lmtp(r *config.Route) (transport.Transport, error) {
 
 func (b *builder) maildir(r *config.Route) (transport.Transport, error) {
 	root, path := b.cfg.MaildirOf(r)
-	return maildir.New(maildir.Options{Root: root, Path: path, Quota: max(r.Quota.Value, 0)})
+	return maildir.New(maildir.Options{Root: root, Path: path, Quota: max(r.Quota.Value, 0), Disk: b.world.Maildirs})
 }
 
 func (b *builder) pipe(r *config.Route) (transport.Transport, error) {

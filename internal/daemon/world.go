@@ -17,11 +17,13 @@ import (
 	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/inbox"
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/maildrop"
 	"github.com/posthouse/posthouse/internal/meter"
 	"github.com/posthouse/posthouse/internal/plainfile"
 	"github.com/posthouse/posthouse/internal/session"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/transport"
+	"github.com/posthouse/posthouse/internal/transport/maildir"
 	"github.com/posthouse/posthouse/internal/transport/pipe"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
@@ -45,6 +47,10 @@ type World struct {
 	// Local takes mail from programs of this machine too: at a socket and in a drop
 	// directory, both in the data directory.
 	Local bool
+	// Drops is the disk that the drop directory is on; nil: that of this machine, if Local.
+	Drops maildrop.Disk
+	// Maildirs is the disk that Maildirs are on; nil: that of this machine.
+	Maildirs maildir.Disk
 
 	// Spool opens the engine of a configuration; nil: pebblespool, below its data
 	// directory.
@@ -101,6 +107,9 @@ func (w *World) setDefaults() {
 	}
 	if w.Addrs == nil {
 		w.Addrs = interfaceAddrs
+	}
+	if w.Drops == nil && w.Local {
+		w.Drops = maildrop.System{}
 	}
 	if w.Files == nil {
 		w.Files = plainfile.Disk{}

@@ -28,6 +28,7 @@ type loop struct {
 	unasked  []planKey
 
 	tenure                       // tenure.go
+	sharing                      // share.go
 	batch     []*record          // to be settled
 	stuck     []*record          // whose report could not be written; tried again at record.again
 	back      []spool.Ref        // leases to be given back
@@ -59,9 +60,11 @@ const (
 func newLoop(ctx context.Context, d *Desk) *loop {
 	l := &loop{
 		Desk: d, Settings: d.opts.Settings, beside: workers{tasks: make(chan func())},
-		sched: queue.New(d.opts.Queue), letters: map[mail.ID]*letter{}, plans: map[planKey]*plan{},
+		letters: map[mail.ID]*letter{}, plans: map[planKey]*plan{},
 		doubted: map[spool.Ref]bool{}, timer: time.NewTimer(time.Hour),
 	}
+	l.sharer, _ = d.opts.Spool.(spool.Sharer)
+	l.sched = queue.New(l.shareWith(l.Queue))
 	l.ctx, l.interrupt = context.WithCancel(ctx)
 	return l
 }
@@ -134,6 +137,7 @@ func (l *loop) advance(now time.Time) {
 			l.start(&starts[i], now)
 		}
 	}
+	l.share(now)
 	l.unstick(now)
 	if l.closing || l.holds() {
 		l.giveUp()
@@ -160,6 +164,7 @@ func (l *loop) wake() time.Time {
 		}
 	}
 	sooner(l.nextBeat())
+	sooner(l.nextAsk())
 	for _, r := range l.stuck {
 		sooner(r.again)
 	}
@@ -220,7 +225,7 @@ func (l *loop) reload(s Settings) {
 	l.Settings = s
 	l.tellOwner()
 	l.lookAt(time.Now())
-	l.sched.Reload(time.Now(), s.Queue)
+	l.sched.Reload(time.Now(), l.shareWith(s.Queue))
 	for key, p := range l.plans {
 		if !p.asking {
 			delete(l.plans, key)

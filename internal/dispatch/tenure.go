@@ -107,6 +107,7 @@ func (l *loop) tellOwner() {
 func (l *loop) lose(err error) {
 	l.opts.Log.Warn("leases are lost; joining anew", "error", err)
 	l.has, l.joinAt = spool.Owner{}, time.Now()
+	l.sched.Unshare(l.joinAt)
 	l.tellOwner()
 	l.tellTerm()
 	l.back, l.callAt = nil, time.Time{}

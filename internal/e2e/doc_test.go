@@ -32,32 +32,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/posthouse/posthouse/internal/installed"
 )
 
-func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
+func TestMain(m *testing.M) { os.Exit(installed.Run(m, race()...)) }
 
-// withProgram builds the program that users have, with the race detector if the tests
-// have it, and runs the tests with it as the first "posthouse" that is found.
-func withProgram(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "e2e")
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	args := []string{"build", "-buildvcs=false", "-o", dir}
+// race is the flag of the race detector, if these tests have it.
+func race() []string {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
+		return []string{"-race"}
 	}
-	out, err := exec.Command("go", append(args, "github.com/posthouse/posthouse/cmd/posthouse")...).CombinedOutput()
-	if err == nil {
-		err = os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-	}
-	if err != nil {
-		fmt.Printf("%v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
+	return nil
 }
 
 // needs skips a test for which a program is missing.
@@ -116,7 +102,7 @@ func vacant(t *testing.T) string {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // await waits until something is so; say tells what was seen instead.
 func await(t *testing.T, what string, is func() bool, say func() string) {

@@ -40,6 +40,6 @@ func (j CallJourney) Run(t testing.TB) (stopped bool, calls int) {
 		crash = h.lose("the second life ends")
 	}
 	base.StopBefore(0, false, nil)
-	w.arriveHome(h, crash)
+	w.arriveHome(h, inn, crash)
 	return stopped, calls
 }

@@ -18,8 +18,11 @@
 //     database, while nodes die, sleep past their leases and go on, lines break in the middle
 //     of calls, and primaries fail.
 //   - a [Journey] is the short life of one house on a disk that stops before an
-//     operation, and what the next life makes of it; a [CallJourney] dies of a call to a
-//     base.
+//     operation, and what the next life makes of it; one of mail within one machine has Maildirs and
+//     a drop directory on that disk, too. A [CallJourney] dies of a call to a base.
+//
+// Who would take TLS away from the road between a house and a stranger is played in
+// stories of their own, where both have certificates ([World] has the Roots).
 //
 // Where to look when something goes wrong: make sim SEED=N tells the story.
 package house

@@ -37,6 +37,7 @@ type House struct {
 	stop    context.CancelFunc
 	ended   chan error
 	dead    bool
+	local   bool // its disk has Maildirs and a drop directory
 }
 
 // House begins a house for a domain, at an address that is its own. A nil store is
@@ -149,15 +150,20 @@ func (h *House) outside() daemon.World {
 		return dial(ctx, netip.Addr{}, network, address)
 	}
 	engine := *h.engine.Load()
-	return daemon.World{
+	world := daemon.World{
 		Listen: h.host.Listen, Dial: dial, Addrs: h.host.Addrs,
-		Resolver: &dnsclient.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(nameServerAt)}, Dial: ask},
+		Resolver: &dnsclient.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(nameServerAt)}, Dial: ask, TrustAD: true},
+		Roots:    h.world.Roots,
 		Spool:    func(*config.Config) (spool.Engine, error) { return engine, nil },
 		Env:      func(string) (string, bool) { return "", false },
 		Carry:    h.spread, Report: h.spreadReports,
 		Random: h.world.random(fmt.Sprintf("%s, life %d", h.who(), life)), Seed: h.world.Seed ^ uint64(life),
 		Observe: h.observe(life),
 	}
+	if room := h.mailroom(); room != nil {
+		world.Drops, world.Maildirs = drops{room}, mailboxes{room}
+	}
+	return world
 }
 
 var errNoPower = errors.New("the house has no power")

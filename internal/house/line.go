@@ -200,6 +200,23 @@ func (l *line) Draining(ctx context.Context, name string) (bool, error) {
 	})
 }
 
+// Share implements [spool.Sharer].
+func (l *line) Share(ctx context.Context, owner spool.Owner, asks []spool.Ask) ([]spool.Grant, error) {
+	return asked(ctx, l, "share", asks[0].Name, func(s *memspool.Spool) ([]spool.Grant, error) {
+		grants, err := s.Share(context.Background(), owner, asks)
+		return grants, l.tenant(err, func() {})
+	})
+}
+
+// Count implements [spool.Counter].
+func (l *line) Count(ctx context.Context, room string, counted []spool.Counted, since time.Time) (counts []spool.Count, mark time.Time, err error) {
+	err = l.call(ctx, "count", room, func(s *memspool.Spool) (err error) {
+		counts, mark, err = s.Count(context.Background(), room, counted, since)
+		return err
+	})
+	return counts, mark, err
+}
+
 // Close implements [spool.Engine].
 func (l *line) Close() error {
 	l.hangUp()

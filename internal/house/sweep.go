@@ -25,6 +25,9 @@ type Journey struct {
 	// Again is before which operation of the start after that the power goes once
 	// more; 0: never.
 	Again int
+	// Local: the mail is that of one machine. Programs leave it in the drop directory, and
+	// Maildirs take it, all on the disk that stops.
+	Local bool
 }
 
 // inn is the house of a journey.
@@ -67,12 +70,12 @@ func (j Journey) Run(t testing.TB) (before simdisk.Operation, stopped bool, oper
 	if j.StopAt > 0 {
 		disk.StopBefore(j.StopAt)
 	}
-	h := &House{Name: "a.test", world: w.World, text: inn, host: w.Net.Host("a.test", "192.0.2.1"), store: disk}
+	h := &House{Name: "a.test", world: w.World, text: j.rules(), host: w.Net.Host("a.test", "192.0.2.1"), store: disk, local: j.Local}
 	w.announce("a.test", "192.0.2.1")
 	w.Houses = []*House{h}
 	first := disk.Disk
 	crash := time.Now()
-	if h.tryOpen() == nil && h.tryBegin() == nil { // the disk may stop beneath either
+	if h.furnish() == nil && h.tryOpen() == nil && h.tryBegin() == nil { // the disk may stop beneath either
 		j.travel(w, h)
 		crash = j.stop(h, disk)
 	} else {
@@ -92,7 +95,7 @@ func (j Journey) Run(t testing.TB) (before simdisk.Operation, stopped bool, oper
 			disk.Disk = disk.Kill()
 		}
 	}
-	w.arriveHome(h, crash)
+	w.arriveHome(h, j.rules(), crash)
 	return before, stopped, first.Operations()
 }
 
@@ -116,7 +119,11 @@ func (j Journey) travel(w *Town, h *House) {
 	defer cancel()
 	c := w.World.client("client", "198.51.100.10", "a.test", "192.0.2.1:25")
 	defer c.hangUp()
-	steps := []func(){
+	if j.Local {
+		play(h, j.localSteps(w, h, c))
+		return
+	}
+	play(h, []func(){
 		c.once("relay", "ann@peer0.test", 300, 0, "user@peer0.test"),
 		c.once("mailbox", "ann@peer0.test", 300, smtp.NotifySuccess, "bob@a.test"),
 		c.once("defer", "ann@peer0.test", 300, 0, "user@peer1.test", "user@peer0.test"),
@@ -135,9 +142,13 @@ func (j Journey) travel(w *Town, h *House) {
 		func() { time.Sleep(6 * time.Minute) },
 		c.once("double", "nobody@peer0.test", 300, 0, "nobody@peer0.test"),
 		func() { time.Sleep(40 * time.Minute) },
-	}
+	})
+}
+
+// play takes steps, until a house has said that it cannot go on.
+func play(h *House, steps []func()) {
 	for _, step := range steps {
-		if len(h.ended) > 0 { // it has said that it cannot go on
+		if len(h.ended) > 0 {
 			return
 		}
 		step()
@@ -184,16 +195,21 @@ func (j Journey) lost(disk *Disk) {
 }
 
 // arriveHome is the second life: all mail comes to its end.
-func (w *Town) arriveHome(h *House, crash time.Time) {
+func (w *Town) arriveHome(h *House, rules string, crash time.Time) {
+	w.dropWhileAway(h)
 	h.open()
-	h.text = inn // it may have stopped while mail was held
+	h.text = rules // it may have stopped while mail was held
 	w.Account.crashed(h, crash)
 	h.begin()
-	for range 4 {
+	for hours := range 4 {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		w.Account.Audit(h)
+		if hours > 0 && h.Left() == 0 {
+			break
+		}
 	}
+	w.emptyMailroom(h)
 	h.end()
 	w.Account.Close()
 	for _, c := range w.Account.Complaints() {

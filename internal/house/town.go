@@ -29,6 +29,7 @@ type Town struct {
 	// refuses are parts of "key recipient" where somebody said yes, and the letter goes
 	// nowhere: it is refused in the end, or dropped.
 	refuses []string
+	dropped []string // letters that are in a drop directory for sure, by key
 }
 
 // Plan is what happens in a town. The zero Plan is a calm day with no mail.

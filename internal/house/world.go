@@ -2,6 +2,7 @@ package house
 
 import (
 	"cmp"
+	"crypto/x509"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -26,6 +27,8 @@ type World struct {
 	Ledger *Ledger
 	// Account follows the mail in all houses.
 	Account *Account
+	// Roots are the authorities in which all houses trust; nil: none that anybody here has.
+	Roots *x509.CertPool
 	// Quiet: only the sum of the story is kept, and not its words.
 	Quiet bool
 

@@ -293,6 +293,46 @@ func TestKeepByAge(t *testing.T) {
 	})
 }
 
+// TestKeepOfOneInbox: by number and by age, of some inboxes other than of the rest, whatever comes
+// elsewhere; the first that names one counts.
+func TestKeepOfOneInbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, inbox.Options{Keep: inbox.Keep{Messages: 3, Age: 10 * time.Hour, Boxes: []inbox.KeepBox{
+			{Name: "ci-nightly", Messages: -1, Age: -1},
+			{Name: "ci-*", Messages: 1},
+			{Name: "short", Age: time.Hour},
+		}}})
+		for _, m := range []string{"1", "2", "3", "4"} {
+			for _, box := range []string{"ci-nightly", "ci-x", "short", "ci"} {
+				put(t, s, box, m, "")
+			}
+		}
+		for _, x := range []struct {
+			after time.Duration
+			want  string
+		}{
+			{0, "4 3 2 1/4/4 3 2/4 3 2"},
+			{2 * time.Hour, "4 3 2 1/4//4 3 2"},
+			{10 * time.Hour, "4 3 2 1///"},
+		} {
+			time.Sleep(x.after)
+			synctest.Wait()
+			var got []string
+			for _, box := range []string{"ci-nightly", "ci-x", "short", "ci"} {
+				got = append(got, subjects(t, s, box, ""))
+			}
+			if got := strings.Join(got, "/"); got != x.want {
+				t.Errorf("after another %v: kept %s, want %s", x.after, got, x.want)
+			}
+		}
+		put(t, s, "ci-x", "5", "") // one that was empty has its limits still
+		put(t, s, "ci-x", "6", "")
+		if got := subjects(t, s, "ci-x", ""); got != "6" {
+			t.Errorf("kept %s", got)
+		}
+	})
+}
+
 // TestDelete: what is deleted is gone, its counts and its file too.
 func TestDelete(t *testing.T) {
 	dir := t.TempDir()

@@ -31,6 +31,7 @@ func newEntry(r *record) *entry {
 // index is all messages in the order of their IDs, which is that of their arrival, and
 // those of each inbox. Whoever uses it holds the lock of the store.
 type index struct {
+	keep   *Keep
 	all    []*entry
 	boxes  map[string]*box
 	octets int64
@@ -43,9 +44,12 @@ type box struct {
 	entries []*entry
 	octets  int64
 	unread  int
+
+	messages int           // the most that are kept; see Keep
+	age      time.Duration // the same
 }
 
-func (x *index) init() { x.boxes = map[string]*box{} }
+func (x *index) init(k *Keep) { x.keep, x.boxes = k, map[string]*box{} }
 
 // add puts a message in its place.
 func (x *index) add(e *entry) {
@@ -69,6 +73,7 @@ func (x *index) count(e *entry) *box {
 	b := x.boxes[e.message.Inbox]
 	if b == nil {
 		b = &box{}
+		b.messages, b.age = x.keep.of(e.message.Inbox)
 		x.boxes[e.message.Inbox] = b
 	}
 	x.octets, b.octets = x.octets+e.message.Size, b.octets+e.message.Size
@@ -158,14 +163,15 @@ func (x *index) drop(gone []*entry) {
 }
 
 // trim takes out what is not to be kept, and returns it.
-func (x *index) trim(k *Keep, now time.Time) []*entry {
-	gone := x.beyond(k, now)
+func (x *index) trim(now time.Time) []*entry {
+	gone := x.beyond(now)
 	x.drop(gone)
 	return gone
 }
 
 // beyond is what is not to be kept: the oldest.
-func (x *index) beyond(k *Keep, now time.Time) []*entry {
+func (x *index) beyond(now time.Time) []*entry {
+	k := x.keep
 	out := map[*entry]bool{}
 	var gone []*entry
 	add := func(some []*entry) {
@@ -180,19 +186,16 @@ func (x *index) beyond(k *Keep, now time.Time) []*entry {
 		add(x.quietest(out))
 	}
 	for _, b := range x.boxes {
-		if k.Messages > 0 && len(b.entries) > k.Messages {
-			add(b.entries[:len(b.entries)-k.Messages])
-		}
+		add(b.beyond(now))
 	}
 	left, octets := len(x.all)-len(gone), x.octets
 	for _, e := range gone {
 		octets -= e.message.Size
 	}
 	for _, e := range x.all {
-		old := k.Age > 0 && now.Sub(e.message.Arrived) > k.Age
 		many := k.All > 0 && left > k.All || k.Octets > 0 && octets > k.Octets && left > 1
 		switch {
-		case !old && !many:
+		case !many:
 			return gone
 		case out[e]:
 			continue
@@ -201,6 +204,18 @@ func (x *index) beyond(k *Keep, now time.Time) []*entry {
 		left, octets = left-1, octets-e.message.Size
 	}
 	return gone
+}
+
+// beyond is what is not to be kept of an inbox: the oldest.
+func (b *box) beyond(now time.Time) []*entry {
+	n := 0
+	if b.messages > 0 {
+		n = max(0, len(b.entries)-b.messages)
+	}
+	for b.age > 0 && n < len(b.entries) && now.Sub(b.entries[n].message.Arrived) > b.age {
+		n++
+	}
+	return b.entries[:n]
 }
 
 // emptied is how many inboxes have nothing left without those that go.

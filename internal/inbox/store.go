@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,8 +29,12 @@ const MaxMessage = 64 << 20
 type Options struct {
 	// Dir is where the messages are; it is made if it is missing. One store at a time
 	// uses it: for another the error is [ErrInUse]. "": they are in memory.
-	Dir  string
-	Keep Keep
+	Dir string
+	// States keep the messages instead, for several nodes that all show the same inboxes. Call
+	// [Store.Join] when they can be read. nil: there is nobody else.
+	States States
+	Every  time.Duration // how often it is looked what other nodes do; 0: 300 ms
+	Keep   Keep
 	// Changed is called after each change, from many goroutines; it must be quick. nil is
 	// silence.
 	Changed func()
@@ -45,6 +50,40 @@ type Keep struct {
 	Inboxes  int           // default 1,000; past it the one goes in which nothing came for longest
 	Age      time.Duration // default 30 days
 	Octets   int64         // of all messages; default 2 GiB
+	// Boxes are inboxes of which more or less is kept: the first that names one counts.
+	Boxes []KeepBox
+}
+
+// KeepBox says what is kept of some inboxes. Zero is what holds for all, a negative value takes a
+// bound away.
+type KeepBox struct {
+	Name     string // see [Fold]; with "*" at its end all that begin so
+	Messages int
+	Age      time.Duration
+}
+
+// of is what is kept of an inbox.
+func (k *Keep) of(name string) (messages int, age time.Duration) {
+	messages, age = k.Messages, k.Age
+	for i := range k.Boxes {
+		b := &k.Boxes[i]
+		if !b.names(name) {
+			continue
+		}
+		if b.Messages != 0 {
+			messages = b.Messages
+		}
+		if b.Age != 0 {
+			age = b.Age
+		}
+		break
+	}
+	return messages, age
+}
+
+func (b *KeepBox) names(name string) bool {
+	begin, some := strings.CutSuffix(b.Name, "*")
+	return name == b.Name || some && strings.HasPrefix(name, begin)
 }
 
 func (k *Keep) setDefaults() {
@@ -70,12 +109,15 @@ type Store struct {
 	// reading bounds how many messages are read for people at a time.
 	reading chan struct{}
 	tidying sync.WaitGroup
+	life    context.Context // until Close
 	end     context.CancelFunc
 
 	mu      sync.RWMutex // never held while a file is touched
 	index   index
 	changed chan struct{} // is closed at the next change
 	closed  bool
+
+	following bool // what other nodes do
 }
 
 // Open opens a store, and reads what it knows of its messages.
@@ -90,11 +132,16 @@ func Open(o Options) (*Store, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
+	if o.Every <= 0 {
+		o.Every = 300 * time.Millisecond
+	}
 	s := &Store{opts: o, changed: make(chan struct{}), reading: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
-	s.index.init()
+	s.index.init(&s.opts.Keep)
 	s.ids.random = o.Random
 	s.files = newMemory()
-	if o.Dir != "" {
+	if o.States != nil {
+		s.files = &shared{states: o.States, log: o.Log}
+	} else if o.Dir != "" {
 		d, err := openDisk(o.Dir, o.Log)
 		if err != nil {
 			return nil, err
@@ -107,9 +154,8 @@ func Open(o Options) (*Store, error) {
 		s.index.sort()
 		s.ids.last = s.index.newest()
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.end = cancel
-	s.tidying.Go(func() { s.tidy(ctx) })
+	s.life, s.end = context.WithCancel(context.Background())
+	s.tidying.Go(func() { s.tidy(s.life) })
 	return s, nil
 }
 
@@ -192,8 +238,10 @@ func (s *Store) insert(r *record) (gone []*entry, err error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	s.index.add(newEntry(r))
-	return s.index.trim(&s.opts.Keep, time.Now()), nil
+	if s.index.find(r.Message.Inbox, r.Message.ID) == nil { // else it was heard of before
+		s.index.add(newEntry(r))
+	}
+	return s.index.trim(time.Now()), nil
 }
 
 // remove removes the files of messages that are in the index no more.
@@ -232,7 +280,7 @@ func (s *Store) tidy(ctx context.Context) {
 		case <-tick.C:
 		}
 		s.mu.Lock()
-		gone := s.index.trim(&s.opts.Keep, time.Now())
+		gone := s.index.trim(time.Now())
 		s.mu.Unlock()
 		if s.remove(gone); len(gone) > 0 {
 			s.tell()

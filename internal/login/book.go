@@ -1,9 +1,13 @@
 package login
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/posthouse/posthouse/internal/spool"
 )
 
 // Budget is how many failures are allowed. A zero Rule in it stands for the default.
@@ -37,22 +41,24 @@ func (b *Budget) setDefaults() {
 const kept = 10_000
 
 // Book counts failures, and what accounts have sent. It outlives a change of the
-// configuration, and not the process. It may be used by many goroutines. Make one with
-// [NewBook].
+// configuration; with a [spool.Counter] beside it also the process, and other nodes count with it. It may be
+// used by many goroutines. Make one with [NewBook].
 type Book struct {
 	mu                                    sync.Mutex
 	pair, known, network, wide, strangers ledger
 	messages, recipients                  ledger
+	unsaid                                spool.Unsaid
 }
 
 // NewBook makes an empty book.
 func NewBook(b Budget) *Book {
 	b.setDefaults()
-	return &Book{
-		pair: newLedger(b.Pair, kept), known: newLedger(b.Known, kept), network: newLedger(b.Network, kept),
-		wide: newLedger(b.Wide, kept), strangers: newLedger(b.Stranger, kept),
-		messages: newLedger(Rule{}, kept), recipients: newLedger(Rule{}, kept),
-	}
+	k := new(Book)
+	k.pair, k.known = newLedger("pair", b.Pair, &k.unsaid), newLedger("known", b.Known, &k.unsaid)
+	k.network, k.wide = newLedger("network", b.Network, &k.unsaid), newLedger("wide", b.Wide, &k.unsaid)
+	k.strangers = newLedger("stranger", b.Stranger, &k.unsaid)
+	k.messages, k.recipients = newLedger("messages", Rule{}, &k.unsaid), newLedger("recipients", Rule{}, &k.unsaid)
+	return k
 }
 
 // try is an account and from where somebody tries to log in to it.
@@ -83,16 +89,22 @@ type sheet struct {
 
 // sheets are where a try counts. The first is that of the account and network.
 func (b *Book) sheets(t try) []sheet {
-	near := network(t.client, 64).String()
-	pair := t.name + " " + near
+	near, name := network(t.client, 64).String(), veiled(t.name)
+	pair := name + " " + near
 	if t.known {
 		return []sheet{{&b.known, pair}}
 	}
-	all := []sheet{{&b.pair, pair}, {&b.network, near}, {&b.strangers, t.name}}
+	all := []sheet{{&b.pair, pair}, {&b.network, near}, {&b.strangers, name}}
 	if t.client.Unmap().Is6() {
 		all = append(all, sheet{&b.wide, network(t.client, 48).String()})
 	}
 	return all
+}
+
+// veiled stands for a name that somebody typed.
+func veiled(name string) string {
+	sum := sha256.Sum256([]byte("who tries to log in " + name))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
 // allows reports whether there are failures left for a try.
@@ -141,7 +153,7 @@ func (b *Book) forgive(t try, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	own := b.sheets(t)[0]
-	own.set(own.key, 0, now)
+	own.clear(own.key, now)
 }
 
 // Allow sets how much each account may send from now on.

@@ -12,7 +12,7 @@ func (b *Book) Fail(name string, client netip.Addr, now time.Time) {
 
 // Size is how many entries there are.
 func (b *Book) Size() (n int) {
-	for _, l := range []*ledger{&b.pair, &b.known, &b.network, &b.wide, &b.strangers, &b.messages, &b.recipients} {
+	for _, l := range b.ledgers() {
 		n += len(l.young) + len(l.old)
 	}
 	return n

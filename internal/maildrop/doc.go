@@ -22,6 +22,8 @@
 //	in taken    nobody holds the lock: it may have been handed on before the crash,
 //	            and is handed on again as a possible second copy
 //	in waiting  as if the crash had not been
+//	in two of   a move was under way: it is where it went
+//	these
 //
 // # The file
 //

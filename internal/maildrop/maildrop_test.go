@@ -111,7 +111,7 @@ func sweep(t *testing.T, s *Sweeper, want tally) {
 // in lists a folder.
 func in(t *testing.T, dir, folder string) []string {
 	t.Helper()
-	names, err := list(filepath.Join(dir, folder))
+	names, err := (System{}).Names(filepath.Join(dir, folder), atOnce)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -486,5 +486,46 @@ func TestLinkInPlaceOfAFolder(t *testing.T) {
 	}
 	if err := Make(dir, true); !errors.Is(err, syscall.ENOTDIR) {
 		t.Errorf("%v, want that it is no directory", err)
+	}
+}
+
+// TestBothNamesOfAMove: a power cut may leave a file where it was and where it went. It is
+// taken once, and with a doubt if it may have been taken before.
+func TestBothNamesOfAMove(t *testing.T) {
+	for _, c := range []struct {
+		story, from, to string
+		again           int
+	}{
+		{"it was left", tmp, fresh, 0},
+		{"it was to be taken", fresh, taken, 1},
+		{"it had waited", waiting, taken, 1},
+		{"it was to wait", taken, waiting, 1},
+	} {
+		t.Run(c.story, func(t *testing.T) {
+			dir, h := drop(t), new(house)
+			name := add(t, dir, letter(t, short, "bob@sina.example"))
+			for _, folder := range []string{c.from, c.to} {
+				if folder == fresh {
+					continue
+				}
+				if err := os.Link(filepath.Join(dir, fresh, name), filepath.Join(dir, folder, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.from != fresh && c.to != fresh {
+				if err := os.Remove(filepath.Join(dir, fresh, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sweep(t, h.sweeper(dir), tally{taken: 1})
+			if h.again != c.again {
+				t.Errorf("%d told as second copies, want %d", h.again, c.again)
+			}
+			for _, folder := range []string{tmp, fresh, taken, waiting, unwelcome} {
+				if left := in(t, dir, folder); len(left) > 0 {
+					t.Errorf("%s has %q", folder, left)
+				}
+			}
+		})
 	}
 }

@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"slices"
 	"time"
+
+	"github.com/posthouse/posthouse/internal/sabotage"
 )
 
 // ErrUnwelcome is for a Submit that will never take a letter, and has told its
@@ -20,7 +19,8 @@ var ErrUnwelcome = errors.New("it is not taken")
 // Sweeper takes letters out of a drop directory. Several may sweep one directory,
 // in several processes: each letter is handed on by one of them.
 type Sweeper struct {
-	Dir string // needed; see Make
+	Dir  string // needed; see Make
+	Disk Disk   // that has Dir; nil: that of this machine
 
 	// Submit takes a letter over: when it returns nil the letter is its own, durably,
 	// and the file is removed. After [ErrUnwelcome] the file goes to damaged; after
@@ -98,6 +98,13 @@ func (s *Sweeper) tellOnce(ctx context.Context, told string, err error) string {
 	return told
 }
 
+func (s *Sweeper) disk() Disk {
+	if s.Disk == nil {
+		return System{}
+	}
+	return s.Disk
+}
+
 func (s *Sweeper) log() *slog.Logger {
 	if s.Log == nil {
 		return slog.New(slog.DiscardHandler)
@@ -115,7 +122,7 @@ func (s *Sweeper) sweep(ctx context.Context, folders []string) (count tally, err
 		err = cmp.Or(err, s.sweepFolder(ctx, folder, &count))
 	}
 	if count.taken > 0 { // a removal that is forgotten makes a second copy
-		err = cmp.Or(err, syncFolder(filepath.Join(s.Dir, taken)))
+		err = cmp.Or(err, s.disk().SyncFolder(s.path(taken, "")))
 	}
 	return count, err
 }
@@ -126,7 +133,7 @@ const atOnce = 100_000
 // sweepFolder goes through what is in a folder now, in the order in which it was
 // left.
 func (s *Sweeper) sweepFolder(ctx context.Context, folder string, count *tally) error {
-	names, first := list(s.path(folder, ""))
+	names, first := s.disk().Names(s.path(folder, ""), atOnce)
 	for _, name := range names {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -134,20 +141,6 @@ func (s *Sweeper) sweepFolder(ctx context.Context, folder string, count *tally) 
 		first = cmp.Or(first, s.one(ctx, folder, name, count))
 	}
 	return first
-}
-
-func list(folder string) ([]string, error) {
-	d, err := os.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(atOnce)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	slices.Sort(names)
-	return names, err
 }
 
 // one takes a file and finds a place for it.
@@ -162,11 +155,14 @@ func (s *Sweeper) one(ctx context.Context, folder, name string, count *tally) er
 		return err
 	}
 	defer f.Close()
+	if sabotage.Is("a dropped letter is removed before it is taken") {
+		_ = s.disk().Remove(s.path(taken, name))
+	}
 	err = s.submit(ctx, f, name, folder == taken)
 	switch {
 	case err == nil:
 		count.taken++
-		return os.Remove(s.path(taken, name))
+		return s.disk().Remove(s.path(taken, name))
 	case errors.As(err, &no), errors.Is(err, ErrUnwelcome):
 		count.damaged++
 		return s.putAside(taken, name, err)
@@ -178,11 +174,24 @@ func (s *Sweeper) one(ctx context.Context, folder, name string, count *tally) er
 	if folder == taken {
 		return nil // it stays one of which there may be a copy
 	}
-	return os.Rename(s.path(taken, name), s.path(waiting, name))
+	return s.move(taken, name, waiting, name)
+}
+
+// move gives a file another folder, durably. The new name is safe before the old one is
+// gone, so that it is not lost; and the old one is gone when move returns, so that after a
+// crash the file is not found where it was.
+func (s *Sweeper) move(from, name, to, as string) error {
+	if err := s.disk().Rename(s.path(from, name), s.path(to, as)); err != nil {
+		return err
+	}
+	if sabotage.Is("the way of a dropped letter is not synced") {
+		return nil
+	}
+	return cmp.Or(s.disk().SyncFolder(s.path(to, "")), s.disk().SyncFolder(s.path(from, "")))
 }
 
 // submit hands on what is in a file.
-func (s *Sweeper) submit(ctx context.Context, f *os.File, name string, again bool) error {
+func (s *Sweeper) submit(ctx context.Context, f File, name string, again bool) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -207,7 +216,7 @@ func (s *Sweeper) submit(ctx context.Context, f *os.File, name string, again boo
 // are not written over.
 func (s *Sweeper) putAside(folder, name string, why error) error {
 	aside := time.Now().UTC().Format("20060102T150405.000000000Z") + "-" + clean(name)
-	err := os.Rename(s.path(folder, name), s.path(unwelcome, aside))
+	err := s.move(folder, name, unwelcome, aside)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // whoever left it took it back
 	}
@@ -232,10 +241,10 @@ func (s *Sweeper) path(folder, name string) string { return filepath.Join(s.Dir,
 
 // tidy removes what was never finished. Errors are those that a sweep tells too.
 func (s *Sweeper) tidy(now time.Time) {
-	names, _ := list(s.path(tmp, ""))
+	names, _ := s.disk().Names(s.path(tmp, ""), atOnce)
 	for _, name := range names {
-		if info, err := os.Lstat(s.path(tmp, name)); err == nil && now.Sub(info.ModTime()) > staleAfter {
-			_ = os.Remove(s.path(tmp, name)) // a directory with something in it stays, and harms nobody
+		if info, err := s.disk().Lstat(s.path(tmp, name)); err == nil && now.Sub(info.ModTime()) > staleAfter {
+			_ = s.disk().Remove(s.path(tmp, name)) // a directory with something in it stays, and harms nobody
 		}
 	}
 }

@@ -19,11 +19,26 @@ func programs(t TB) string {
 	if len(found) > 0 {
 		return filepath.Dir(slices.Max(found))
 	}
-	if os.Getenv("POSTHOUSE_TEST_ALL") != "" {
-		t.Fatalf("PostgreSQL (Debian: postgresql) is not here, and POSTHOUSE_TEST_ALL is set")
-	}
-	t.Skipf("PostgreSQL (Debian: postgresql) is not here")
+	missing(t, "PostgreSQL (Debian: postgresql)")
 	return ""
+}
+
+// clockwork is the library by which a program sees another time.
+func clockwork(t TB) string {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
+	if len(found) == 0 {
+		missing(t, "libfaketime (Debian: libfaketime)")
+	}
+	return found[0]
+}
+
+func missing(t TB, what string) {
+	t.Helper()
+	if os.Getenv("POSTHOUSE_TEST_ALL") != "" {
+		t.Fatalf("%s is not here, and POSTHOUSE_TEST_ALL is set", what)
+	}
+	t.Skipf("%s is not here", what)
 }
 
 // place is where a server may be.

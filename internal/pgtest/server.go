@@ -44,6 +44,10 @@ type Options struct {
 	Password string
 	// Settings more, such as "work_mem = '1MB'".
 	Settings []string
+	// Files are written into its data before it starts, for its own eyes only.
+	Files map[string]string
+	// Ahead is by how much its clock is ahead of that of the machine (Debian: libfaketime).
+	Ahead time.Duration
 	// Below is where its directory is made; "" is the folder of temporary files.
 	Below string
 }
@@ -76,18 +80,30 @@ func (s *Server) create(t TB) {
 	t.Helper()
 	word := filepath.Join(s.Dir, "password")
 	check(t, os.WriteFile(word, []byte(s.o.Password+"\n"), 0o644))
-	args := []string{"-D", s.data(), "-U", "posthouse", "-N", "--no-instructions", "-E", "UTF8", "--locale=C"}
+	args := []string{"-D", s.Data(), "-U", "posthouse", "-N", "--no-instructions", "-E", "UTF8", "--locale=C"}
 	if s.o.Password == "" {
 		args = append(args, "-A", "trust")
 	} else {
 		args = append(args, "-A", "scram-sha-256", "--pwfile", word)
 	}
 	s.Run(t, "initdb", args...)
-	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(s.Data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	check(t, err)
 	_, err = f.WriteString(s.o.settings())
 	check(t, err)
 	check(t, f.Close())
+	for name, text := range s.o.Files {
+		s.write(t, name, text)
+	}
+}
+
+func (s *Server) write(t TB, name, text string) {
+	t.Helper()
+	name = filepath.Join(s.Data(), name)
+	check(t, os.WriteFile(name, []byte(text), 0o600))
+	if s.as != nil {
+		check(t, os.Chown(name, int(s.as.Credential.Uid), int(s.as.Credential.Gid)))
+	}
 }
 
 func (o *Options) settings() string {
@@ -101,7 +117,8 @@ func (o *Options) settings() string {
 	return strings.Join(append(list, o.Settings...), "\n") + "\n"
 }
 
-func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
+// Data is the directory of its data.
+func (s *Server) Data() string { return filepath.Join(s.Dir, "data") }
 
 // Command is one of PostgreSQL's programs, run as who the server is. If it connects, what it
 // does waits for no standby.
@@ -133,8 +150,11 @@ func (s *Server) Start(t TB) {
 	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	check(t, err)
 	defer log.Close() // the server has its own
-	cmd, done := s.Command("postgres", "-D", s.data(), "-k", s.Dir, "-p", strconv.Itoa(s.Port), "-c", "listen_addresses="+listen), make(chan struct{})
+	cmd, done := s.Command("postgres", "-D", s.Data(), "-k", s.Dir, "-p", strconv.Itoa(s.Port), "-c", "listen_addresses="+listen), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = log, log
+	if s.o.Ahead != 0 {
+		cmd.Env = append(cmd.Env, "LD_PRELOAD="+clockwork(t), fmt.Sprintf("FAKETIME=%+.3fs", s.o.Ahead.Seconds()))
+	}
 	check(t, cmd.Start())
 	s.cmd, s.done = cmd, done
 	go func() {

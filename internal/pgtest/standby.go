@@ -11,7 +11,7 @@ func (s *Server) Standby(t TB) *Server {
 	o.TCP = true
 	c := place(t, o, s.bin)
 	to := fmt.Sprintf("host=127.0.0.1 port=%d user=posthouse password='%s' application_name=standby%d", s.Port, s.o.Password, c.Port)
-	c.Run(t, "pg_basebackup", "-D", c.data(), "-R", "-X", "stream", "-c", "fast", "-d", to)
+	c.Run(t, "pg_basebackup", "-D", c.Data(), "-R", "-X", "stream", "-c", "fast", "-d", to)
 	c.Start(t)
 	return c
 }
@@ -19,7 +19,7 @@ func (s *Server) Standby(t TB) *Server {
 // Promote makes a primary of a standby.
 func (s *Server) Promote(t TB) {
 	t.Helper()
-	s.Run(t, "pg_ctl", "promote", "-D", s.data(), "-w")
+	s.Run(t, "pg_ctl", "promote", "-D", s.Data(), "-w")
 }
 
 // InStep waits until the server has a synchronous standby.

@@ -104,5 +104,8 @@ func (s *Schedule) count(d *destination, m *message, n int) {
 	}
 	s.size += n
 	d.size += n
+	d.load += n
+	d.at.load += n
+	d.route.load += n
 	m.size += n
 }

@@ -1,11 +1,12 @@
 package queue
 
-// timer is an entry of an [agenda]: a parcel, or a node, that has to be looked
+// timer is an entry of an [agenda]: a parcel, a node or a share that has to be looked
 // at when its time has come.
 type timer struct {
 	at     instant
 	parcel *parcel
 	node   *node
+	share  *share
 	seq    uint64 // order among equal times
 	spot   int    // index in the agenda plus one; 0: not in it
 }

@@ -90,6 +90,14 @@ func (c *checker) node(n *node, name string, busy map[*node]int) {
 			c.failf("%s could start, has no turn and will not wake", name)
 		}
 	}
+	if h := n.share; h != nil {
+		if h.node != n || c.s.shares[h.name] != h {
+			c.failf("%s: a share that is not where it says", name)
+		}
+		if n.mail(c.s.now) && h.lacks(n) && !h.asking && h.timer.spot == 0 {
+			c.failf("%s lacks a share, and does not ask", name)
+		}
+	}
 	last := int8(127)
 	for i := range n.kids.rings {
 		g := &n.kids.rings[i]
@@ -136,7 +144,7 @@ func (c *checker) messages() {
 }
 
 func (c *checker) agendas() {
-	all := []*agenda{&c.s.wakes, &c.s.deadlines}
+	all := []*agenda{&c.s.wakes, &c.s.deadlines, &c.s.asks}
 	for _, d := range c.s.order {
 		all = append(all, &d.waiting)
 	}

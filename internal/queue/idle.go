@@ -33,6 +33,7 @@ func (s *Schedule) forget(d *destination) {
 	s.order[len(s.order)-1] = nil
 	s.order = s.order[:len(s.order)-1]
 	delete(s.dests, d.key)
+	s.unbind(&d.node)
 	s.quit(d.at)
 }
 
@@ -40,6 +41,7 @@ func (s *Schedule) forget(d *destination) {
 func (s *Schedule) quit(at *site) {
 	if at.dests--; at.dests == 0 && at.busy == 0 {
 		s.wakes.drop(&at.wake)
+		s.unbind(&at.node)
 		delete(at.route.sites, at.key)
 	}
 }

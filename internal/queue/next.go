@@ -94,6 +94,7 @@ func (s *Schedule) land(p *parcel) {
 		n.busy--
 	}
 	if p.site != p.dest.at && p.site.dests == 0 && p.site.busy == 0 {
+		s.unbind(&p.site.node)
 		delete(p.site.route.sites, p.site.key)
 	}
 }

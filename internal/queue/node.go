@@ -27,6 +27,9 @@ type node struct {
 	pace  instant       // no start before, because of space
 	shut  instant       // no start before, because it is down or we asked too much of ourselves
 
+	load  int    // recipients below it that are in the window
+	share *share // of its limits; nil: they are its own
+
 	dest *destination // if the node is one
 	site *site        // if the node is one
 }
@@ -36,16 +39,26 @@ func (n *node) init(up *node) {
 }
 
 // gate is when the node opens, if it is not full.
-func (n *node) gate() instant { return max(n.pace, n.shut) }
+func (n *node) gate() instant {
+	at := max(n.pace, n.shut)
+	if n.share.rated() && n.share.turns > 0 {
+		at = max(at, n.share.turn)
+	}
+	return at
+}
 
-func (n *node) full() bool { return n.most > 0 && n.busy >= n.most }
+// full: nothing can start before something happens.
+func (n *node) full() bool { return n.most > 0 && n.busy >= n.most || n.share.lacks(n) }
 
 func (n *node) open(now instant) bool { return !n.full() && n.gate() <= now }
 
 // begin notes a delivery that starts.
 func (n *node) begin(now instant) {
 	n.busy++
-	if n.space > 0 {
+	if n.share != nil {
+		n.share.begin(n.busy)
+	}
+	if n.space > 0 && !n.share.rated() {
 		n.pace = now.add(n.space)
 	}
 }

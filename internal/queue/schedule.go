@@ -22,6 +22,8 @@ type Schedule struct {
 	flights   map[uint64]*parcel
 	wakes     agenda // nodes
 	deadlines agenda // parcels that are not in flight
+	asks      agenda // shares
+	shares    map[string]*share
 
 	idle   ring   // destinations without mail, the longest idle first
 	idlers int    // how many those are
@@ -42,10 +44,11 @@ func New(o Options) *Schedule {
 		dests:    map[destKey]*destination{},
 		messages: map[mail.ID]*message{},
 		flights:  map[uint64]*parcel{},
+		shares:   map[string]*share{},
 		missed:   1,
 	}
 	s.house.most = s.opts.Deliveries
-	s.wakes.steps, s.deadlines.steps = &s.steps, &s.steps
+	s.wakes.steps, s.deadlines.steps, s.asks.steps = &s.steps, &s.steps, &s.steps
 	return s
 }
 
@@ -62,6 +65,7 @@ func (s *Schedule) Reload(now time.Time, o Options) {
 		}
 	}
 	for _, d := range s.order {
+		s.shareAll(d)
 		d.limit()
 		for _, p := range d.parcels() {
 			s.deadlines.set(&p.late, s.deadline(p))

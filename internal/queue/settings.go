@@ -16,6 +16,9 @@ type Options struct {
 	// Deliveries is how many deliveries there are at once in all; 500 by
 	// default.
 	Deliveries int
+	// Shared: the limits of routes, sites and destinations hold for several schedules
+	// together, which ask for their shares ([Schedule.Asks]).
+	Shared bool
 	// Default is for routes that Routes does not name.
 	Default Route
 	// Routes are the settings of single routes, by mail.Hop.Route. What one
@@ -32,6 +35,9 @@ type Route struct {
 	Warn   time.Duration // the sender hears of a delay after; default 4 h, negative: never
 	Batch  int           // recipients of one delivery; default 100
 	Start  int           // deliveries at once to a destination of which nothing is known; default 2
+
+	// Own: its limits are those of this schedule alone, though others are shared.
+	Own bool
 
 	All         Limits // of the whole route; default 200 deliveries at once
 	Site        Limits // of each site; default 10

@@ -10,6 +10,7 @@ func (s *Schedule) route(name string) *route {
 		r.init(&s.house)
 		r.configure(s.opts.route(name))
 		s.routes[name] = r
+		s.shareRoute(r)
 	}
 	return r
 }
@@ -32,6 +33,7 @@ func (s *Schedule) siteOf(r *route, operator string, alone destKey) *site {
 		at.site = at
 		at.limit()
 		r.sites[key] = at
+		s.shareSite(at)
 	}
 	return at
 }
@@ -66,6 +68,7 @@ func (s *Schedule) newDestination(hop mail.Hop, operator string) *destination {
 	d.waiting.steps = &s.steps
 	d.most = d.route.conf.Start
 	d.limit()
+	s.shareDestination(d)
 	s.dests[d.key] = d
 	d.spot = len(s.order)
 	s.order = append(s.order, d)
@@ -87,7 +90,10 @@ func (s *Schedule) move(d *destination, to *site, now instant) {
 	from := d.at
 	from.kids.remove(&d.turn)
 	to.dests++
+	from.load -= d.size
+	to.load += d.size
 	d.at, d.up = to, &to.node
+	s.shareDestination(d)
 	s.refresh(&from.node, now)
 	s.quit(from)
 }
@@ -96,12 +102,16 @@ func (s *Schedule) move(d *destination, to *site, now instant) {
 func (s *Schedule) refresh(n *node, now instant) {
 	for ; n.up != nil; n = n.up {
 		s.steps++
+		n.share.expire(now)
 		open := n.open(now)
 		if n.dest != nil && open {
 			s.ripen(n.dest, now)
 		}
 		n.show(open)
 		s.wakes.set(&n.wake, s.wakeAt(n, now))
+		if n.share != nil {
+			s.appoint(n.share, now)
+		}
 	}
 }
 
@@ -128,14 +138,34 @@ func (s *Schedule) wakeAt(n *node, now instant) instant {
 	case n.dest != nil && n.dest.size == 0:
 		s.rest(n.dest)
 		return never
+	case n.share.lacks(n):
+		return n.wakeToAsk(now)
 	case n.full():
 		return never
+	case n.share.rated() && !n.kids.empty() && n.gate() <= now:
+		at := n.share.turn.add(n.share.grace) + 1 // if it is not used, it is lost
+		if n.dest != nil {
+			at = min(at, n.dest.waiting.at())
+		}
+		return at
 	case !n.kids.empty() && n.gate() > now:
 		return n.gate()
 	case n.dest != nil:
 		return max(n.dest.waiting.at(), n.gate())
 	}
 	return never
+}
+
+// wakeToAsk is when a node that lacks a share has use for one; never if it has.
+func (n *node) wakeToAsk(now instant) instant {
+	at := n.shut
+	if n.dest != nil && n.kids.empty() {
+		at = max(at, n.dest.waiting.at())
+	}
+	if at <= now || n.dest == nil && n.kids.empty() {
+		return never
+	}
+	return at
 }
 
 // parcels returns those that wait or have their turn.

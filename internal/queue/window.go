@@ -6,8 +6,8 @@ import (
 	"github.com/posthouse/posthouse/internal/mail"
 )
 
-// share is the part of a full window that one destination may hold: a tenth.
-const share = 10
+// ration is the part of a full window that one destination may hold: a tenth.
+const ration = 10
 
 // ahead is how long before its time mail is fetched from the spool.
 const ahead = time.Minute
@@ -53,14 +53,14 @@ func (s *Schedule) Want(now time.Time) Want {
 
 // portion is how much is asked for when so much is free, in all and of each
 // destination.
-func portion(free int) (room, each int) { return (free + 1) / 2, max(1, free/(4*share)) }
+func portion(free int) (room, each int) { return (free + 1) / 2, max(1, free/(4*ration)) }
 
 // crowded reports whether a destination has so much in the window that there
 // might be no room for a portion more, when those of all others have come.
 func (s *Schedule) crowded(d *destination) bool {
 	free := s.opts.Window - s.size
 	room, each := portion(free)
-	return (free-room-(share-1)*d.size)/share < each
+	return (free-room-(ration-1)*d.size)/ration < each
 }
 
 // Exhausted tells that the spool had less than was wanted: first flights need
@@ -73,7 +73,7 @@ func (s *Schedule) Exhausted(w Want) { s.found = max(s.found, w.missed) }
 // leave some for the next one.
 func (s *Schedule) room(size int) int {
 	free := s.opts.Window - s.size
-	room := (free - (share-1)*size) / share
+	room := (free - (ration-1)*size) / ration
 	if size == 0 && free > 0 {
 		return max(room, 1)
 	}

@@ -59,7 +59,8 @@ type Rule struct {
 	// "2-3", "3-". "" is all.
 	Tries string `json:"tries,omitempty"`
 
-	// Reply refuses: "450 4.2.0 Come back later".
+	// Reply is what the client is told: "450 4.2.0 Come back later" refuses, and "250 2.0.0 Queued as
+	// 4711" goes on in these words.
 	Reply string `json:"reply,omitempty"`
 	// Delay holds the answer back: "2s"; ten minutes at most.
 	Delay string `json:"delay,omitempty"`
@@ -166,15 +167,33 @@ func parseTries(s string) (first, last int, err error) {
 	return first, last, nil
 }
 
-// parseReply reads "450 4.2.0 text": a refusal that may come at the step.
+// goesOn are the codes with which a dialogue can go on at a step, as ours does. 334 asks the client
+// for more, and an exchange that is over has no more.
+var goesOn = map[Step][]smtp.Code{
+	Connect: {smtp.CodeReady}, Helo: {smtp.CodeOK}, StartTLS: {smtp.CodeReady}, Auth: {smtp.CodeAuthenticated},
+	Mail: {smtp.CodeOK}, Rcpt: {smtp.CodeOK, smtp.CodeWillForward}, Data: {smtp.CodeStartData}, Dot: {smtp.CodeOK},
+}
+
+// Verbs are those whose positive reply is the one of a step.
+func (s Step) Verbs() []smtp.Verb {
+	switch s {
+	case Helo:
+		return []smtp.Verb{smtp.VerbHELO, smtp.VerbEHLO, smtp.VerbLHLO}
+	case Dot:
+		return []smtp.Verb{smtp.Dot, smtp.VerbBDAT}
+	}
+	return []smtp.Verb{verbs[s]}
+}
+
+// parseReply reads "450 4.2.0 text": a reply that may come at the step.
 func parseReply(on Step, s string) (*smtp.Reply, error) {
 	word, text, _ := strings.Cut(strings.TrimSpace(s), " ")
 	n, err := strconv.Atoi(word)
 	code := smtp.Code(n)
-	if err != nil || len(word) != 3 || !code.Valid() || n < 400 {
-		return nil, fmt.Errorf(`reply: %q does not begin with the code of a refusal, such as "450 4.2.0 Later"`, s)
+	if err != nil || len(word) != 3 || !code.Valid() {
+		return nil, fmt.Errorf(`reply: %q does not begin with a code, as "450 4.2.0 Later" does`, s)
 	}
-	if !verbs[on].Permits(code) {
+	if !verbs[on].Permits(code) || code.Positive() && !slices.Contains(goesOn[on], code) {
 		return nil, fmt.Errorf("reply: %d may not come at the step %s (see posthouse codes)", n, on)
 	}
 	if len(text) > 400 || strings.ContainsAny(text, "\r\n\x00") {

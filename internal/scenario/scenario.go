@@ -53,7 +53,7 @@ type Verdict struct {
 	Trickle     time.Duration // from now on; 0: as before
 	Certificate Certificate
 	Drop        bool        // cut the connection
-	Reply       *smtp.Reply // else refuse
+	Reply       *smtp.Reply // else say this; a positive one goes on
 }
 
 // Play is a scenario that is under way. It has one owner.

@@ -111,8 +111,10 @@ func TestProblems(t *testing.T) {
 	for text, want := range map[string]string{
 		`on "rcpt" {}`:                                      "story.hcl:1:1: nothing happens",
 		`on "bang" { drop = true }`:                         `"bang" is no step`,
-		`on "rcpt" { reply = "250 fine" }`:                  "does not begin with the code of a refusal",
-		`on "mail" { reply = "251 fine" }`:                  "does not begin with the code of a refusal",
+		`on "rcpt" { reply = "fine" }`:                      `does not begin with a code, as "450 4.2.0 Later" does`,
+		`on "mail" { reply = "251 fine" }`:                  "251 may not come at the step mail",
+		`on "data" { reply = "250 fine" }`:                  "250 may not come at the step data",
+		`on "auth" { reply = "334 more" }`:                  "334 may not come at the step auth",
 		`on "data" { reply = "556 no" }`:                    "556 may not come at the step data",
 		`on "rcpt" { reply = 450 }`:                         "story.hcl:1:13: reply wants a text in quotes",
 		`on "rcpt" { drop = "yes" }`:                        "drop is true or false",

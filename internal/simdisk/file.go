@@ -182,11 +182,12 @@ type info struct {
 	name    string
 	size    int64
 	folder  bool
+	links   int
 	written time.Time
 }
 
 func (n *node) info(name string) info {
-	return info{path.Base(name), int64(len(n.content.data)), n.folder != nil, n.written}
+	return info{path.Base(name), int64(len(n.content.data)), n.folder != nil, n.links, n.written}
 }
 
 func (i info) Name() string           { return i.name }
@@ -195,6 +196,9 @@ func (i info) ModTime() time.Time     { return i.written }
 func (i info) IsDir() bool            { return i.folder }
 func (i info) Sys() any               { return nil }
 func (i info) DeviceID() vfs.DeviceID { return vfs.DeviceID{} }
+
+// Links is how many names a file has.
+func (i info) Links() int { return i.links }
 
 func (i info) Mode() fs.FileMode {
 	if i.folder {

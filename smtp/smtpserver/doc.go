@@ -12,7 +12,7 @@
 //	}
 //	err := server.ListenAndServe(ctx, "127.0.0.1:2525")
 //
-// A connection passes through these files: server.go admits it, greet.go greets
+// A connection passes through these files: admit.go admits it, greet.go greets
 // and answers HELO and EHLO, conn.go reads its commands and sends them to the
 // file that is named for their verb. A Handler makes a [Session] for the
 // connection, the Session a [Transaction] for each MAIL, and each Transaction

@@ -138,3 +138,11 @@ type XClientHandler interface {
 type Commander interface {
 	Command(ctx context.Context, name, args string) (*smtp.Reply, error)
 }
+
+// Speaker is a Session that may accept in its own words: Speak is asked about each positive reply
+// to a verb before it is sent. What it returns stands in for it, if its code is of the same hundred
+// and may answer the verb; nil leaves it as it is. The server's name, with which some replies
+// begin, and the extensions of EHLO stay where they are.
+type Speaker interface {
+	Speak(v smtp.Verb, r *smtp.Reply) *smtp.Reply
+}

@@ -50,6 +50,7 @@ func (c *Conn) ok(v smtp.Verb, e smtp.EnhancedCode, text string) {
 
 // reply writes a reply to a verb and reports whether it is a positive one.
 func (c *Conn) reply(v smtp.Verb, r *smtp.Reply) bool {
+	r = c.spoken(v, r)
 	if !v.Permits(r.Code) || !r.Code.Valid() {
 		r = c.illegal(v, r)
 	}
@@ -74,6 +75,29 @@ func (c *Conn) reply(v smtp.Verb, r *smtp.Reply) bool {
 		}
 	}
 	return r.Code.Positive()
+}
+
+// spoken is a reply in the words of the Session, if it has any.
+func (c *Conn) spoken(v smtp.Verb, r *smtp.Reply) *smtp.Reply {
+	s, ok := c.session.(Speaker)
+	if !ok || !r.Code.Positive() {
+		return r
+	}
+	said := s.Speak(v, r)
+	if said == nil || said.Code/100 != r.Code/100 || !v.Permits(said.Code) {
+		return r
+	}
+	switch v {
+	case smtp.VerbHELO, smtp.VerbEHLO, smtp.VerbLHLO:
+		first, extensions, several := strings.Cut(r.Text, "\n")
+		host, _, _ := strings.Cut(first, " ")
+		text := host + " " + strings.ReplaceAll(said.Text, "\n", " ")
+		if several {
+			text += "\n" + extensions
+		}
+		return &smtp.Reply{Code: said.Code, Text: text}
+	}
+	return said
 }
 
 // illegal stands in for a reply that may not answer the verb, a mistake of the

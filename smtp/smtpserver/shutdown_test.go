@@ -220,3 +220,25 @@ func TestListenersEndTheirServe(t *testing.T) {
 		w.call().ask("NOOP", 250)
 	})
 }
+
+// listeners is a listener of a type that cannot be compared, such as other people's.
+type listeners []net.Listener
+
+func (l listeners) Accept() (net.Conn, error) { return l[0].Accept() }
+func (l listeners) Close() error              { return l[0].Close() }
+func (l listeners) Addr() net.Addr            { return l[0].Addr() }
+
+// TestAnyListenerIsServed: one that cannot be compared too, and it is closed with the rest.
+func TestAnyListenerIsServed(t *testing.T) {
+	inWorld(t, &smtpserver.Server{}, func(w *world) {
+		served := make(chan error)
+		go func() { served <- w.server.Serve(listeners{newStreet()}) }()
+		synctest.Wait()
+		if err := w.server.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; !errors.Is(err, smtpserver.ErrServerClosed) {
+			t.Errorf("Serve returned %v", err)
+		}
+	})
+}

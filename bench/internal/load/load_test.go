@@ -128,3 +128,20 @@ func free(t *testing.T) string {
 	defer l.Close()
 	return l.Addr().String()
 }
+
+// TestShares: who shares a load sends all of it.
+func TestShares(t *testing.T) {
+	for _, whole := range []int{1, 20, 100, 101} {
+		sum := 0
+		for nth := range 3 {
+			part := share(whole, nth, 3)
+			if part < whole/3 || part > whole/3+1 {
+				t.Errorf("of %d one gets %d", whole, part)
+			}
+			sum += part
+		}
+		if sum != whole {
+			t.Errorf("of %d all get %d", whole, sum)
+		}
+	}
+}

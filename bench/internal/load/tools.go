@@ -81,6 +81,30 @@ func (t Tools) Send(ctx context.Context, l Load, addr string) (Sent, error) {
 	return s, nil
 }
 
+// SendEach gives a load to servers that share it: each gets a part of the sessions and of the messages.
+func (t Tools) SendEach(ctx context.Context, l Load, addrs []string) (Sent, error) {
+	if len(addrs) == 1 {
+		return t.Send(ctx, l, addrs[0])
+	}
+	n := len(addrs)
+	sent, errs := make([]Sent, n), make([]error, n)
+	var all sync.WaitGroup
+	for i, addr := range addrs {
+		part := l
+		part.Sessions, part.Messages = share(l.Sessions, i, n), share(l.Messages, i, n)
+		all.Go(func() { sent[i], errs[i] = t.Send(ctx, part, addr) })
+	}
+	all.Wait()
+	var sum Sent
+	for _, s := range sent {
+		sum.Took, sum.CPU = max(sum.Took, s.Took), sum.CPU+s.CPU
+	}
+	return sum, errors.Join(errs...)
+}
+
+// share is the part that the nth of some gets.
+func share(whole, nth, of int) int { return whole*(nth+1)/of - whole*nth/of }
+
 // Taker takes mail and counts it. Close ends it.
 type Taker struct {
 	Taken func() int64 // messages accepted so far

@@ -148,6 +148,9 @@ func TestNothingRuns(t *testing.T) {
 	if !strings.HasPrefix(policy, "sandbox allow-popups") || strings.Contains(policy, "script") || !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "https:") {
 		t.Error(policy)
 	}
+	if kind := answer.Header.Get("Content-Type"); kind != "text/plain; charset=utf-8" || answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("it is a page of ours: %s", kind)
+	}
 	if _, html := w.ask("GET", at+"/html?remote=1", ""); !strings.Contains(html, "http://spy.example/") {
 		t.Error(html)
 	}
@@ -159,6 +162,40 @@ func TestNothingRuns(t *testing.T) {
 		}
 	}
 	w.wants("GET", at+"/part/7", "", 404, "no such part")
+}
+
+// TestABrowserShowsAFrame: where a browser would show a message, it is shown a page of ours in which
+// the message is a frame, without an origin, and only that.
+func TestABrowserShowsAFrame(t *testing.T) {
+	w := begin(t)
+	id := w.put("")
+	for _, path := range []string{"/api/v1/inbox/inbox/messages/" + id + "/html", "/view/" + id + ".html"} {
+		for dest, page := range map[string]bool{"document": true, "iframe": true, "empty": false, "script": false, "image": false} {
+			r, _ := http.NewRequest("GET", w.server.URL+path, nil)
+			r.Header.Set("Sec-Fetch-Dest", dest)
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if is := strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html"); is != page {
+				t.Errorf("%s for %s: %s", path, dest, answer.Header.Get("Content-Type"))
+			}
+			if !page {
+				continue
+			}
+			before, message, _ := strings.Cut(string(body), `srcdoc="`)
+			message, after, _ := strings.Cut(message, `"`)
+			if strings.Contains(before+after, "4711") || strings.ContainsAny(message, "<>") || !strings.Contains(message, "4711-0815") ||
+				!strings.Contains(before, `sandbox="allow-popups `) || strings.Contains(before, "same-origin") || after != "></iframe>" {
+				t.Errorf("%s", body)
+			}
+			if policy := answer.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "sandbox ") || strings.Contains(policy, "script") {
+				t.Error(policy)
+			}
+		}
+	}
 }
 
 // TestWait: a message that comes is told at once, and none in 408.

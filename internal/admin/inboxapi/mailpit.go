@@ -65,7 +65,7 @@ func (a *API) mailpitOneRoutes() []route {
 			Pattern: "POST " + one + "/release", About: "Mailpit: sends it on.", Body: mailpitRelease{}, Kind: "text/plain",
 		}, do: a.mailpitRelease},
 		{Operation: admin.Operation{
-			Pattern: "GET /view/{id}", About: "Mailpit: ID.html and ID.txt are the letter as HTML, made safe, and as text.", Kind: "text/html",
+			Pattern: "GET /view/{id}", About: "Mailpit: ID.html and ID.txt are the letter as HTML, made safe, and as text; a browser is shown a frame of no origin.", Kind: "text/plain",
 		}, do: a.mailpitView},
 	}
 }

@@ -95,37 +95,3 @@ func disposition(p *letter.Part) string {
 	name = filepath.Base(name)
 	return `attachment; filename="` + quote(name) + `"; filename*=UTF-8''` + url.PathEscape(name)
 }
-
-func (a *API) html(w http.ResponseWriter, r *http.Request) error {
-	m, err := a.message(r)
-	if err != nil {
-		return err
-	}
-	return a.giveHTML(w, r, m, r.FormValue("remote") == "1")
-}
-
-// giveHTML answers with the HTML of a message for a frame: made safe, and under a policy of its own,
-// by which nothing runs and nothing is loaded but the images of the message.
-func (a *API) giveHTML(w http.ResponseWriter, r *http.Request, m inbox.Message, remote bool) error {
-	l, err := a.o.Store.Letter(r.Context(), m.Inbox, m.ID)
-	if err != nil {
-		return err
-	}
-	images := "'self' data:"
-	if remote {
-		images += " http: https:"
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy",
-		"sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src "+images+"; form-action 'none'; base-uri 'none'")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	base := "/api/v1/inbox/" + url.PathEscape(m.Inbox) + "/messages/" + m.ID.String() + "/part/"
-	safe := l.Safe(letter.Safe{Remote: remote, CID: func(id string) string {
-		if p := l.ByCID(id); p != nil {
-			return base + pathOf(p)
-		}
-		return ""
-	}})
-	_, _ = io.WriteString(w, "<!DOCTYPE html><meta charset=utf-8>"+safe.HTML)
-	return nil
-}

@@ -91,7 +91,7 @@ func (a *API) messageRoutes() []route {
 			About: "The content of a part, decoded, as a download. The path is such as 1.2, and 0 the message itself.",
 		}, time: sourceTime, do: a.part},
 		{Operation: admin.Operation{
-			Pattern: "GET " + pathMessage + "/html", About: "The HTML, made safe, for a sandboxed frame.", Kind: "text/html",
+			Pattern: "GET " + pathMessage + "/html", About: "The HTML, made safe: as words, and to a browser in a frame of no origin.", Kind: "text/plain",
 			Query: map[string]string{"remote": "1: images of other hosts are loaded"},
 		}, do: a.html},
 		{Operation: admin.Operation{

@@ -50,14 +50,9 @@ The status is 75 if one is over, or if a newer one could not be got or used.`,
 
 func (o *options) print(all []admin.Certificate, out io.Writer) error {
 	now := time.Now()
-	var err error
-	if o.json {
-		err = cli.PrintJSON(out, all)
-	} else {
-		err = table(all, now, out)
-	}
-	if err != nil {
-		return cli.Fail(cli.IOErr, "%w", err)
+	show := func(out io.Writer) error { return table(all, now, out) }
+	if err := cli.Answer(out, o.json, all, show); err != nil {
+		return err
 	}
 	for i := range all {
 		if all[i].Trouble != "" || over(&all[i], now) {

@@ -30,7 +30,7 @@ func (o *options) drain(cmd *cobra.Command, node string) error {
 	if err != nil {
 		return err
 	}
-	return o.print(cmd.OutOrStdout(), n, told(&n))
+	return cli.Answer(cmd.OutOrStdout(), o.json, n, cli.Words(told(&n)))
 }
 
 // await waits until a node has no mail on lease.

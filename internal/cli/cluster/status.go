@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -22,25 +21,11 @@ func (o *options) status(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.print(cmd.OutOrStdout(), all, table(&all, time.Now())); err != nil {
+	if err := cli.Answer(cmd.OutOrStdout(), o.json, all, cli.Words(table(&all, time.Now()))); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(all.Nodes, func(n admin.ClusterNode) bool { return n.State == admin.NodeAway && !n.Drain }) {
 		return cli.End(cli.TempFail)
-	}
-	return nil
-}
-
-// print prints an answer for programs or for people.
-func (o *options) print(out io.Writer, answer any, words string) error {
-	var err error
-	if o.json {
-		err = cli.PrintJSON(out, answer)
-	} else {
-		_, err = io.WriteString(out, words)
-	}
-	if err != nil {
-		return cli.Fail(cli.IOErr, "%w", err)
 	}
 	return nil
 }

@@ -79,14 +79,7 @@ func (o *options) readSize() error {
 }
 
 func (o *options) print(x *admin.Explanation, out io.Writer) error {
-	var err error
-	if o.json {
-		if err = cli.PrintJSON(out, x); err != nil {
-			err = cli.Fail(cli.IOErr, "%w", err)
-		}
-	} else {
-		err = printed(x, cli.NewPage(out)).Print(out)
-	}
+	err := cli.Answer(out, o.json, x, printed(x, cli.NewPage(out)).Print)
 	if err == nil && !x.Taken {
 		return cli.End(cli.DataErr)
 	}

@@ -43,18 +43,11 @@ full, and another if nobody answers.`,
 				return err
 			}
 			a := examine(&s)
-			if asJSON {
-				err = cli.PrintJSON(cmd.OutOrStdout(), a)
-			} else {
-				_, err = fmt.Fprint(cmd.OutOrStdout(), a.words())
-			}
-			switch {
-			case err != nil:
-				return cli.Fail(cli.IOErr, "%w", err)
-			case !a.Well:
+			err = cli.Answer(cmd.OutOrStdout(), asJSON, a, cli.Words(a.words()))
+			if err == nil && !a.Well {
 				return cli.End(cli.TempFail)
 			}
-			return nil
+			return err
 		},
 	}
 	house.Add(cmd)

@@ -50,13 +50,8 @@ machine, or one that --trust-dns believes. It ends with
 			}
 			p.Progress = cmd.ErrOrStderr()
 			found := p.Probe(cmd.Context(), args[0])
-			if o.json {
-				err = cli.PrintJSON(cmd.OutOrStdout(), found)
-			} else {
-				err = found.print(cmd.OutOrStdout())
-			}
-			if err != nil {
-				return cli.Fail(cli.IOErr, "%w", err)
+			if err := cli.Answer(cmd.OutOrStdout(), o.json, found, found.print); err != nil {
+				return err
 			}
 			return cli.End(found.status())
 		},

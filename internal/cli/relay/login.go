@@ -3,7 +3,6 @@ package relay
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
@@ -24,15 +23,7 @@ func (o *options) login(cmd *cobra.Command, route string) error {
 	if err != nil {
 		return err
 	}
-	if o.json {
-		err = cli.PrintJSON(cmd.OutOrStdout(), done)
-	} else {
-		_, err = fmt.Fprint(cmd.OutOrStdout(), told(&done, route))
-	}
-	if err != nil {
-		return cli.Fail(cli.IOErr, "%w", err)
-	}
-	return nil
+	return cli.Answer(cmd.OutOrStdout(), o.json, done, cli.Words(told(&done, route)))
 }
 
 func told(done *admin.RelayLogin, route string) string {

@@ -22,13 +22,8 @@ func (o *options) status(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if o.json {
-		err = cli.PrintJSON(cmd.OutOrStdout(), list)
-	} else {
-		_, err = fmt.Fprint(cmd.OutOrStdout(), table(list.Relays, time.Now()))
-	}
-	if err != nil {
-		return cli.Fail(cli.IOErr, "%w", err)
+	if err := cli.Answer(cmd.OutOrStdout(), o.json, list, cli.Words(table(list.Relays, time.Now()))); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(list.Relays, func(r admin.Relay) bool { return r.State == admin.RelayRefused }) {
 		return cli.End(cli.NoPerm)

@@ -171,14 +171,7 @@ func (b *bar) show(read, total int64) {
 func (b *bar) done() { b.progress.Done() }
 
 func (o *options) print(c *admin.Checked, out io.Writer) error {
-	var err error
-	if o.json {
-		if err = cli.PrintJSON(out, c); err != nil {
-			err = cli.Fail(cli.IOErr, "%w", err)
-		}
-	} else {
-		err = report(c, cli.NewPage(out)).Print(out)
-	}
+	err := cli.Answer(out, o.json, c, report(c, cli.NewPage(out)).Print)
 	if err == nil && len(c.Problems)+len(c.Damaged) > 0 {
 		return cli.End(cli.DataErr)
 	}

@@ -2,7 +2,6 @@ package spool
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -54,15 +53,7 @@ func migrate(cmd *cobra.Command, file string, json bool) error {
 	if err != nil {
 		return faultAt(where.Config, err)
 	}
-	if json {
-		err = cli.PrintJSON(cmd.OutOrStdout(), migrated{from, to})
-	} else {
-		_, err = io.WriteString(cmd.OutOrStdout(), migratedWords(from, to))
-	}
-	if err != nil {
-		return cli.Fail(cli.IOErr, "%w", err)
-	}
-	return nil
+	return cli.Answer(cmd.OutOrStdout(), json, migrated{from, to}, cli.Words(migratedWords(from, to)))
 }
 
 func migratedWords(from, to int) string {

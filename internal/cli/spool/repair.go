@@ -56,18 +56,11 @@ func (o *options) repaired(ctx context.Context, errs io.Writer) (*repaired, erro
 
 // printRepaired tells what was done, and what is left.
 func (o *options) printRepaired(r *repaired, out io.Writer) error {
-	var err error
-	if o.json {
-		if err = cli.PrintJSON(out, r); err != nil {
-			err = cli.Fail(cli.IOErr, "%w", err)
-		}
-	} else {
-		p := cli.NewPage(out)
-		p.Blank()
-		p.Line(cli.Count(r.Mended, "fault"), "mended. What is there now:")
-		p.Blank()
-		err = report(r.Left, p).Print(out)
-	}
+	p := cli.NewPage(out)
+	p.Blank()
+	p.Line(cli.Count(r.Mended, "fault"), "mended. What is there now:")
+	p.Blank()
+	err := cli.Answer(out, o.json, r, report(r.Left, p).Print)
 	if err == nil && len(r.Left.Problems)+len(r.Left.Damaged) > 0 {
 		return cli.End(cli.DataErr)
 	}

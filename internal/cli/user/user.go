@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -84,15 +85,8 @@ func (w *where) edit(cmd *cobra.Command, file, done, user string, change func(*u
 	case err != nil:
 		return cli.Fail(cli.IOErr, "%w", err)
 	}
-	if w.json {
-		err = cli.PrintJSON(cmd.OutOrStdout(), map[string]string{"user": user, "done": done, "file": file})
-	} else {
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s in %s\n", cli.Printable(user), done, cli.Printable(file))
-	}
-	if err != nil {
-		return cli.Fail(cli.IOErr, "%w", err)
-	}
-	return nil
+	words := fmt.Sprintf("%s %s in %s\n", cli.Printable(user), done, cli.Printable(file))
+	return cli.Answer(cmd.OutOrStdout(), w.json, map[string]string{"user": user, "done": done, "file": file}, cli.Words(words))
 }
 
 func addCommand(w *where) *cobra.Command {
@@ -221,15 +215,8 @@ func listCommand(w *where) *cobra.Command {
 			if err != nil {
 				return cli.Fail(cli.NoInput, "%w", err)
 			}
-			if w.json {
-				err = cli.PrintJSON(cmd.OutOrStdout(), listing{file, rows(users)})
-			} else {
-				err = print(cmd, users)
-			}
-			if err != nil {
-				return cli.Fail(cli.IOErr, "%w", err)
-			}
-			return nil
+			list := listing{file, rows(users)}
+			return cli.Answer(cmd.OutOrStdout(), w.json, list, list.print)
 		},
 	}
 }
@@ -259,10 +246,10 @@ func rows(users []*userfile.User) []row {
 	return all
 }
 
-func print(cmd *cobra.Command, users []*userfile.User) error {
-	t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+func (l *listing) print(out io.Writer) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "USER\tLOGS IN WITH\tSENDS AS")
-	for _, r := range rows(users) {
+	for _, r := range l.Users {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", cli.Printable(r.Name), r.with(), cli.Printable(cmp.Or(strings.ReplaceAll(r.Sends, ",", ", "), "by default")))
 	}
 	return t.Flush()

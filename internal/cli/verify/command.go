@@ -63,13 +63,8 @@ It ends with
 				return err
 			}
 			found := j.run(cmd.Context(), text)
-			if o.json {
-				err = cli.PrintJSON(cmd.OutOrStdout(), found)
-			} else {
-				err = found.print(cmd.OutOrStdout())
-			}
-			if err != nil {
-				return cli.Fail(cli.IOErr, "%w", err)
+			if err := cli.Answer(cmd.OutOrStdout(), o.json, found, found.print); err != nil {
+				return err
 			}
 			return cli.End(found.status())
 		},

@@ -432,6 +432,10 @@ inbox {
   keep     = "30d" # or "none"; default: "30d"
   size     = "2GiB" # of all messages; default: "2GiB"
   apart    = ["login", "tag"] # what tells inboxes apart: "login", "tag", "recipient", "listener"; default: these
+  box "ci-*" {      # one inbox, or those whose names begin so; the first that names one counts
+    messages = 100  # or "none"; default: as above
+    keep     = "1d" # or "none"; default: as above
+  }
 }
 
 # Where browsers see the mail and steer it. Other machines can only come with TLS, and by

@@ -12,33 +12,20 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/posthouse/posthouse/internal/installed"
 )
 
-// program is "posthouse", built for the tests.
-var program string
+// program is the name of the one that [installed.Run] has built.
+const program = "posthouse"
 
-func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
-
-func withProgram(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "cluster")
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "posthouse")
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "github.com/posthouse/posthouse/cmd/posthouse").CombinedOutput()
-	if err != nil {
-		fmt.Printf("%v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(installed.Run(m)) }
 
 // node is one "posthouse run" of a cluster.
 type node struct {
 	name string
 	dir  string
+	conf string // its configuration in dir
 	at   string // where it takes mail
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -69,7 +56,7 @@ func newNode(t *testing.T, name, database, next, more string) *node {
 	dir, err := os.MkdirTemp("", "node") // t.TempDir is too long for a socket
 	check(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	n := &node{name: name, dir: dir}
+	n := &node{name: name, dir: dir, conf: "posthouse.hcl"}
 	text := fmt.Sprintf(`hostname = "%s.example.org"
 data = "data"
 spool {
@@ -96,7 +83,7 @@ route "out" {
 }
 
 func (n *node) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(program, append(args, "--config", "posthouse.hcl")...)
+	cmd := exec.Command(program, append(args, "--config", n.conf)...)
 	cmd.Dir = n.dir
 	return cmd
 }

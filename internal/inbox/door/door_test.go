@@ -159,6 +159,64 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// TestOtherWords: a scenario may have us accept in the words of another server.
+func TestOtherWords(t *testing.T) {
+	p := answered(t)
+	p.play(t, `
+on "connect" { reply = "220 ESMTP Another" }
+on "helo" { reply = "250 Pleased to meet you" }
+on "mail" { reply = "250 2.1.0 Sender ok" }
+on "rcpt" { reply = "251 2.1.5 He moved" }
+on "data" { reply = "354 Go ahead" }
+on "dot" {
+  tries = "1"
+  reply = "250 2.0.0 Ok: queued as 4BXZ1"
+}
+on "auth" { reply = "235 2.7.0 Come in" }
+on "starttls" { reply = "220 2.0.0 Go" }
+`)
+	c := p.call(t)
+	lines := letter("a@b.test", "x@c.test")
+	say := append([]string{lines[0], "AUTH PLAIN AEphbmUAeA=="}, lines[1:5]...)
+	say = append(say, "RSET", lines[1], lines[2], "DATA", "Subject: again\r\n\r\nwords\r\n.", "NOOP")
+	var heard []string
+	for i := 0; ; i++ {
+		heard = append(heard, c.hear())
+		if i == len(say) {
+			break
+		}
+		_, _ = fmt.Fprintf(c, "%s\r\n", say[i])
+	}
+	got := strings.Join(heard, "\n")
+	want := `220 mx.test ESMTP Another
+250 ` + strings.TrimPrefix(heard[1], "250 ") + `
+235 2.7.0 Come in
+250 2.1.0 Sender ok
+251 2.1.5 He moved
+354 Go ahead
+250 2.0.0 Ok: queued as 4BXZ1
+250 2.0.0 OK
+250 2.1.0 Sender ok
+251 2.1.5 He moved
+354 Go ahead
+250 2.0.0 Kept as `
+	if !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "\n250 2.0.0 OK") {
+		t.Errorf("heard\n%s\nwant\n%s", got, want)
+	}
+	if n := p.store.List("jane", inbox.Query{}, mail.ID{}, 10).Found; n != 2 {
+		t.Errorf("%d messages were kept", n)
+	}
+	c = p.call(t)
+	c.talk("EHLO me.test")
+	_, _ = fmt.Fprint(c, "STARTTLS\r\n")
+	if heard := c.hear(); heard != "220 2.0.0 mx.test Go" {
+		t.Errorf("heard %s", heard)
+	}
+	if got := look(c); got != "fine" {
+		t.Errorf("the handshake: %s", got)
+	}
+}
+
 // TestDroppedAfterTheDot: the message was kept though nobody heard so.
 func TestDroppedAfterTheDot(t *testing.T) {
 	p := answered(t)

@@ -32,6 +32,9 @@ type session struct {
 	conn  *smtpserver.Conn
 	talk  *talk
 	login string // who has logged in
+
+	at  scenario.Step // the last one
+	say *smtp.Reply   // at which this is to be said where we accept; nil: nothing is
 }
 
 // Close implements [smtpserver.Session].

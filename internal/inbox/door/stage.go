@@ -10,9 +10,11 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/posthouse/posthouse/internal/scenario"
+	"github.com/posthouse/posthouse/smtp"
 	"github.com/posthouse/posthouse/smtp/smtpserver"
 )
 
@@ -23,6 +25,7 @@ var errDropped = errors.New("the connection was cut, as the scenario says")
 // or that it is told nothing any more.
 func (s *session) stage(ctx context.Context, e scenario.Event, inboxes ...string) error {
 	e.Client, e.Login = s.conn.RemoteAddr().Addr().String(), orLogin(e.Login, s.login)
+	s.say, s.at = nil, e.Step
 	v := s.door.o.Stage.ask(e, inboxes...)
 	if v.Rule == 0 {
 		return nil
@@ -41,10 +44,24 @@ func (s *session) stage(ctx context.Context, e scenario.Event, inboxes ...string
 		s.link().cut()
 		return errDropped
 	}
-	if v.Reply != nil {
+	switch {
+	case v.Reply == nil:
+	case v.Reply.Code.Positive():
+		s.say = v.Reply
+	default:
 		return v.Reply
 	}
 	return nil
+}
+
+// Speak implements [smtpserver.Speaker]: it says what the scenario wants said where we accept.
+func (s *session) Speak(v smtp.Verb, r *smtp.Reply) *smtp.Reply {
+	if s.say == nil || s.say.Code/100 != r.Code/100 || !slices.Contains(s.at.Verbs(), v) {
+		return nil
+	}
+	said := s.say
+	s.say = nil
+	return said
 }
 
 func orLogin(told, known string) string {
@@ -118,4 +135,7 @@ func bad(what scenario.Certificate, now time.Time) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-var _ smtpserver.TLSStarter = (*session)(nil)
+var (
+	_ smtpserver.TLSStarter = (*session)(nil)
+	_ smtpserver.Speaker    = (*session)(nil)
+)

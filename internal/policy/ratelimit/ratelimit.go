@@ -38,24 +38,22 @@ type Rates struct{ Connections, Messages, Recipients Rate }
 
 // Options are of a [Check].
 type Options struct {
-	Address Rates // of an IPv4 address or IPv6 /64
-	Network Rates // of an IPv4 /24 or IPv6 /48
-	// Remember is how many addresses and networks are remembered; 0: 100,000.
-	Remember int
+	Address Rates  // of an IPv4 address or IPv6 /64
+	Network Rates  // of an IPv4 /24 or IPv6 /48
+	Table   *Table // nil: a new one
 }
 
 // Check is a [policy.Check]. Make one with [New].
 type Check struct {
-	o     Options
-	table table
+	o Options
 }
 
 // New makes a check.
 func New(o Options) *Check {
-	if o.Remember <= 0 {
-		o.Remember = 100_000
+	if o.Table == nil {
+		o.Table = NewTable(0)
 	}
-	return &Check{o: o, table: table{most: o.Remember}}
+	return &Check{o: o}
 }
 
 // Name implements [policy.Check].
@@ -141,7 +139,7 @@ func (s session) count(v *policy.Visit, k kind) policy.Opinion {
 		{around(a, 32, 64), "address", s.c.o.Address.of(k)},
 		{around(a, 24, 48), "network", s.c.o.Network.of(k)},
 	} {
-		if !s.c.table.take(key{k, x.where}, x.rate, now) {
+		if !s.c.o.Table.take(key{k, x.where}, x.rate, now) {
 			return refusal(k, x.word, x.rate)
 		}
 	}

@@ -75,7 +75,7 @@ func TestEachKindHasItsOwn(t *testing.T) {
 
 // TestMemoryIsBounded: however many come, and whoever stays away is forgotten first.
 func TestMemoryIsBounded(t *testing.T) {
-	c := New(Options{Address: Rates{Messages: Rate{Count: 2, Per: time.Hour}}, Remember: 100})
+	c := New(Options{Address: Rates{Messages: Rate{Count: 2, Per: time.Hour}}, Table: NewTable(100)})
 	s := c.Open(visit("192.0.2.7"))
 	busy := visit("192.0.2.7")
 	s.Mail(t.Context(), busy)
@@ -83,7 +83,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range 10_000 {
 		a := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
 		s.Mail(t.Context(), visit(a.String()))
-		if n := len(c.table.young) + len(c.table.old); n > 101 {
+		if n := len(c.o.Table.young) + len(c.o.Table.old); n > 101 {
 			t.Fatalf("%d are remembered", n)
 		}
 	}

@@ -36,6 +36,8 @@ type Spool struct {
 	disk   disk
 	drafts int64 // octets in drafts
 	nodes  map[string]*node
+	pools  map[string]spool.Pool
+	counts map[string]map[string]count // by room and key
 	wakers []waker
 }
 
@@ -52,7 +54,7 @@ func New(opts Options) *Spool {
 	if opts.FactBytes == 0 {
 		opts.FactBytes = 64 << 20
 	}
-	return &Spool{opts: opts, book: spool.NewBook(0), disk: newDisk(), nodes: map[string]*node{}}
+	return &Spool{opts: opts, book: spool.NewBook(0), disk: newDisk(), nodes: map[string]*node{}, pools: map[string]spool.Pool{}, counts: map[string]map[string]count{}}
 }
 
 // Crash ends the spool as a power cut does and returns the one that opens what

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
@@ -22,18 +20,15 @@ func (s *Spool) commit(d *draft, c *spool.Commit) (*spool.Lease, error) {
 		s.index <- struct{}{}
 	}
 	a, err := t.arrive(d, c, waits)
-	how := pebble.Sync
-	if waits || sabotage.Is("no sync at a commit") {
-		how = pebble.NoSync // the index is not kept waiting for the disk
-	}
 	if err == nil {
-		err = t.applyWith(how)
+		err = t.apply()
 	}
 	if waits {
-		<-s.index
-		if err == nil {
-			err = s.sync()
-		}
+		<-s.index // it is not kept waiting for the disk
+	}
+	d.leave()
+	if err == nil && !sabotage.Is("no sync at a commit") {
+		err = s.sync()
 	}
 	d.end()
 	if err != nil {

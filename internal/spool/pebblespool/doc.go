@@ -13,9 +13,8 @@
 //
 // # How it is fast
 //
-// A commit is one batch with one sync, and Pebble shares the sync between all
-// that commit at once; while many drafts are open it waits a moment between two
-// syncs, so that more can share one. A message that is delivered at once is removed by a
+// A commit is one batch and a sync, which all share who commit while the disk is busy
+// with the one before; a crowd is waited for, a moment (sync.go). A message that is delivered at once is removed by a
 // lazy batch that names no new record but the journal's, and reads nothing; its records were
 // written once and are deleted once, so they vanish in the memtable and reach only the log. The
 // due index is written only when a delivery is deferred: first flights have a small record of

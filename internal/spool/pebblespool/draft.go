@@ -17,7 +17,6 @@ import (
 // drafts is what all drafts share: a budget of memory, and buffers.
 type drafts struct {
 	used atomic.Int64
-	open atomic.Int64 // how many there are
 
 	buffers [len(bufferSizes)]sync.Pool // of *[]byte
 }
@@ -56,21 +55,6 @@ func (d *drafts) give(b *[]byte) {
 	}
 }
 
-// A sync that follows another at once finds few to share it, and costs as much as
-// one for all. So while a crowd of drafts is open the next one waits a moment.
-const (
-	crowd  = 8
-	moment = 100 * time.Microsecond
-)
-
-// pause is how long the log waits after a sync before the next one.
-func (d *drafts) pause() time.Duration {
-	if d.open.Load() < crowd {
-		return 0
-	}
-	return moment
-}
-
 // draft is a message in the making. It belongs to one goroutine.
 type draft struct {
 	s     *Spool
@@ -80,6 +64,7 @@ type draft struct {
 	file  *bodyFile // nil while the content is in memory
 	size  int64
 	lent  bool // a reader may have buf
+	left  bool // no sync need wait for it
 	ended bool
 }
 
@@ -96,7 +81,7 @@ func (s *Spool) Begin(ctx context.Context, size int64) (spool.Draft, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new id: %w", err)
 	}
-	s.drafts.open.Add(1)
+	s.syncs.open.Add(1)
 	return &draft{s: s, id: id, buf: s.drafts.take(0)}, nil
 }
 
@@ -248,9 +233,17 @@ func (d *draft) end() {
 		return
 	}
 	d.ended = true
-	d.s.drafts.open.Add(-1)
+	d.leave()
 	d.s.drafts.used.Add(-d.kept)
 	d.drop()
+}
+
+// leave says that no sync need wait for the draft: it waits for one itself, or has ended.
+func (d *draft) leave() {
+	if !d.left {
+		d.left = true
+		d.s.syncs.leave()
+	}
 }
 
 func (d *draft) Commit(ctx context.Context, c spool.Commit) (*spool.Lease, error) {

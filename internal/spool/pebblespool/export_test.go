@@ -3,7 +3,6 @@ package pebblespool
 import (
 	"encoding/binary"
 	"errors"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -14,8 +13,14 @@ import (
 // Latched is a file system as a spool has it.
 func Latched(fs vfs.FS) vfs.FS { return newLatch(fs) }
 
-// Pause is how long the log waits between two syncs.
-func (s *Spool) Pause() time.Duration { return s.drafts.pause() }
+// HoldSyncs has all who want a sync join one round, until they are let go.
+func (s *Spool) HoldSyncs() (letGo func()) {
+	s.syncs.turn <- struct{}{}
+	return func() { <-s.syncs.turn }
+}
+
+// Shared is how many shared the last sync.
+func (s *Spool) Shared() int { return s.syncs.last }
 
 // Spoil flips a bit of the body record of a message.
 func (s *Spool) Spoil(id mail.ID) {

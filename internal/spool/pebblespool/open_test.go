@@ -102,38 +102,6 @@ func TestDraftsPastTheBudgetGoToFiles(t *testing.T) {
 	d.Abort()
 }
 
-// TestSyncsAreSharedOnlyByACrowd: who is alone is not kept waiting, and who gave up
-// or is done does not count.
-func TestSyncsAreSharedOnlyByACrowd(t *testing.T) {
-	ctx := context.Background()
-	s := mustOpen(t, vfs.NewMem())
-	defer s.Close()
-	var drafts []spool.Draft
-	for range 20 {
-		d, err := s.Begin(ctx, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if drafts = append(drafts, d); len(drafts) < 8 && s.Pause() != 0 {
-			t.Errorf("%d drafts wait", len(drafts))
-		}
-	}
-	if s.Pause() == 0 || s.Pause() > time.Millisecond {
-		t.Errorf("20 drafts wait for %v", s.Pause())
-	}
-	for i, d := range drafts {
-		if i%2 == 0 {
-			d.Abort()
-			d.Abort()
-		} else if _, err := d.Commit(ctx, spool.Commit{Envelope: envelopeTo("bob@sina.example")}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if s.Pause() != 0 {
-		t.Error("waits for drafts that are gone")
-	}
-}
-
 // TestACleanEndLeavesNoLogToRead: the next start is quick, since all is in tables. So
 // it can do without the log.
 func TestACleanEndLeavesNoLogToRead(t *testing.T) {

@@ -59,6 +59,7 @@ type Spool struct {
 	stats   stats
 	lazy    chan struct{} // told when there is something that no sync carries yet
 	drafts  drafts
+	syncs   syncs
 	txs     sync.Pool // of *tx
 	files   files
 	room    room
@@ -87,7 +88,7 @@ func open(dir string, opts Options, readOnly bool) (*Spool, error) {
 	opts = opts.withDefaults()
 	s := &Spool{
 		opts: opts, fs: newLatch(opts.FS), dir: dir, readOnly: readOnly,
-		stop: make(chan struct{}), index: make(chan struct{}, 1), lazy: make(chan struct{}, 1),
+		stop: make(chan struct{}), index: make(chan struct{}, 1), lazy: make(chan struct{}, 1), syncs: newSyncs(),
 		pending: map[mail.ID]bool{}, born: map[mail.ID]head{}, broken: map[mail.ID]bool{}, moved: map[spool.Ref]string{}, movedOf: map[string]int{}, unread: map[uint64]bool{},
 	}
 	if err := s.openDisk(); err != nil {
@@ -152,7 +153,6 @@ func (s *Spool) pebbleOptions() *pebble.Options {
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
 		WALBytesPerSync:             0,
-		WALMinSyncInterval:          s.drafts.pause,
 		BytesPerSync:                512 << 10,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, max(1, min(3, runtime.GOMAXPROCS(0)-1)) },
 		EventListener:               &pebble.EventListener{DataCorruption: s.corrupt},
@@ -308,11 +308,6 @@ func (s *Spool) enter(ctx context.Context) error {
 }
 
 func (s *Spool) leave() { s.calls.RUnlock() }
-
-// sync makes everything before it durable. An error means doubt.
-func (s *Spool) sync() error {
-	return s.kept(s.db.LogData(nil, pebble.Sync))
-}
 
 // kept turns the end of a durable call into its error. Pebble says that all went
 // well even if the latch kept a write from the disk, so the latch has the last word.

@@ -42,14 +42,12 @@ func (t *tx) delete(key []byte)     { _ = t.b.Delete(key, nil) }
 func (t *tx) deleteOnce(key []byte) { _ = t.b.SingleDelete(key, nil) }
 
 // apply commits the batch lazily and makes it visible.
-func (t *tx) apply() error { return t.applyWith(pebble.NoSync) }
-
-func (t *tx) applyWith(o *pebble.WriteOptions) error {
+func (t *tx) apply() error {
 	t.finish()
 	if t.b.Empty() {
 		return nil
 	}
-	err := t.s.kept(t.b.Commit(o))
+	err := t.s.kept(t.b.Commit(pebble.NoSync))
 	if err == nil {
 		t.s.stats.apply(&t.count)
 	}

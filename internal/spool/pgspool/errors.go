@@ -31,6 +31,7 @@ const (
 
 var (
 	errStandby  = errors.New("the synchronous standby is not connected: nothing is taken until it is (durability)")
+	errSlow     = errors.New("the synchronous standby is connected, and commits wait for it longer than " + patience.String() + ": nothing is taken until it keeps up")
 	errReadOnly = errors.New("the database is a standby, or read-only: nothing is taken until it is a primary")
 )
 

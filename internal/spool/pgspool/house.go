@@ -35,7 +35,7 @@ func (s *Spool) keepHouse() {
 func (s *Spool) tidy(round int) error {
 	errs := []error{s.lapse(s.ctx), s.makeSlices(s.ctx), s.foldTallies(s.ctx)}
 	if round%6 == 0 {
-		errs = append(errs, s.trimFacts(s.ctx), s.forgetStates(s.ctx), s.dropSlices(s.ctx, sliceAt(time.Now().Add(-sliceGrace))), s.clock(s.ctx))
+		errs = append(errs, s.trimFacts(s.ctx), s.forgetStates(s.ctx), s.forgetShares(s.ctx), s.forgetCounts(s.ctx), s.dropSlices(s.ctx, sliceAt(time.Now().Add(-sliceGrace))), s.clock(s.ctx))
 	}
 	return errors.Join(errs...)
 }

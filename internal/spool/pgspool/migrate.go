@@ -11,7 +11,7 @@ import (
 )
 
 // version of the tables: the number of the last file in schema.
-const version = 1
+const version = 2
 
 //go:embed schema/*.sql
 var schemaFiles embed.FS

@@ -22,7 +22,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	_, next := database(t)
 	_, closed := database(t)
 	role, empty := "stranger_"+closed, "empty_"+closed
-	server.Exec(t, old, "UPDATE posthouse.migration SET version = 0")
+	server.Exec(t, old, "DELETE FROM posthouse.migration WHERE version > 1")
 	server.Exec(t, next, "INSERT INTO posthouse.migration (version) VALUES (99)")
 	server.Exec(t, "postgres", "CREATE ROLE "+role+" LOGIN PASSWORD 'canary'")
 	server.Exec(t, closed, "GRANT USAGE ON SCHEMA posthouse TO "+role+"; GRANT SELECT ON posthouse.migration TO "+role)
@@ -40,7 +40,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		{"no database", server.DSN("nothing"), primary, "createdb"},
 		{"no tables", server.DSN(empty), primary, "there is no spool in this database: make one with \"posthouse spool migrate\""},
 		{"old tables", server.DSN(old), primary, "posthouse spool migrate"},
-		{"tables of a newer program", server.DSN(next), primary, "version 99, and this program knows only up to 1: use a newer one"},
+		{"tables of a newer program", server.DSN(next), primary, "version 99, and this program knows only up to 2: use a newer one"},
 		{"no rights", stranger, pgspool.MayLose(primary), "must own the schema"},
 		{"no sync", server.DSN(name), primary, "fsync is off and full_page_writes is off"},
 		{"no standby", server.DSN(name), pgspool.MayLose(pgspool.Options{}), `durability = "primary"`},
@@ -58,10 +58,10 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	if _, _, err := pgspool.Migrate(context.Background(), server.DSN(next), primary); err == nil || !strings.Contains(err.Error(), "use a newer one") {
 		t.Errorf("a newer one is migrated: %v", err)
 	}
-	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 0 || to != 1 || err != nil {
+	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 0 || to != 2 || err != nil {
 		t.Errorf("migrated from %d to %d, %v", from, to, err)
 	}
-	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 1 || to != 1 || err != nil {
+	if from, to, err := pgspool.Migrate(context.Background(), server.DSN(empty), primary); from != 2 || to != 2 || err != nil {
 		t.Errorf("migrated again from %d to %d, %v", from, to, err)
 	}
 	if _, _, err := pgspool.Migrate(context.Background(), stranger, primary); err == nil || strings.Contains(err.Error(), "canary") {

@@ -48,7 +48,7 @@ func (s *Spool) watch() {
 
 // feel asks the database whether it can keep its promise, and tells what changes.
 func (s *Spool) feel() {
-	ctx, cancel := context.WithTimeout(s.ctx, min(s.opts.Timeout, 5*time.Second))
+	ctx, cancel := context.WithTimeout(s.ctx, min(s.opts.Timeout, 2*patience))
 	defer cancel()
 	err := errors.Join(s.checkStandby(ctx), s.checkRoom(ctx))
 	if err == nil {
@@ -62,22 +62,42 @@ func (s *Spool) feel() {
 	}
 }
 
-// checkStandby reports whether a commit would find a synchronous standby.
+// checkStandby reports whether a commit would find a synchronous standby that keeps up.
 func (s *Spool) checkStandby(ctx context.Context) error {
 	if s.opts.Durability == Primary {
 		return nil
 	}
-	var named, there bool
+	var named, there, late bool
 	err := s.pool.QueryRow(ctx, `
 		SELECT current_setting('synchronous_standby_names') <> '',
-			EXISTS (SELECT FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum') AND state = 'streaming')`).Scan(&named, &there)
-	if err != nil {
+			EXISTS (SELECT FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum') AND state = 'streaming'),
+			EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query_start < clock_timestamp() - $1::interval)`, patience).Scan(&named, &there, &late)
+	switch {
+	case err != nil:
 		return told(err)
-	}
-	if !named || !there {
+	case !named, !there:
 		return errStandby
+	case late, errors.Is(s.pulse.err(), errSlow):
+		return s.waitForStandby(ctx)
 	}
 	return nil
+}
+
+// patience is how long a commit may wait for the standby before others are not begun.
+const patience = 5 * time.Second
+
+// waitForStandby commits something of no weight, and reports whether the standby had it in time. It
+// is asked only while commits wait long: a standby that stands still is connected for a minute more.
+func (s *Spool) waitForStandby(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var b pgx.Batch
+	b.Queue("INSERT INTO tally VALUES (0, 0, 0, 0, 0, 0, 0)")
+	err := s.run(ctx, &b)
+	if ctx.Err() != nil || errors.Is(err, errWeak) {
+		return errSlow
+	}
+	return told(err)
 }
 
 // checkRoom writes something, as a commit would, and undoes it.

@@ -49,6 +49,8 @@ var _ interface {
 	spool.Engine
 	spool.Waker
 	spool.Cluster
+	spool.Sharer
+	spool.Counter
 	spool.Importer
 } = (*Spool)(nil)
 

@@ -102,6 +102,17 @@ var stories = []story{
 	{"a state expires", statesExpire, true},
 	{"states are listed by room", statesListed, false},
 
+	{"one owner may have a whole share, and gives it back", shareWhole, false},
+	{"owners who want the same share it evenly", shareEvenly, false},
+	{"three owners share one place", shareOne, false},
+	{"shares are never more than there is", shareNeverMore, false},
+	{"the share of an owner that joins again is free", shareOfTheDead, false},
+	{"the share of an owner that stops beating is free", shareOfTheSilent, true},
+	{"turns are spaced over all owners", shareTurns, false},
+	{"a share that no engine can keep is refused", shareTooMuch, false},
+	{"what several have counted adds up, and runs off", countsAddUp, true},
+	{"counts are told since a mark", countsSince, true},
+
 	{"a crash loses no commit and no durable settlement", crashKeeps, false},
 	{"a crash after the lag loses nothing", crashAfterLag, false},
 	{"after a crash what may have been tried is suspect", crashSuspect, false},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posthouse/posthouse/internal/dns"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 )
 
@@ -47,7 +48,7 @@ func (s *Source) at(ctx context.Context, base dns.Name, q tlspolicy.Query) (tlsp
 	}
 	a, err := s.Resolver.TLSA(ctx, service)
 	switch {
-	case err != nil && !dns.Final(err):
+	case err != nil && !dns.Final(err) && !sabotage.Is("TLSA records that cannot be had ask for nothing"):
 		return tlspolicy.Demand{}, fmt.Errorf("DANE: %w", err)
 	case !a.Authenticated:
 		return tlspolicy.Demand{}, nil

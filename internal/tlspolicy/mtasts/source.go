@@ -10,6 +10,7 @@ import (
 
 	"github.com/posthouse/posthouse/internal/dns"
 	"github.com/posthouse/posthouse/internal/publicweb"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 )
@@ -116,6 +117,9 @@ func (k *kept) demand(q tlspolicy.Query, now time.Time) tlspolicy.Demand {
 // is why one that is announced could not be had.
 func (s *Source) policy(ctx context.Context, domain dns.Name) (k *kept, fault, err error) {
 	id := s.announced(ctx, domain)
+	if id == "" && sabotage.Is("who hides a policy ends it") {
+		return nil, nil, nil
+	}
 	for {
 		if ctx.Err() != nil { // then there was no answer either
 			return nil, nil, context.Cause(ctx)

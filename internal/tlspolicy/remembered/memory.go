@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/spool"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 )
@@ -52,7 +53,7 @@ func (m *Memory) Demand(ctx context.Context, q tlspolicy.Query) (tlspolicy.Deman
 		return tlspolicy.Demand{}, nil
 	}
 	s, err := m.load(ctx, q)
-	if err != nil || s.Good.IsZero() {
+	if err != nil || s.Good.IsZero() || sabotage.Is("a good certificate is forgotten") {
 		return tlspolicy.Demand{}, err
 	}
 	had := fmt.Sprintf("%s had verified TLS on %s", q.Host, day(s.Good))

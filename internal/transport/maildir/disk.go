@@ -12,27 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk is what a Maildir asks of its file system. Names are relative to the
-// Maildir, with slashes.
-type disk interface {
-	makeFolder(name string) error        // that it is there already is no error
-	hold(name string) error              // from now on files are created in it, and renamed
-	syncFolder(name string) error        // makes the names in a folder durable
-	create(name string) (file, error)    // a new file; one that exists is an error
-	rename(from, to string) error        // atomic
-	remove(name string) error            //
-	each(folder string, f visitor) error // calls f for the files of a folder
-	close() error
-}
-
-type file interface {
-	io.Writer
-	Sync() error
-	Close() error
-}
-
-type visitor func(fs.FileInfo) error
-
 // rootDisk is the real one. Its root keeps names from leading out of the
 // Maildir by way of symbolic links; tmp and new are held open, since to find them
 // again for each message would cost more system calls than all the rest.
@@ -47,7 +26,7 @@ type heldFolder struct {
 	info fs.FileInfo
 }
 
-func (d *rootDisk) makeFolder(name string) error {
+func (d *rootDisk) MakeFolder(name string) error {
 	err := d.root.Mkdir(name, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -63,7 +42,7 @@ func (d *rootDisk) makeFolder(name string) error {
 }
 
 // hold opens a folder for as long as the disk is used.
-func (d *rootDisk) hold(name string) error {
+func (d *rootDisk) Hold(name string) error {
 	f, err := d.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
@@ -83,9 +62,9 @@ func (d *rootDisk) hold(name string) error {
 	return nil
 }
 
-// syncFolder fails if the folder is held, and is no longer what its name leads to: in
+// SyncFolder fails if the folder is held, and is no longer what its name leads to: in
 // one that was moved away nobody would look for the mail.
-func (d *rootDisk) syncFolder(name string) error {
+func (d *rootDisk) SyncFolder(name string) error {
 	f, is := d.folders[name]
 	if !is {
 		return syncDirectory(d.root.Open(name))
@@ -100,7 +79,7 @@ func (d *rootDisk) syncFolder(name string) error {
 	return err
 }
 
-func (d *rootDisk) create(name string) (f file, err error) {
+func (d *rootDisk) Create(name string) (f File, err error) {
 	err = d.in(name, func(dir int, base string) error {
 		fd, err := unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
 		if err == nil {
@@ -114,7 +93,7 @@ func (d *rootDisk) create(name string) (f file, err error) {
 	return f, nil
 }
 
-func (d *rootDisk) rename(from, to string) error {
+func (d *rootDisk) Rename(from, to string) error {
 	err := d.in(from, func(source int, old string) error {
 		return d.in(to, func(target int, base string) error {
 			return unix.Renameat(source, old, target, base)
@@ -126,7 +105,7 @@ func (d *rootDisk) rename(from, to string) error {
 	return nil
 }
 
-func (d *rootDisk) remove(name string) error {
+func (d *rootDisk) Remove(name string) error {
 	err := d.in(name, func(dir int, base string) error { return unix.Unlinkat(dir, base, 0) })
 	if err != nil {
 		return &fs.PathError{Op: "remove", Path: name, Err: err}
@@ -149,7 +128,7 @@ func (d *rootDisk) in(name string, do func(dir int, base string) error) error {
 	return errors.Join(err, failed)
 }
 
-func (d *rootDisk) close() error {
+func (d *rootDisk) Close() error {
 	var errs []error
 	for _, f := range d.folders {
 		errs = append(errs, f.Close())
@@ -158,7 +137,7 @@ func (d *rootDisk) close() error {
 }
 
 // each reads the folder in steps, so that its size does not matter.
-func (d *rootDisk) each(folder string, f visitor) error {
+func (d *rootDisk) Each(folder string, f func(fs.FileInfo) error) error {
 	dir, err := d.root.Open(folder)
 	if err != nil {
 		return err
@@ -178,12 +157,4 @@ func (d *rootDisk) each(folder string, f visitor) error {
 			return err
 		}
 	}
-}
-
-// syncDirectory syncs and closes what os.Open returned.
-func syncDirectory(dir *os.File, err error) error {
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -15,7 +15,7 @@ import (
 // faultyDisk is a disk that notes what is asked of it and fails one kind of
 // request.
 type faultyDisk struct {
-	disk
+	Root
 	fault string
 	asked []string
 }
@@ -29,47 +29,47 @@ func (d *faultyDisk) note(what, name string) error {
 	return nil
 }
 
-func (d *faultyDisk) syncFolder(name string) error {
-	return errors.Join(d.note("syncFolder", name), d.disk.syncFolder(name))
+func (d *faultyDisk) SyncFolder(name string) error {
+	return errors.Join(d.note("syncFolder", name), d.Root.SyncFolder(name))
 }
 
-func (d *faultyDisk) create(name string) (file, error) {
+func (d *faultyDisk) Create(name string) (File, error) {
 	if err := d.note("create", name); err != nil {
 		return nil, err
 	}
-	f, err := d.disk.create(name)
+	f, err := d.Root.Create(name)
 	return &faultyFile{f, d}, err
 }
 
-func (d *faultyDisk) rename(from, to string) error {
+func (d *faultyDisk) Rename(from, to string) error {
 	if err := d.note("rename", to); err != nil {
 		return err
 	}
-	return d.disk.rename(from, to)
+	return d.Root.Rename(from, to)
 }
 
-func (d *faultyDisk) remove(name string) error {
-	return errors.Join(d.note("remove", name), d.disk.remove(name))
+func (d *faultyDisk) Remove(name string) error {
+	return errors.Join(d.note("remove", name), d.Root.Remove(name))
 }
 
 type faultyFile struct {
-	file
+	File
 	disk *faultyDisk
 }
 
 func (f *faultyFile) Write(p []byte) (int, error) {
 	switch f.disk.note("write", ""); f.disk.fault {
 	case "full disk":
-		n, _ := f.file.Write(p[:len(p)/2])
+		n, _ := f.File.Write(p[:len(p)/2])
 		return n, syscall.ENOSPC
 	case "short write":
-		return f.file.Write(p[:len(p)/2])
+		return f.File.Write(p[:len(p)/2])
 	}
-	return f.file.Write(p)
+	return f.File.Write(p)
 }
 
-func (f *faultyFile) Sync() error  { return errors.Join(f.disk.note("sync", ""), f.file.Sync()) }
-func (f *faultyFile) Close() error { return errors.Join(f.disk.note("close", ""), f.file.Close()) }
+func (f *faultyFile) Sync() error  { return errors.Join(f.disk.note("sync", ""), f.File.Sync()) }
+func (f *faultyFile) Close() error { return errors.Join(f.disk.note("close", ""), f.File.Close()) }
 
 func openFaulty(t *testing.T, dir string) (*Maildir, *faultyDisk) {
 	t.Helper()
@@ -77,7 +77,7 @@ func openFaulty(t *testing.T, dir string) (*Maildir, *faultyDisk) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &faultyDisk{disk: &rootDisk{root: root}}
+	d := &faultyDisk{Root: &rootDisk{root: root}}
 	m, err := open(d)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -32,7 +31,7 @@ const staleAfter = 36 * time.Hour
 
 // Maildir is an open Maildir.
 type Maildir struct {
-	disk  disk
+	disk  Root
 	names *namer
 	news  *sharedSync
 }
@@ -43,29 +42,31 @@ type Maildir struct {
 //
 // Once dir is open nothing outside of it is touched, whatever symbolic links
 // are put into it.
-func Open(dir string) (*Maildir, error) {
-	if err := MakeDirectory(dir); err != nil {
+func Open(dir string) (*Maildir, error) { return OpenOn(System{}, dir) }
+
+// OpenOn is [Open] on another disk than that of this machine.
+func OpenOn(disk Disk, dir string) (*Maildir, error) {
+	if err := makeDirectory(disk, dir); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	d, err := disk.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	d := &rootDisk{root: root}
 	m, err := open(d)
 	if err != nil {
-		return nil, errors.Join(err, d.close())
+		return nil, errors.Join(err, d.Close())
 	}
 	return m, nil
 }
 
-func open(d disk) (*Maildir, error) {
+func open(d Root) (*Maildir, error) {
 	for _, folder := range []string{"tmp", "new", "cur"} {
-		if err := d.makeFolder(folder); err != nil {
+		if err := d.MakeFolder(folder); err != nil {
 			return nil, err
 		}
 	}
-	if err := errors.Join(d.hold("tmp"), d.hold("new"), d.syncFolder(".")); err != nil {
+	if err := errors.Join(d.Hold("tmp"), d.Hold("new"), d.SyncFolder(".")); err != nil {
 		return nil, err
 	}
 	if err := removeStale(d, time.Now().Add(-staleAfter)); err != nil {
@@ -74,12 +75,12 @@ func open(d disk) (*Maildir, error) {
 	return &Maildir{
 		disk:  d,
 		names: newNamer(),
-		news:  newSharedSync(func() error { return d.syncFolder("new") }),
+		news:  newSharedSync(func() error { return d.SyncFolder("new") }),
 	}, nil
 }
 
 // Close ends the use of the Maildir. Drafts that are not at their end fail.
-func (m *Maildir) Close() error { return m.disk.close() }
+func (m *Maildir) Close() error { return m.disk.Close() }
 
 // Create begins a message.
 func (m *Maildir) Create() (*Draft, error) { return m.create(draftBuffer) }
@@ -87,7 +88,7 @@ func (m *Maildir) Create() (*Draft, error) { return m.create(draftBuffer) }
 // create begins a message of about so many octets.
 func (m *Maildir) create(size int64) (*Draft, error) {
 	name := m.names.next(time.Now())
-	f, err := m.disk.create("tmp/" + name)
+	f, err := m.disk.Create("tmp/" + name)
 	if err != nil {
 		return nil, err
 	}
@@ -96,12 +97,12 @@ func (m *Maildir) create(size int64) (*Draft, error) {
 
 // removeStale removes the files of tmp that were last written before the given
 // time. That another program removed one first is no error.
-func removeStale(d disk, before time.Time) error {
-	return d.each("tmp", func(info fs.FileInfo) error {
+func removeStale(d Root, before time.Time) error {
+	return d.Each("tmp", func(info fs.FileInfo) error {
 		if !info.Mode().IsRegular() || !info.ModTime().Before(before) {
 			return nil
 		}
-		err := d.remove("tmp/" + info.Name())
+		err := d.Remove("tmp/" + info.Name())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -112,8 +113,10 @@ func removeStale(d disk, before time.Time) error {
 // MakeDirectory creates dir and the directories above it that are missing,
 // readable by the owner only, and syncs the parent of each, so that a crash
 // cannot take them away from under a message.
-func MakeDirectory(dir string) error {
-	info, err := os.Stat(dir)
+func MakeDirectory(dir string) error { return makeDirectory(System{}, dir) }
+
+func makeDirectory(d Disk, dir string) error {
+	info, err := d.Stat(dir)
 	if err == nil {
 		if !info.IsDir() {
 			return fmt.Errorf("%s is not a directory", dir)
@@ -124,11 +127,11 @@ func MakeDirectory(dir string) error {
 		return err
 	}
 	parent := filepath.Dir(filepath.Clean(dir))
-	if err := MakeDirectory(parent); err != nil {
+	if err := makeDirectory(d, parent); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := d.MakeFolder(dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDirectory(os.Open(parent))
+	return d.SyncFolder(parent)
 }

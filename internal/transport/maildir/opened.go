@@ -24,6 +24,7 @@ type box struct {
 // opened are the Maildirs that are open: those in use, and of the others as many
 // as there is room for. The zero value has none.
 type opened struct {
+	disk Disk
 	most int
 
 	mu     sync.Mutex
@@ -38,7 +39,7 @@ func (o *opened) get(root, dir string) (*box, error) {
 	if b := o.find(dir); b != nil {
 		return b, nil
 	}
-	m, err := Open(filepath.Join(root, filepath.FromSlash(dir)))
+	m, err := OpenOn(o.disk, filepath.Join(root, filepath.FromSlash(dir)))
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func (b *box) fits(size, quota int64) bool {
 // count adds up the files that readers see.
 func (b *box) count() (octets int64) {
 	for _, folder := range []string{"new", "cur"} {
-		_ = b.disk.each(folder, func(info fs.FileInfo) error {
+		_ = b.disk.Each(folder, func(info fs.FileInfo) error {
 			if info.Mode().IsRegular() {
 				octets += info.Size()
 			}

@@ -35,6 +35,8 @@ type Options struct {
 	// Aliases: the Maildirs are those that aliases in the form of Unix name in
 	// mail.Recipient.Into, by their full paths. Root, Path and Tag are not used.
 	Aliases bool
+	// Disk is what the Maildirs are on; nil: that of this machine.
+	Disk Disk
 }
 
 // Transport is the [transport.Transport] that delivers into Maildirs, which it
@@ -57,7 +59,11 @@ func New(o Options) (*Transport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("path %q: %w", o.Path, err)
 	}
+	if o.Disk == nil {
+		o.Disk = System{}
+	}
 	t := &Transport{opts: o, path: path}
+	t.open.disk = o.Disk
 	t.open.most = o.MaxOpen
 	if t.open.most <= 0 {
 		t.open.most = 200

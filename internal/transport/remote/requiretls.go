@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/sabotage"
 	"github.com/posthouse/posthouse/internal/tlspolicy"
 	"github.com/posthouse/posthouse/internal/transport"
 	"github.com/posthouse/posthouse/message"
@@ -52,7 +53,7 @@ func lasting(err error) bool {
 // (RFC 8689, 3: "TLS-Required: No"). REQUIRETLS overrides it (section 4.1).
 func (a *attempt) waives() bool {
 	if a.waived == nil {
-		waived := !a.d.Envelope.RequireTLS && tlsOptional(a.d.Content)
+		waived := !a.d.Envelope.RequireTLS && tlsOptional(a.d.Content) && !sabotage.Is("who waives TLS is not heard")
 		a.waived = &waived
 	}
 	return *a.waived
