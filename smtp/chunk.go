@@ -92,6 +92,7 @@ type LineCheck struct {
 	Limit int  // octets of a line, CRLF included; 0: no limit
 	line  int  // octets of the current line so far
 	cr    bool // the last octet was a CR
+	dots  bool // a line begins with a dot
 }
 
 // Check looks at the next piece. The error is [ErrBareCR], [ErrBareLF] or
@@ -105,7 +106,8 @@ func (c *LineCheck) Check(p []byte) error {
 			c.cr, c.line, p = false, 0, p[1:]
 			continue
 		}
-		whole, part, fault := scanText(p, c.line, c.Limit)
+		c.dots = c.dots || c.line == 0 && p[0] == '.'
+		whole, part, fault := scanText(p, c.line, c.Limit) // up to the next line with a dot
 		if fault != nil {
 			return fault
 		}
@@ -123,6 +125,9 @@ func (c *LineCheck) Check(p []byte) error {
 	}
 	return nil
 }
+
+// Dotted reports whether a line begins with a dot so far: DATA needs another before it.
+func (c *LineCheck) Dotted() bool { return c.dots }
 
 // End returns nil if the text may end here, and [ErrBareCR] if its last octet is
 // a CR.

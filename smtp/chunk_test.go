@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"testing"
 )
@@ -40,6 +41,9 @@ func checkLines(limit int, s []byte, cuts uint64) error {
 		if err := c.Check(p.take(p.next(len(s)))); err != nil {
 			return err
 		}
+	}
+	if dotted := bytes.HasPrefix(s, []byte(".")) || bytes.Contains(s, []byte("\r\n.")); c.Dotted() != dotted {
+		return fmt.Errorf("dotted: %t", !dotted)
 	}
 	return c.End()
 }

@@ -90,7 +90,9 @@ func (f *flight) fly(ctx context.Context) landing {
 		landed.outcomes = f.all(leaseOver())
 		return landed
 	}
-	f.Content = watch
+	if _, kept := watch.Content.(text); !kept {
+		f.Content = watch
+	}
 	landed.outcomes = f.carrier.Deliver(ctx, f.Delivery)
 	if err := watch.damage.Load(); err != nil {
 		landed.damage = *err
@@ -142,9 +144,6 @@ func (w *watched) Open() (io.ReadCloser, error) {
 	if err != nil {
 		w.note(err)
 		return nil, err
-	}
-	if _, kept := w.Content.(text); kept {
-		return r, nil
 	}
 	return &watchedReader{r, w}, nil
 }

@@ -44,8 +44,11 @@ const (
 // text is a content that is kept in memory.
 type text []byte
 
+var _ mail.InMemory = text(nil)
+
 func (t text) Open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(t)), nil }
 func (t text) Size() int64                  { return int64(len(t)) }
+func (t text) Octets() []byte               { return t }
 
 // find returns the place of a recipient, nil if we do not hold it.
 func (lt *letter) find(index int) *place {

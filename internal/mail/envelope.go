@@ -80,3 +80,9 @@ type Content interface {
 	Open() (io.ReadCloser, error)
 	Size() int64 // octets
 }
+
+// InMemory is a [Content] whose octets are at hand: whoever carries it need not copy them.
+type InMemory interface {
+	Content
+	Octets() []byte // must not be changed
+}

@@ -1,6 +1,7 @@
 package smtpclient
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/posthouse/posthouse/smtp"
@@ -59,6 +60,9 @@ func textFault(err error) *localRefusal {
 
 func (t *transaction) writeDotted() error {
 	out := &wire{c: t.c}
+	if t.text.plain {
+		return out.text(t.text.whole)
+	}
 	dots := smtp.NewDotWriter(out)
 	if err := t.text.writeTo(t.c, dots); err != nil {
 		return err
@@ -182,6 +186,21 @@ func (w *wire) Write(p []byte) (int, error) {
 	}
 	w.c.out = append(w.c.out, p...)
 	return len(p), nil
+}
+
+// text writes a whole text that needs no dots, and what ends it.
+func (w *wire) text(whole []byte) error {
+	end := ".\r\n"
+	if len(whole) > 0 && !bytes.HasSuffix(whole, []byte("\r\n")) {
+		end = "\r\n.\r\n"
+	}
+	if _, err := w.Write(whole); err != nil {
+		return err
+	}
+	if _, err := w.Write([]byte(end)); err != nil {
+		return err
+	}
+	return w.flush()
 }
 
 func (w *wire) flush() error {

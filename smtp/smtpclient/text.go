@@ -2,6 +2,7 @@ package smtpclient
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -18,6 +19,7 @@ type text struct {
 	kind   smtp.Body
 	utf8   bool // the header needs SMTPUTF8
 	encode bool // to 7 bits
+	plain  bool // DATA takes whole as it stands: it is clean, and no line begins with a dot
 }
 
 // load looks at a body. A short one is read into memory; a longer one is read
@@ -35,22 +37,15 @@ func (x *text) load(c *Conn, body Body, told smtp.Body) error {
 	if x.whole == nil || told == smtp.BodyBinary {
 		return nil
 	}
-	if err := checkLines(x.whole); err != nil {
+	var check smtp.LineCheck
+	if err := cmp.Or(check.Check(x.whole), check.End()); err != nil {
 		return err
 	}
+	x.plain = !check.Dotted()
 	if told == "" {
 		x.kind, x.utf8 = look(x.whole)
 	}
 	return nil
-}
-
-// checkLines looks for a bare CR or LF.
-func checkLines(whole []byte) error {
-	var check smtp.LineCheck
-	if err := check.Check(whole); err != nil {
-		return err
-	}
-	return check.End()
 }
 
 // look finds out what kind of text it is, and whether its header needs
@@ -166,7 +161,7 @@ func (x *text) inspect(r io.Reader, buf []byte) error {
 
 // to7Bit encodes the text anew: now if it is in memory, else while it is sent.
 func (x *text) to7Bit() error {
-	x.kind, x.size, x.encode = smtp.Body7Bit, -1, true
+	x.kind, x.size, x.encode, x.plain = smtp.Body7Bit, -1, true, false
 	if x.whole == nil {
 		return nil
 	}

@@ -22,7 +22,7 @@ func (a *attempt) converse(ctx context.Context, l *link) next {
 			return nextHost
 		}
 		a.goesBy(l.trace)
-		res, err := l.Send(ctx, a.envelope(batch), a.d.Content)
+		res, err := l.Send(ctx, a.envelope(batch), bodyOf(a.d.Content))
 		if (l.used > 0 && gone(res, err) || err != nil && sabotage.Is("what was cut is sent again at once")) && ctx.Err() == nil {
 			a.t.kept.retire(l)
 			return freshStart
@@ -45,6 +45,14 @@ func (a *attempt) goesBy(t *smtpclient.Trace) {
 	if a.t.Carries != nil && t != nil {
 		a.t.Carries(t, a.d.Envelope.ID)
 	}
+}
+
+// bodyOf is a content as it is sent: from where it lies, if it is in memory.
+func bodyOf(c mail.Content) smtpclient.Body {
+	if m, is := c.(mail.InMemory); is {
+		return smtpclient.Bytes(m.Octets())
+	}
+	return c
 }
 
 // afterEnd says where to go when a connection is at its end.
