@@ -42,10 +42,6 @@ var unshown = []string{
 	"Service unavailable, try again later", "Closing the connection", "The domain %s does not exist", "The domain %s has no usable mail exchanger: %s",
 	"The domain %s takes no mail (null MX)", "Mail for %s loops back to this host", "No host that takes the mail of %s has an address: %s",
 	" (TLS is needed: ",
-
-	// Planted bugs of package sabotage.
-	"what was relayed is recorded as deferred", "what was deferred is recorded as relayed", "that a delay was told is forgotten",
-	"a crash behind the dot is not in the journal", "a cut behind the dot is not in the journal", "a report is sent twice",
 }
 
 // TestRoomsAreUnderstood reads the sentences of other rooms where they are written, and
@@ -94,6 +90,11 @@ func sentencesOf(t *testing.T, file string) (found []string) {
 		switch n := n.(type) {
 		case *ast.ImportSpec, *ast.Field:
 			return false
+		case *ast.CallExpr: // names of planted bugs are shown to nobody
+			if called, is := n.Fun.(*ast.SelectorExpr); is {
+				room, is := called.X.(*ast.Ident)
+				return !is || room.Name != "sabotage"
+			}
 		case *ast.BasicLit:
 			if n.Kind != token.STRING {
 				return false
