@@ -243,6 +243,9 @@ func (h *share) ask(now instant) Ask {
 		}
 		h.peak, h.since = n.busy, now
 	}
+	// No more begins before the answer: what is not used now may be somebody else's by then, and
+	// is, for all that is known, if no answer comes.
+	h.places = min(h.places, a.Busy)
 	h.asking, h.wanted, h.asked = true, a.Want, now
 	s := h.limits
 	h.grace = max(s.Per, time.Second) / tardy
@@ -266,6 +269,9 @@ func (s *Schedule) Asks(now time.Time) (asks []Ask) {
 		h := s.asks.first().share
 		s.asks.drop(&h.timer)
 		asks = append(asks, h.ask(t))
+		if h.node != nil {
+			s.refresh(h.node, t)
+		}
 	}
 	return asks
 }

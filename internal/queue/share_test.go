@@ -23,6 +23,7 @@ type office struct {
 	most   int         // of them at once
 	done   int
 	asks   int
+	slow   bool // answers come 30 ms after they were given, and one of ten not at all
 }
 
 // officeDesk is one schedule.
@@ -31,6 +32,8 @@ type officeDesk struct {
 	sched   *queue.Schedule
 	flights map[uint64]flightOf
 	dead    bool
+	answer  func() // to what was asked; nil: nothing is
+	at      time.Time
 }
 
 type flightOf struct {
@@ -114,9 +117,30 @@ func (o *office) step(d *officeDesk) {
 	}
 }
 
-// ask has a desk's shares divided at once.
+// ask has a desk's shares divided, one call at a time.
 func (o *office) ask(d *officeDesk) {
-	asks := d.sched.Asks(o.now)
+	if d.answer != nil && !o.now.Before(d.at) {
+		d.answer()
+		d.answer = nil
+	}
+	if d.answer != nil {
+		return
+	}
+	asks, sent := d.sched.Asks(o.now), o.now
+	grants := o.divide(d, asks)
+	d.answer, d.at = func() { d.sched.Grant(o.now, sent, asks, grants) }, o.now.Add(30*time.Millisecond)
+	switch {
+	case len(asks) == 0:
+		d.answer = nil
+	case !o.slow:
+		d.answer()
+		d.answer = nil
+	case o.random.IntN(10) == 0:
+		d.answer = func() { d.sched.Ungranted(o.now, asks) }
+	}
+}
+
+func (o *office) divide(d *officeDesk, asks []queue.Ask) []queue.Grant {
 	grants := make([]queue.Grant, len(asks))
 	for i, a := range asks {
 		o.asks++
@@ -125,7 +149,7 @@ func (o *office) ask(d *officeDesk) {
 		o.pools[a.Name] = p
 		grants[i] = queue.Grant{Places: g.Places, Wanted: g.Wanted, Turns: g.Turns, After: g.After}
 	}
-	d.sched.Grant(o.now, o.now, asks, grants)
+	return grants
 }
 
 func (o *office) alive() (all []spool.Owner) {
@@ -170,6 +194,25 @@ func TestPlacesAreShared(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestPlacesOfSlowAnswers: what a node had while it asked may be another's before the answer
+// comes, and when none comes nobody knows. The limit holds even so.
+func TestPlacesOfSlowAnswers(t *testing.T) {
+	for _, limit := range []int{1, 2, 5} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			o := newOffice(t, 3, queue.Limits{Deliveries: limit})
+			o.slow = true
+			for n := range 300 { // a few now and then, so that places come and go
+				o.add(o.random.IntN(3), 1+n%4)
+				o.run(time.Duration(o.random.IntN(800)) * time.Millisecond)
+			}
+			o.run(10 * time.Minute)
+			if o.most != limit || o.done != 750 {
+				t.Errorf("%d letters, %d at once", o.done, o.most)
+			}
+		})
 	}
 }
 
