@@ -22,6 +22,7 @@ import (
 	"github.com/posthouse/posthouse/internal/admin/inboxapi"
 	"github.com/posthouse/posthouse/internal/directory/filedir"
 	"github.com/posthouse/posthouse/internal/dispatch"
+	"github.com/posthouse/posthouse/internal/event"
 	"github.com/posthouse/posthouse/internal/find"
 	"github.com/posthouse/posthouse/internal/intake"
 	"github.com/posthouse/posthouse/internal/mail"
@@ -56,6 +57,10 @@ type House struct {
 	node string // among those that share its spool; "": nobody does
 	now  time.Time
 	ids  []mail.ID // of messages, as they became known
+	sent []mail.ID // of those that Send took in
+
+	mu    sync.Mutex
+	heard map[mail.ID]int // entries, by message
 }
 
 // Waiting is a recipient of a message that is in the spool when the house opens.
@@ -193,7 +198,7 @@ func (h *House) desks() {
 		RelayFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, RelaySaid: at(10),
 		Owner:   func() spool.Owner { return h.Dispatch.Owner() },
 		Arrived: func(a intake.Arrival) { h.Dispatch.Arrive(dispatch.Arrival(a)) },
-		Observe: h.Meter.Observe,
+		Observe: h.observe,
 	})
 	h.Dispatch = dispatch.New(dispatch.Options{
 		Name: h.node,
@@ -211,7 +216,7 @@ func (h *House) desks() {
 				}},
 			},
 		},
-		Spool: h.Spool, Prepare: h.Intake.Prepare, Observe: h.Meter.Observe,
+		Spool: h.Spool, Prepare: h.Intake.Prepare, Observe: h.observe,
 	})
 	done := make(chan error, 1)
 	go func() { done <- h.Dispatch.Run(context.Background()) }()
@@ -310,7 +315,7 @@ func (h *House) Send(from, subject string, to ...string) mail.ID {
 	}
 	done, err := h.Intake.Submit(h.T.Context(), s)
 	h.must(err)
-	h.ids = append(h.ids, done.ID)
+	h.ids, h.sent = append(h.ids, done.ID), append(h.sent, done.ID)
 	h.Quiet()
 	return done.ID
 }
@@ -353,7 +358,34 @@ func (h *House) atRest() bool {
 			return false
 		}
 	}
-	return taken == load.Recipients && len(slow) == load.InFlight
+	return taken == load.Recipients && len(slow) == load.InFlight && h.hasHeard()
+}
+
+// observe takes what the desks tell.
+func (h *House) observe(e event.Entry) {
+	h.Meter.Observe(e)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.heard == nil {
+		h.heard = map[mail.ID]int{}
+	}
+	h.heard[e.ID]++
+}
+
+// hasHeard reports whether all that was recorded of what Send took in was told, too: that
+// comes a little later.
+func (h *House) hasHeard() bool {
+	for _, id := range h.sent {
+		page, err := h.Spool.Facts(h.T.Context(), spool.FactQuery{ID: id})
+		h.must(err)
+		h.mu.Lock()
+		heard := h.heard[id]
+		h.mu.Unlock()
+		if heard < len(page.Facts) {
+			return false
+		}
+	}
+	return true
 }
 
 func (h *House) must(err error) {
