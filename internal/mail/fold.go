@@ -9,8 +9,9 @@ import (
 )
 
 // FoldDomain returns the form in which a domain is compared with others: A-labels in
-// lower case (RFC 5890, 2.3.2.1). One that has none is only put in lower case. All who ask
-// where mail for a domain goes use it, so that they mean the same one.
+// lower case (RFC 5890, 2.3.2.1). One that has none keeps its letters past ASCII, since
+// another that resembles it may have A-labels. All who ask where mail for a domain goes
+// use it, so that they mean the same one.
 func FoldDomain(domain string) string {
 	if strings.ContainsFunc(domain, pastASCII) {
 		if p, err := smtp.ParseMailbox("x@" + domain); err == nil {
@@ -19,7 +20,12 @@ func FoldDomain(domain string) string {
 			}
 		}
 	}
-	return strings.ToLower(domain)
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, domain)
 }
 
 // FoldLocal returns the form in which a local part, without quotes, is compared where
