@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/posthouse/posthouse/internal/mail"
 	"github.com/posthouse/posthouse/internal/password"
 	"github.com/posthouse/posthouse/smtp"
 )
@@ -124,14 +125,10 @@ func leadsTo(ctx context.Context, name string, as smtp.Path, aliases Directory) 
 }
 
 // FoldAddress returns an address in the form in which names of accounts and senders
-// are compared, and its domain: in lower case, the domain in A-labels, the local part
-// without quoting.
+// are compared, and its domain: in lower case, the domain as by [mail.FoldDomain], the
+// local part without quoting.
 func FoldAddress(p smtp.Path) (address, domain string) {
-	if a, err := smtp.ParseMailbox("x@" + p.Domain()); err == nil {
-		if a, err = a.ToASCII(); err == nil {
-			domain = FoldName(a.Domain())
-		}
-	}
+	domain = mail.FoldDomain(p.Domain())
 	return FoldName(p.Mailbox()) + "@" + domain, domain
 }
 
