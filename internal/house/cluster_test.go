@@ -69,7 +69,7 @@ func TestOneCall(t *testing.T) {
 // (or some of them), before it is done and after.
 func TestAJourneyThatDiesOfAnyCall(t *testing.T) {
 	aside(t)
-	step := 47
+	step := 97
 	if thorough() {
 		step = 2
 	}

@@ -45,12 +45,12 @@ func TestOneJourney(t *testing.T) {
 
 // TestAJourneyThatStopsAnywhere: the disk stops before each of its operations in
 // turn (or some of them). What was promised is kept, and comes to its end.
-func TestAJourneyThatStopsAnywhere(t *testing.T) { stopAnywhere(t, house.Journey{}, 1, 41) }
+func TestAJourneyThatStopsAnywhere(t *testing.T) { stopAnywhere(t, house.Journey{}, 1, 61) }
 
 // TestMailOfOneMachineThatStopsAnywhere: as that, where programs leave mail in the drop directory and
 // Maildirs take it. How an empty spool begins, which is before that, the other journey has.
 func TestMailOfOneMachineThatStopsAnywhere(t *testing.T) {
-	stopAnywhere(t, house.Journey{Local: true}, 96, 41)
+	stopAnywhere(t, house.Journey{Local: true}, 96, 61)
 }
 
 // stopAnywhere plays a journey again and again: it stops before the first operation, and then so many

@@ -30,12 +30,14 @@ func Run(m *testing.M, flags ...string) int {
 	return m.Run()
 }
 
+// build has "go run" copy the program instead of running it: unlike "go build" it keeps what it has
+// linked, so that of several packages with tests beside the same program one links it.
 func build(dir string, flags []string) error {
 	// Without what debuggers read it is linked in half the time.
-	args := append([]string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", dir}, flags...)
-	out, err := exec.Command("go", append(args, "github.com/posthouse/posthouse/cmd/posthouse")...).CombinedOutput()
+	args := append([]string{"run", "-buildvcs=false", "-ldflags=-s -w", "-exec=cp"}, flags...)
+	out, err := exec.Command("go", append(args, "github.com/posthouse/posthouse/cmd/posthouse", dir)...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+		return fmt.Errorf("go run -exec=cp: %w\n%s", err, out)
 	}
 	return nil
 }

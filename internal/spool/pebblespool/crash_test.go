@@ -39,9 +39,9 @@ func left(d *simdisk.Disk, at int) iter.Seq2[string, *simdisk.Disk] {
 }
 
 // everyOperation runs f in a bubble with a disk that stops before each operation of a
-// journey in turn, or each third one, until the journey has no more of them.
+// journey in turn, or each seventh one, until the journey has no more of them.
 func everyOperation(t *testing.T, f func(t *testing.T, at int) (done bool)) {
-	step := 3
+	step := 7
 	if thorough() {
 		step = 1
 	}
