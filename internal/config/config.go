@@ -20,7 +20,7 @@ type Config struct {
 	Postmaster Setting[smtp.Path] // for domains that name none, and for reports that cannot be delivered; null: not set
 	Schedule                      // of routes that say nothing else
 
-	SealKey      Secret // seals the tokens that are kept; none: a file of our own
+	SealKey      Secret // seals the tokens that are kept, and hides names typed at a login; none: a file of our own
 	Certificates []Certificate
 	ACME         ACME
 	HTTPS        HTTPS

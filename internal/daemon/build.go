@@ -26,8 +26,9 @@ import (
 // rooms is what a configuration becomes, and a reload replaces.
 type rooms struct {
 	directory  directory.Directory
-	accounts   directory.Accounts // nil: nobody logs in
-	tokens     login.Tokens       // nil: none are taken
+	accounts   directory.Accounts     // nil: nobody logs in
+	tokens     login.Tokens           // nil: none are taken
+	veil       func() ([]byte, error) // the secret that hides names typed at a login; nil: nobody logs in
 	keys       *certificates
 	table      *route.Table
 	transports map[string]transport.Transport
@@ -45,7 +46,8 @@ type builder struct {
 	world    *World
 	cfg      *config.Config
 	states   *states
-	dns      dns.Resolver // once it is made
+	dns      dns.Resolver           // once it is made
+	seal     func() ([]byte, error) // once it was asked for
 	problems config.Problems
 
 	judges    tlspolicy.InOrder // once they are made, with rules and observers
@@ -68,6 +70,7 @@ func build(ctx context.Context, w *World, c *config.Config, in *intake.Desk, kep
 	err := errors.Join(
 		b.buildDirectory(ctx, r),
 		b.buildAccounts(r),
+		b.buildVeil(r),
 		b.buildRoutes(r),
 		b.buildTransports(r),
 		b.buildPolicy(r),

@@ -139,6 +139,7 @@ func (e *SpoolError) Unwrap() error { return e.Err }
 func (h *House) joined(r *rooms, c *config.Config) intake.Options {
 	o := (&builder{world: h.world, cfg: c}).options(r)
 	o.Spool = h.spool
+	h.veil(r, c)
 	o.Logins = h.door(r, c)
 	h.keys.Store(r.keys)
 	h.states.relays.now.Store(&r.relays)

@@ -2,15 +2,11 @@ package daemon
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -136,47 +132,6 @@ func (s *safe) Save(ctx context.Context, relay, token string) error {
 	}
 	_, err = s.states.PutState(ctx, spool.State{Room: tokenRoom, Key: relay, Value: sealed}, kept.Version)
 	return err
-}
-
-// leastKey is the shortest secret that tokens are sealed with, in octets.
-const leastKey = 16
-
-// sealKey is the key that tokens are sealed with: of the configuration, or one of our own in
-// the data directory.
-func (b *builder) sealKey() func() ([]byte, error) {
-	if s := &b.cfg.SealKey; s.Given() {
-		key, ok := b.secret(s)
-		if ok && len(key) < leastKey {
-			b.add(s.Origin(), "the key that tokens are sealed with has fewer than %d octets", leastKey)
-		}
-		return func() ([]byte, error) { return key, nil }
-	}
-	name := filepath.Join(b.cfg.Data.Value, sealFile)
-	return func() ([]byte, error) { return b.world.ownKey(name) }
-}
-
-// sealFile is in the data directory.
-const sealFile = "seal.key"
-
-// ownKey reads a key that was made here, or makes one.
-func (w *World) ownKey(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		key, err := w.private(name)
-		if err == nil && len(key) < leastKey {
-			err = fmt.Errorf("%s is damaged: remove it, and log in at the relays again", name)
-		}
-		return key, err
-	}
-	if err != nil {
-		return nil, err
-	}
-	key := []byte(rand.Text() + rand.Text())
-	_, err = f.Write(key)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, errors.Join(err, os.Remove(name))
-	}
-	return key, nil
 }
 
 // Relays are the sources of tokens of the configuration that holds.

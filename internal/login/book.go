@@ -1,8 +1,6 @@
 package login
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"net/netip"
 	"sync"
 	"time"
@@ -41,19 +39,20 @@ func (b *Budget) setDefaults() {
 const kept = 10_000
 
 // Book counts failures, and what accounts have sent. It outlives a change of the
-// configuration; with a [spool.Counter] beside it also the process, and other nodes count with it. It may be
-// used by many goroutines. Make one with [NewBook].
+// configuration; with a [spool.Counter] beside it also the process, and other nodes count with it: names too, if it
+// and they are given the same secret by [Book.Veil]. It may be used by many goroutines. Make one with [NewBook].
 type Book struct {
 	mu                                    sync.Mutex
 	pair, known, network, wide, strangers ledger
 	messages, recipients                  ledger
 	unsaid                                spool.Unsaid
+	veil                                  []byte // the key that hides names
 }
 
 // NewBook makes an empty book.
 func NewBook(b Budget) *Book {
 	b.setDefaults()
-	k := new(Book)
+	k := &Book{veil: ownVeil()}
 	k.pair, k.known = newLedger("pair", b.Pair, &k.unsaid), newLedger("known", b.Known, &k.unsaid)
 	k.network, k.wide = newLedger("network", b.Network, &k.unsaid), newLedger("wide", b.Wide, &k.unsaid)
 	k.strangers = newLedger("stranger", b.Stranger, &k.unsaid)
@@ -89,7 +88,7 @@ type sheet struct {
 
 // sheets are where a try counts. The first is that of the account and network.
 func (b *Book) sheets(t try) []sheet {
-	near, name := network(t.client, 64).String(), veiled(t.name)
+	near, name := network(t.client, 64).String(), b.veiled(t.name)
 	pair := name + " " + near
 	if t.known {
 		return []sheet{{&b.known, pair}}
@@ -99,12 +98,6 @@ func (b *Book) sheets(t try) []sheet {
 		all = append(all, sheet{&b.wide, network(t.client, 48).String()})
 	}
 	return all
-}
-
-// veiled stands for a name that somebody typed.
-func veiled(name string) string {
-	sum := sha256.Sum256([]byte("who tries to log in " + name))
-	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
 // allows reports whether there are failures left for a try.

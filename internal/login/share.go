@@ -7,8 +7,8 @@ import (
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
-// What a book counts it tells others, and hears from them what stands over all nodes, or stood before a restart. Whose
-// name was typed can be seen by nobody there: people type passwords where names should stand.
+// What a book counts it tells others, and hears from them what stands over all nodes, or stood before a restart. Which
+// name was typed can be seen by nobody there (see [Book.Veil]).
 
 // Tell returns a channel that has a value when there is something to tell. It is for one listener.
 func (b *Book) Tell() <-chan struct{} {

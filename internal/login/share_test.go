@@ -30,12 +30,21 @@ func (n *node) meet(t *testing.T, c spool.Counter) {
 	n.book.Hear(counts, time.Now())
 }
 
+// nodes are given the same secret.
 func nodes(p *people, number int) (all []*node) {
 	for range number {
-		book := login.NewBook(login.Budget{})
+		book := veiledBook("a secret of all nodes")
 		all = append(all, &node{Door: login.New(login.Options{Accounts: p, Book: book}), book: book})
 	}
 	return all
+}
+
+func veiledBook(secret string) *login.Book {
+	b := login.NewBook(login.Budget{})
+	if err := b.Veil([]byte(secret)); err != nil {
+		panic(err) // the key is short
+	}
+	return b
 }
 
 // TestGuessingAtThreeNodes has hardly more guesses than at one, for a day; and who logs in at

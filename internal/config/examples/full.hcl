@@ -11,7 +11,8 @@ user       = "posthouse"           # whom root becomes when its ports are open; 
 postmaster = "jane@example.org"    # of domains that name none; default: each has a mailbox of that name
 
 # Tokens for relays that want OAuth 2 are kept sealed with this key, a secret of 16 octets or
-# more. Default: seal.key in the data directory, which is made when it is needed.
+# more, and names typed at a login are hidden by it. Nodes that share a spool need the same.
+# Default: seal.key in the data directory, which is made when it is needed.
 seal_key_file = "/etc/posthouse/seal.key" # others must not be able to read it. Or one of these:
 #   seal_key_env        = "VARIABLE"
 #   seal_key_command    = ["/usr/bin/pass", "seal"]   what it prints, at the start and with each reload
