@@ -22,11 +22,15 @@ type drafts struct {
 }
 
 // bufferSizes are the sizes of buffers that are used again: a draft that grows out of
-// one gives it back and takes the next, and leaves no garbage behind. Of a new one only
+// one gives it back and takes another, and leaves no garbage behind. Of a new one only
 // what is written to is really there.
-var bufferSizes = [...]int{8 << 10, fileBuffer}
+var bufferSizes = [...]int{smallBuffer, fileBuffer, wholeBuffer}
 
-const fileBuffer = 128 << 10 // of a draft that goes to a file
+const (
+	smallBuffer = 8 << 10   // that a draft begins with
+	fileBuffer  = 32 << 10  // through which a draft goes to a file, as much as one read of a connection brings
+	wholeBuffer = 128 << 10 // of a draft in memory that has outgrown the small one
+)
 
 // take returns an empty buffer of at least so many octets.
 func (d *drafts) take(octets int) *[]byte {
@@ -129,15 +133,18 @@ func (d *draft) write(p []byte) error {
 	}
 }
 
-// grow makes room for more in the buffer. One larger than all that are used again is
-// twice as large as before, but no larger than a body may be before it goes to a file.
+// grow makes room for more in the buffer, and copies what is there but once while it is one
+// that is used again. A larger one is twice as large as before, but no larger than a body may
+// be before it goes to a file.
 func (d *draft) grow(more int) {
 	need := len(*d.buf) + more
-	if need <= cap(*d.buf) {
+	switch {
+	case need <= cap(*d.buf):
 		return
-	}
-	if need > fileBuffer {
+	case need > wholeBuffer:
 		need = max(need, min(2*cap(*d.buf), d.s.opts.LargeBody))
+	default:
+		need = wholeBuffer
 	}
 	grown := d.s.drafts.take(need)
 	*grown = append(*grown, *d.buf...)
@@ -166,7 +173,8 @@ func (d *draft) fits(more int) bool {
 	return true
 }
 
-// spill moves the draft from memory to a file.
+// spill moves the draft from memory to a file. What it was gathered in is for the next
+// draft: a session needs it for the start of a large message only.
 func (d *draft) spill() (err error) {
 	if d.file, err = d.s.newBodyFile(); err != nil {
 		return err
@@ -174,6 +182,8 @@ func (d *draft) spill() (err error) {
 	err = d.flush()
 	d.s.drafts.used.Add(-d.kept)
 	d.kept = 0
+	d.drop()
+	d.buf = d.s.drafts.take(fileBuffer)
 	return err
 }
 

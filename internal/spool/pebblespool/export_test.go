@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/posthouse/posthouse/internal/mail"
+	"github.com/posthouse/posthouse/internal/spool"
 )
 
 // Latched is a file system as a spool has it.
@@ -86,6 +87,9 @@ func (s *Spool) damageFile(what string) error {
 func (s *Spool) SetVersion(v uint64) error {
 	return s.db.Set(metaVersion, binary.BigEndian.AppendUint64(nil, v), pebble.Sync)
 }
+
+// Held is how much memory a draft has for its content, in octets.
+func Held(d spool.Draft) int { return cap(*d.(*draft).buf) }
 
 // Break fails the disk.
 func (s *Spool) Break(err error) { s.fs.fail(err) }
