@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/posthouse/posthouse/internal/mail"
@@ -59,37 +60,52 @@ func BenchmarkFirstPage(b *testing.B) {
 	}
 }
 
-// fillLate defers n messages.
+// fillLate defers n messages, a thousand at a time.
 func fillLate(b *testing.B, s spool.Engine, n int) {
-	ctx, owner, body := context.Background(), joined(b, s), make([]byte, 300)
-	sender, _ := smtp.ParseMailbox("late@sohu.example")
+	ctx, owner := context.Background(), joined(b, s)
 	for from := 0; from < n; from += 1000 {
-		var batch []spool.Settlement
-		for i := from; i < min(from+1000, n); i++ {
-			late := i >= n-n/20
-			d, err := s.Begin(ctx, int64(len(body)))
-			if err != nil {
-				b.Fatal(err)
-			}
-			_, _ = d.Write(body)
-			env := benchEnvelope(int64(i))
-			if late {
-				env = envelopeTo(fmt.Sprintf("user%d@late.example", i))
-				env.From, env.Subject = sender, "too late"
-			}
-			lease, err := d.Commit(ctx, spool.Commit{Envelope: env, For: owner})
-			if err != nil {
-				b.Fatal(err)
-			}
-			one := became(lease, mail.Deferred)
-			if late {
-				one.Results[0].Last.Reply = smtp.Replyf(451, smtp.EnhancedCode{4, 4, 1}, "everything is late")
-			}
-			batch = append(batch, one)
+		batch := make([]spool.Settlement, min(1000, n-from))
+		var all sync.WaitGroup
+		for first := range 20 { // they share syncs
+			all.Go(func() {
+				for k := first; k < len(batch); k += 20 {
+					batch[k] = deferLate(ctx, b, s, owner, from+k, from+k >= n-n/20)
+				}
+			})
+		}
+		all.Wait()
+		if b.Failed() {
+			b.FailNow()
 		}
 		settled, err := s.Settle(ctx, owner, batch)
 		if err != nil || settled[0].Err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// deferLate commits the ith message, and returns what becomes of it.
+func deferLate(ctx context.Context, b *testing.B, s spool.Engine, owner spool.Owner, i int, late bool) spool.Settlement {
+	env := benchEnvelope(int64(i))
+	if late {
+		env = envelopeTo(fmt.Sprintf("user%d@late.example", i))
+		env.From, _ = smtp.ParseMailbox("late@sohu.example")
+		env.Subject = "too late"
+	}
+	d, err := s.Begin(ctx, 0)
+	if err != nil {
+		b.Error(err)
+		return spool.Settlement{}
+	}
+	_, _ = d.Write(make([]byte, 300))
+	lease, err := d.Commit(ctx, spool.Commit{Envelope: env, For: owner})
+	if err != nil {
+		b.Error(err)
+		return spool.Settlement{}
+	}
+	one := became(lease, mail.Deferred)
+	if late {
+		one.Results[0].Last.Reply = smtp.Replyf(451, smtp.EnhancedCode{4, 4, 1}, "everything is late")
+	}
+	return one
 }
