@@ -1,7 +1,6 @@
 package pgspool_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"testing"
@@ -93,9 +92,7 @@ func TestASettlementThatWasNotAnsweredAndLeasedAgain(t *testing.T) {
 				t.Errorf("%+v, %v", taken, err)
 			}
 		})
-		ctx, cancel := context.WithCancel(a.ctx)
-		defer cancel()
-		_, err := a.Settle(ctx, a.owner, []spool.Settlement{s})
+		_, err := a.Settle(a.ctx, a.owner, []spool.Settlement{s})
 		return a, err
 	}
 	if a, err := again(t, []string{"bob@sina.example", "eve@sina.example"}); err != nil {
