@@ -100,8 +100,7 @@ func (c *lineConn) Write(p []byte) (int, error) {
 
 func (c *lineConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	switch at := c.hear(p[:n]); {
-	case at != 0 && c.line.meets(at, c.Conn):
+	if at := c.hear(p[:n]); at != 0 && c.line.meets(at, c.Conn) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	return n, err
