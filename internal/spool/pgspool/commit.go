@@ -149,6 +149,9 @@ func (s *Spool) insert(batch []*arrival) error {
 	s.queueArrivals(&b, batch)
 	for {
 		err := s.run(ctx, &b)
+		if doubtful(err) && s.unheard(ctx, arrived(batch)) == done {
+			return nil
+		}
 		if !again(err) || ctx.Err() != nil {
 			return err
 		}
@@ -159,18 +162,7 @@ func (s *Spool) insert(batch []*arrival) error {
 
 // queueArrivals adds what makes messages ours to a batch, and says how their leases are filled in.
 func (s *Spool) queueArrivals(b *pgx.Batch, batch []*arrival) {
-	owners := map[int64]bool{}
-	var epochs []int64
-	for _, a := range batch {
-		if e := int64(a.owner.Epoch); e != 0 && !owners[e] {
-			owners[e], epochs = true, append(epochs, e)
-		}
-	}
-	if len(epochs) > 0 {
-		// The lock keeps the epochs from being ended before this is committed.
-		b.Queue("SELECT epoch, name FROM node WHERE epoch = ANY($1) AND until > now() AND NOT over ORDER BY epoch FOR KEY SHARE", epochs).
-			Query(func(rows pgx.Rows) error { return bear(rows, batch) })
-	}
+	queueBirth(b, batch)
 	s.queueMessages(b, batch)
 	var t tally
 	var facts []note
@@ -185,6 +177,22 @@ func (s *Spool) queueArrivals(b *pgx.Batch, batch []*arrival) {
 	queueChunks(b, chunks)
 	queueFacts(b, facts, &t)
 	t.queue(b)
+}
+
+// queueBirth asks which owners of arrivals live, and fills in the leases.
+func queueBirth(b *pgx.Batch, batch []*arrival) {
+	owners := map[int64]bool{}
+	var epochs []int64
+	for _, a := range batch {
+		if e := int64(a.owner.Epoch); e != 0 && !owners[e] {
+			owners[e], epochs = true, append(epochs, e)
+		}
+	}
+	if len(epochs) > 0 {
+		// The lock keeps the epochs from being ended before this is committed.
+		b.Queue("SELECT epoch, name FROM node WHERE epoch = ANY($1) AND until > now() AND NOT over ORDER BY epoch FOR KEY SHARE", epochs).
+			Query(func(rows pgx.Rows) error { return bear(rows, batch) })
+	}
 }
 
 // bear gives the leases to the owners whose epochs last.

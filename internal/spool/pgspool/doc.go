@@ -24,9 +24,11 @@
 //
 // # How it fails
 //
-// A transaction whose end was sent and whose answer was not heard is spool.ErrInDoubt. Connections are made again. While
+// Connections are made again. Of a settlement or commit whose end was sent and whose answer was not heard the database is
+// asked what became of it (unheard.go), and what is found is believed when the standby has it; what cannot
+// be found out in time is spool.ErrInDoubt. While
 // the standby is gone, the disk is full or the primary is away, Begin refuses (pulse.go), and a commit that
 // waits for its standby in vain ends in doubt, never as done: also not when the database,
-// told to stop waiting, says that it is done with a warning (connect.go). No error says spool.ErrFailed: the
+// told to stop waiting, says that it is done with a warning (connect.go): it counts when a standby is back in time. No error says spool.ErrFailed: the
 // machine of the database is not this one, and comes back.
 package pgspool

@@ -158,6 +158,8 @@ func (d *draft) end() {
 	}
 }
 
+// Commit implements [spool.Draft]. If its end is in doubt the database is asked whether the message is there; that it
+// is not yet tells nothing, and is ErrInDoubt.
 func (d *draft) Commit(ctx context.Context, c spool.Commit) (*spool.Lease, error) {
 	if d.ended {
 		return nil, spool.ErrClosed

@@ -41,9 +41,12 @@ const (
 	// lockNamed locks them, in their order, so that nobody waits in a circle.
 	lockNamed = `SELECT count(*) FROM unnest($1::bytea[], $2::int[]) AS u (id, n), LATERAL (SELECT FROM recipient x WHERE x.id = u.id AND x.n = u.n FOR UPDATE) found`
 	// readNamed locks them and reads them with what is known of their messages.
-	readNamed = "SELECT " + rowColumns + `, coalesce(m.size, 0), coalesce(m.recipients, 0)
-		FROM unnest($1::bytea[], $2::int[]) AS u (id, n), LATERAL (SELECT * FROM recipient x WHERE x.id = u.id AND x.n = u.n FOR UPDATE) r
+	readNamed = "SELECT " + rowColumns + `, coalesce(m.size, 0), coalesce(m.recipients, 0), r.by
+		FROM unnest($1::bytea[], $2::int[]) AS u (id, n), LATERAL (SELECT *, x.xmin AS by FROM recipient x WHERE x.id = u.id AND x.n = u.n FOR UPDATE) r
 		LEFT JOIN LATERAL (SELECT y.size, y.recipients FROM message y WHERE y.id = r.id OFFSET 0) m ON true`
+	// readWritten reads what tells whether a transaction has changed them.
+	readWritten = `SELECT u.id, u.n, found.epoch, found.altered, found.by
+		FROM unnest($1::bytea[], $2::int[]) AS u (id, n), LATERAL (SELECT x.epoch, x.altered, x.xmin AS by FROM recipient x WHERE x.id = u.id AND x.n = u.n OFFSET 0) found`
 )
 
 // rowColumns are what scanRow reads.

@@ -15,7 +15,9 @@ import (
 	"github.com/posthouse/posthouse/internal/spool"
 )
 
-// Settle implements [spool.Engine]. It is durable whatever it carries.
+// Settle implements [spool.Engine]. It is durable whatever it carries. If its end is in doubt the database
+// is asked what became of it, and if that is nothing it is done again: so that is ErrInDoubt
+// only if the time of the call ends before there is an answer, or the epoch of the owner does.
 func (s *Spool) Settle(ctx context.Context, owner spool.Owner, settlements []spool.Settlement) ([]spool.Settled, error) {
 	for i := range settlements {
 		if err := settlements[i].Check(); err != nil {
@@ -33,6 +35,15 @@ func (s *Spool) Settle(ctx context.Context, owner spool.Owner, settlements []spo
 		err := t.run(ctx, settlements)
 		if again(err) && ctx.Err() == nil {
 			continue
+		}
+		if doubtful(err) {
+			switch s.unheard(ctx, t.recorded) {
+			case done:
+				err = nil
+			case undone:
+				rest(ctx)
+				continue
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("settle: %w", inDoubt(err))
@@ -64,7 +75,8 @@ type settled struct {
 	now     *spool.Standing // nil: only its lease and whether it was told have changed
 	delete  bool
 	size    int64
-	total   int32 // recipients of the message
+	total   int32  // recipients of the message
+	by      uint32 // the transaction that wrote the row as it was read
 }
 
 // gone is what goes of a message.
@@ -120,16 +132,21 @@ func (t *settler) read(ctx context.Context, conn *pgx.Conn, settlements []spool.
 	r := names(slices.Collect(maps.Keys(refs)))
 	var b pgx.Batch
 	b.Queue("BEGIN")
-	b.Queue("SELECT FROM node WHERE epoch = $1 AND name = $2 AND NOT over AND until > clock_timestamp() FOR KEY SHARE", int64(t.owner.Epoch), []byte(t.owner.Name)).
-		Exec(func(tag pgconn.CommandTag) error { t.lives = tag.RowsAffected() == 1; return nil })
+	t.queueLives(&b, &t.lives)
 	b.Queue(readNamed, r.ids, r.ns).Query(t.scan)
 	return conn.SendBatch(ctx, &b).Close()
+}
+
+// queueLives asks whether the epoch lasts, and locks it against its end.
+func (t *settler) queueLives(b *pgx.Batch, lives *bool) {
+	b.Queue("SELECT FROM node WHERE epoch = $1 AND name = $2 AND NOT over AND until > clock_timestamp() FOR KEY SHARE", int64(t.owner.Epoch), []byte(t.owner.Name)).
+		Exec(func(tag pgconn.CommandTag) error { *lives = tag.RowsAffected() == 1; return nil })
 }
 
 func (t *settler) scan(found pgx.Rows) error {
 	all, err := pgx.CollectRows(found, func(from pgx.CollectableRow) (*settled, error) {
 		var x settled
-		r, err := scanRow(&beside{from, []any{&x.size, &x.total}})
+		r, err := scanRow(&beside{from, []any{&x.size, &x.total, &x.by}})
 		if err == nil {
 			x.row = *r
 		}

@@ -82,6 +82,43 @@ func TestWithoutItsStandby(t *testing.T) {
 	c.primary.InStep(t)
 }
 
+// TestTheStandbyHearsOfItAfterAll: a settlement whose wait for the standby was ended can be seen, and is not
+// believed before the standby has it.
+func TestTheStandbyHearsOfItAfterAll(t *testing.T) {
+	long(t)
+	c := newCluster(t)
+	n := &node{Spool: open(t, c.dsn, pgspool.Options{Node: "node-1", Timeout: 2 * time.Minute, Heartbeat: time.Hour}), ctx: t.Context(), t: t}
+	var err error
+	n.owner, err = n.Join(n.ctx, "node-1", guard)
+	check(t, err)
+	lease, _ := n.accept(n.owner, "It rains.\r\n", "bob@sina.example")
+	c.standby.Stop()
+	c.primary.Alone(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := n.Settle(n.ctx, n.owner, []spool.Settlement{relayed(lease)})
+		ended <- err
+	}()
+	const waits = " FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = "
+	pgtest.Wait(t, "it waits for the standby", func() bool {
+		return c.primary.Count(t, "mail", "SELECT count(pg_cancel_backend(pid))"+waits+"'COMMIT'") > 0
+	})
+	pgtest.Wait(t, "it can be seen", func() bool { return c.primary.Count(t, "mail", "SELECT count(*) FROM posthouse.recipient") == 0 })
+	pgtest.Wait(t, "it waits again", func() bool { return c.primary.Count(t, "mail", "SELECT count(*)"+waits+"'commit'") > 0 })
+	select {
+	case err := <-ended:
+		t.Errorf("it ended without its standby: %v", err)
+	default:
+	}
+	c.standby.Start(t)
+	c.primary.InStep(t)
+	if err := <-ended; err != nil {
+		t.Errorf("with its standby back: %v", err)
+	}
+	whole(t, n.Spool)
+	check(t, n.Close()) // else it would be closed after the standby has ended, and wait
+}
+
 // TestFailover kills the primary under load and promotes the standby. What was acknowledged is
 // there, once; nothing is acknowledged before the new primary has a standby of its own.
 func TestFailover(t *testing.T) {
