@@ -197,6 +197,32 @@ func TestPlacesAreShared(t *testing.T) {
 	}
 }
 
+// TestEachTellsItsShare: what schedules say of their shares adds up to no more than the limit,
+// and while there is mail to all of it.
+func TestEachTellsItsShare(t *testing.T) {
+	o := newOffice(t, 3, queue.Limits{Deliveries: 5})
+	o.add(0, 100)
+	o.add(1, 100)
+	o.run(4 * time.Second)
+	places, busy := 0, 0
+	for i, d := range o.desks {
+		st, known := d.sched.Destination(mail.Hop{Route: "default", Transport: "remote", Destination: "sina.example"})
+		if i == 2 {
+			if known {
+				t.Errorf("one without mail tells %+v", st.Shared)
+			}
+			continue
+		}
+		if len(st.Shared) != 2 || st.Shared[0].By != queue.ByDestination || st.Shared[0].Limit != 5 || st.Shared[1].By != queue.ByRoute {
+			t.Fatalf("it tells %+v", st.Shared)
+		}
+		places, busy = places+st.Shared[0].Places, busy+st.Shared[0].Busy
+	}
+	if flying := len(o.desks[0].flights) + len(o.desks[1].flights); places != 5 || busy != flying {
+		t.Errorf("%d places, and %d of %d under way", places, busy, flying)
+	}
+}
+
 // TestPlacesOfSlowAnswers: what a node had while it asked may be another's before the answer
 // comes, and when none comes nobody knows. The limit holds even so.
 func TestPlacesOfSlowAnswers(t *testing.T) {

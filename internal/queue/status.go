@@ -17,7 +17,28 @@ type Status struct {
 	Down       time.Time   // since; zero: it is not down
 	Probes     int         // tries in vain, in a row
 	Reply      *smtp.Reply // of the last of them
+	// Shared are the limits above it that several schedules share: its own, its
+	// operator's and its route's.
+	Shared []Portion
 }
+
+// Portion is what a schedule has of the places of a limit that it shares.
+type Portion struct {
+	By     Level
+	Limit  int // places, for all schedules together
+	Places int // of them ours now
+	Busy   int // of those in use
+}
+
+// Level is for what a limit holds.
+type Level uint8
+
+// The levels of limits.
+const (
+	ByDestination Level = iota
+	BySite
+	ByRoute
+)
 
 // Destination returns the status of a destination. It returns false if nothing
 // is known of it: it was never tried, or not for long.
@@ -32,6 +53,11 @@ func (s *Schedule) Destination(h mail.Hop) (Status, bool) {
 	}
 	if at := max(d.gate(), d.at.gate()); at > s.now {
 		st.Opens = at.time()
+	}
+	for by, n := range []*node{&d.node, &d.at.node, &d.route.node} {
+		if h := n.share; h.limited() {
+			st.Shared = append(st.Shared, Portion{Level(by), h.limits.Deliveries, h.held, n.busy})
+		}
 	}
 	return st, true
 }

@@ -17,7 +17,7 @@ import (
 // rooms are the files in which rooms say what pages show.
 var rooms = []string{
 	"letter/checks.go", "letter/letter.go", "letter/body.go", "letter/field.go", "letter/part.go", "letter/split.go",
-	"admin/explain.go", "admin/judged.go", "admin/answer.go", "admin/message.go", "admin/story.go", "admin/sessions.go",
+	"admin/explain.go", "admin/steps.go", "admin/judged.go", "admin/answer.go", "admin/message.go", "admin/story.go", "admin/sessions.go",
 	"admin/filter.go", "admin/queue.go", "admin/find.go", "admin/overview.go", "find/query.go", "find/find.go", "inbox/query.go", "inbox/tags.go", "mail/id.go",
 	"policy/verdict.go", "policy/ratelimit/ratelimit.go", "policy/greylist/greylist.go", "policy/dnsbl/dnsbl.go",
 	"policy/sender/check.go", "policy/sender/words.go", "policy/sender/mail.go", "policy/sender/data.go",

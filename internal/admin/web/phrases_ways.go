@@ -55,6 +55,9 @@ var phrasesOfWays = []phrase{
 	{"no address", "无地址"},
 
 	{"Deliveries at a time: %s to this destination, %s to its operator, %s by this route; up to %s recipients in each.", "同时投递数：到此目的地 %s，到其运营方 %s，经此路由 %s；每次最多 %s 个收件人。"},
+	{"over all nodes %s to this destination; this node has %s of them, and %s in use", "所有节点合计到此目的地 %s；本节点占其中 %s，正在使用 %s"},
+	{"over all nodes %s to its operator; this node has %s of them, and %s in use", "所有节点合计到其运营方 %s；本节点占其中 %s，正在使用 %s"},
+	{"over all nodes %s by this route; this node has %s of them, and %s in use", "所有节点合计经此路由 %s；本节点占其中 %s，正在使用 %s"},
 	{"any number", "不限"},
 	{"%s (%s in %s)", "%s（每 %[3]s %[2]s 次）"},
 	{"%s: at %s", "%s：见 %s"},

@@ -60,6 +60,8 @@ type host struct {
 	ledger *ledger
 	at     string
 	slow   atomic.Int64  // nanoseconds
+	busy   atomic.Int64  // messages that come at this time
+	most   atomic.Int64  // of them at a time
 	inside chan struct{} // has one for each message that is answered slowly
 }
 
@@ -100,6 +102,10 @@ var receivedID = regexp.MustCompile(`\bid ([0-9a-z]{20})\b`)
 
 // Data notes a copy once it is whole, whatever becomes of the answer.
 func (h *host) Data(ctx context.Context, body io.Reader) (*smtp.Reply, error) {
+	busy := h.busy.Add(1)
+	defer h.busy.Add(-1)
+	for most := h.most.Load(); busy > most && !h.most.CompareAndSwap(most, busy); most = h.most.Load() {
+	}
 	text, err := io.ReadAll(body)
 	if err != nil {
 		return nil, err
