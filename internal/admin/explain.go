@@ -81,6 +81,9 @@ func (a *API) explain(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if out.Status != nil && a.shared() == nil { // a spool for many, of one
+			out.Status.Shared = nil
+		}
 		x.Ways = append(x.Ways, wayOf(&in.To[i], &out))
 	}
 	x.More = len(in.To) - len(x.Ways)
