@@ -136,11 +136,4 @@ func FoldAddress(p smtp.Path) (address, domain string) {
 const MaxName = 255
 
 // FoldName returns a name in the form in which it is compared.
-func FoldName(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
-}
+func FoldName(s string) string { return mail.LowerASCII(s) }

@@ -20,12 +20,17 @@ func FoldDomain(domain string) string {
 			}
 		}
 	}
+	return LowerASCII(domain)
+}
+
+// LowerASCII puts the letters of ASCII in lower case, and leaves all others as they are.
+func LowerASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
 		}
 		return r
-	}, domain)
+	}, s)
 }
 
 // FoldLocal returns the form in which a local part, without quotes, is compared where
